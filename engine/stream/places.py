@@ -1,0 +1,62 @@
+"""Where an engine's control socket lies, and which engines are alive.
+
+A socket is ``RUN.sock`` in a folder of this user's alone (0700): ``$XDG_RUNTIME_DIR/shoal``, or ``/tmp/shoal-UID`` where
+there is no such folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from pathlib import Path
+
+
+class UnsafeFolder(OSError):
+    """The folder of the sockets belongs to somebody else, or others may write in it."""
+
+
+def runtime_folder() -> Path:
+    """The folder of the sockets, made if it was missing. Raises `UnsafeFolder` if others could plant a socket in it."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(base) / "shoal" if base and os.path.isdir(base) else Path(f"/tmp/shoal-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UnsafeFolder(f"{folder} is not a folder of yours: remove it, or set XDG_RUNTIME_DIR")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(folder, 0o700)
+    return folder
+
+
+def answers(path: Path) -> bool:
+    """Whether an engine listens behind a socket file. A file left behind by a killed engine does not."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:  # alive, with a full backlog
+            return True
+        except OSError:
+            return False
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove the sockets whose engine is gone."""
+    for path in folder.glob("*.sock"):
+        if not answers(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def live_sockets() -> list[Path]:
+    """Sockets of the engines of this user that answer now, the newest first."""
+    stamped: list[tuple[float, Path]] = []
+    for path in runtime_folder().glob("*.sock"):
+        with contextlib.suppress(OSError):  # it may end while we look
+            made = path.stat().st_mtime
+            if answers(path):
+                stamped.append((made, path))
+    return [path for _, path in sorted(stamped, reverse=True)]

@@ -1,0 +1,1 @@
+"""What the agents run: functions a plan can name, each importable on its own."""
