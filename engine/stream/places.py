@@ -10,7 +10,12 @@ import contextlib
 import os
 import socket
 import stat
+import time
 from pathlib import Path
+
+
+_DRAFT_AGE = 60.0
+"""Seconds after which a socket that was never finished is nobody's."""
 
 
 class UnsafeFolder(OSError):
@@ -44,10 +49,14 @@ def answers(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the sockets whose engine is gone."""
+    """Remove the sockets whose engine is gone, and drafts of sockets that were never finished."""
     for path in folder.glob("*.sock"):
         if not answers(path):
             with contextlib.suppress(OSError):
+                path.unlink()
+    for path in folder.glob("*.new"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DRAFT_AGE:
                 path.unlink()
 
 

@@ -1,0 +1,310 @@
+"""A run without a screen: progress on stderr, results and events where they were asked for, a summary."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+
+from engine.cli.items import StdinItems
+from engine.plan.steps import RunSpec, SpecError
+from engine.runtime.driver import Driver, report_text
+from engine.runtime.fleet import PoolSpec
+from engine.runtime.limits import cores
+from engine.runtime.nest import Image
+from engine.runtime.results import OrderedWriter, to_json
+from engine.runtime.run import Run, RunOptions
+from engine.stream.types import Event, Frame
+
+_LINE_SECONDS: Final = 10.0
+"""Seconds between progress lines where stderr is no terminal."""
+
+
+def say(text: str) -> None:
+    """One line of narration. A reader of stderr that has left is no reason to stop."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people: ``0.42 s``, ``12.3 s``, ``01:42``, ``2:03:04``."""
+    if seconds is None:
+        return "--:--"
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+
+
+class Reporter:
+    """Tells of progress: one line that is rewritten on a terminal, a line now and then elsewhere, JSON lines if asked for."""
+
+    def __init__(self, as_json: bool, quiet: bool) -> None:
+        self._json = as_json
+        self._quiet = quiet
+        self._terminal = not as_json and not quiet and sys.stderr.isatty()
+        self._said = time.monotonic()
+        self._width = 0
+
+    def event(self, event: Event) -> None:
+        """Pass an event on."""
+        if self._json:
+            self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
+        elif event.level != "info" or event.kind.startswith("agent.std"):
+            self.clear()
+            say(event.text if event.level == "info" else f"{event.level}: {event.text}")
+
+    def line(self, data: dict[str, Any]) -> None:
+        """One line of data on stdout."""
+        print(to_json(data), flush=True)
+
+    def frame(self, frame: Frame) -> None:
+        """Show progress."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if not self._terminal and now - self._said < _LINE_SECONDS:
+            return
+        self._said = now
+        over = frame.done + frame.failed
+        if self._json:
+            self.line(
+                {
+                    "event": "progress", "at": frame.at, "done": frame.done, "failed": frame.failed, "tasks": frame.total,
+                    "tasks_per_second": round(frame.rate, 1), "eta": frame.eta,
+                }
+            )  # fmt: skip
+            return
+        total = f"/{frame.total:,}" if frame.total is not None else ""
+        share = f" {over / frame.total:4.0%}" if frame.total else ""
+        failed = f"  {frame.failed:,} failed" if frame.failed else ""
+        text = f"{over:,}{total}{share}  {frame.rate:,.0f} tasks/s  ETA {duration(frame.eta)}{failed}"
+        if self._terminal:
+            text = f"{duration(frame.elapsed)}  {text}"
+            padded = text.ljust(self._width)
+            self._width = len(text)
+            with contextlib.suppress(OSError):
+                sys.stderr.write("\r" + padded)
+                sys.stderr.flush()
+        else:
+            say(text)
+
+    def clear(self) -> None:
+        """Take the rewritten line away."""
+        if self._terminal and self._width:
+            with contextlib.suppress(OSError):
+                sys.stderr.write("\r" + " " * self._width + "\r")
+                sys.stderr.flush()
+            self._width = 0
+
+
+class _Interrupts:
+    """Counts ctrl-c and SIGTERM, and wakes the loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.run: Run | None = None
+
+    def __call__(self, signum: int, _: FrameType | None) -> None:
+        self.count += 1
+        if self.run is not None:
+            self.run.fleet.loop.wake()
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Catch them while this lasts."""
+        kept = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+
+def run_headless(spec: RunSpec, options: dict[str, Any]) -> int:
+    """Run a spec to its end; the exit code. Raises what `Run` and `Driver` raise before anything has run."""
+    pools = [PoolSpec(pool.name, pool.agents or cores(), pool.shards) for pool in spec.pools]
+    image = Image(
+        preload=[name for pool in spec.pools for name in pool.preload],
+        check=list(dict.fromkeys(step.call for step in spec.steps if step.call)),
+        warm=[pool.warmup for pool in spec.pools if pool.warmup],
+        path=module_path(spec.path),
+    )
+    serve: int | None = options["serve"]
+    writer = _writer(options["out"])
+    reporter = Reporter(options["as_json"], quiet=serve is not None)
+    run_options = RunOptions(spec.name, _database(options), True, list(sys.argv), _config(spec, pools))
+    interrupts = _Interrupts()
+    with interrupts.installed():
+        try:
+            run = Run(pools, image, run_options)
+        except BaseException:
+            if writer is not None:
+                writer.close()
+            raise
+        interrupts.run = run
+        try:
+            return _drive(run, spec, options, writer, reporter, interrupts)
+        finally:
+            reporter.clear()
+            run.close()
+            if writer is not None:
+                writer.close()
+
+
+def _drive(
+    run: Run,
+    spec: RunSpec,
+    options: dict[str, Any],
+    writer: OrderedWriter | None,
+    reporter: Reporter,
+    interrupts: _Interrupts,
+) -> int:
+    run.fleet.listeners.append(reporter.event)
+    run.on_frame = reporter.frame
+    if options["items"] == "-":
+        spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
+    driver = Driver(run, spec, writer)
+    reporter_started = reporter if options["as_json"] else None
+    if reporter_started is not None:
+        reporter.line(
+            {
+                "event": "run.started", "at": run.started, "run": run.id, "name": run.name, "tasks": run.total,
+                "agents": run.fleet.board.rows, "shards": len(run.fleet.core.shards),
+            }
+        )  # fmt: skip
+    run.fleet.start()
+    _announce(options["serve"], run)
+    interrupted = told = False
+    while True:
+        if run.fleet.phase == "running":
+            driver.feed()
+        run.fleet.settle()
+        stop = interrupts.count >= 2 or run.stop_asked == "stop"
+        if run.fleet.error is not None:
+            raise SpecError(run.fleet.error)
+        if stop:
+            interrupted = True
+            break
+        if (interrupts.count or run.stop_asked) and not interrupted:
+            interrupted = True
+            run.fleet.drain()
+        if driver.problem is not None and not told:
+            told = True
+            run.fleet.drain()
+        if writer is not None and writer.failed is not None:
+            break
+        if driver.over or (run.fleet.core.draining and run.fleet.core.idle):
+            break
+        if interrupted and not told and options["serve"] is None and not options["as_json"]:
+            told = True
+            reporter.clear()
+            say("interrupted: finishing what runs; ctrl-c again stops at once")
+        run.step(1.0)
+    reporter.clear()
+    return _end(run, driver, options, reporter, interrupted)
+
+
+def _end(run: Run, driver: Driver, options: dict[str, Any], reporter: Reporter, interrupted: bool) -> int:
+    core = run.fleet.core
+    broken = driver.problem or (driver.writer.failed if driver.writer is not None else None)
+    status = "interrupted" if interrupted else "failed" if broken or core.failed or core.cancelled else "done"
+    run.sampler.end()
+    seconds = run.sampler.elapsed
+    over = core.done + core.failed + core.cancelled
+    summary = {
+        "run": run.id, "name": run.name, "status": status, "tasks": core.submitted, "done": core.done, "failed": core.failed,
+        "delivered": round(core.accepted / core.submitted, 6) if core.submitted else 1.0, "seconds": round(seconds, 3),
+        "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.board.rows,
+        "restarts": core.restarts, "redelivered": core.redelivered,
+    }  # fmt: skip
+    run.finish(status, summary)
+    if driver.writer is not None:
+        driver.writer.close()
+    if not options["as_json"]:
+        _tell(summary, options)
+        for value in driver.reports:
+            print(report_text(value), flush=True)
+    if broken is not None:
+        say(f"shoal: {broken}")
+    if options["as_json"]:
+        report = {"report": driver.reports[0]} if driver.reports else {}
+        reporter.line({"event": "summary", **summary, **report})
+    if broken is not None:
+        return 2
+    if interrupted:
+        return 130
+    return 1 if core.failed or core.cancelled else 0
+
+
+def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
+    failed = f", {summary['failed']:,} failed" if summary["failed"] else ""
+    again = ""
+    if summary["restarts"] or summary["redelivered"]:
+        again = f"; {summary['restarts']:,} agents restarted, {summary['redelivered']:,} tasks redelivered"
+    left = summary["tasks"] - summary["done"] - summary["failed"]
+    rest = f", {left:,} not run" if left else ""
+    say(
+        f"{summary['name']} {summary['run']}: {summary['done']:,} of {summary['tasks']:,} done{failed}{rest} in "
+        f"{duration(summary['seconds'])} ({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
+    )
+    if summary["failed"] and not options["no_record"]:
+        say(f"what failed, and why: shoal show {summary['run']}")
+
+
+def _announce(serve: int | None, run: Run) -> None:
+    """Tell the process that started this one for its screen where to attach."""
+    if serve is not None and run.control is not None:
+        with contextlib.suppress(OSError):
+            os.write(serve, str(run.control.path).encode())
+            os.close(serve)
+
+
+def _writer(out: str | None) -> OrderedWriter | None:
+    if out is None:
+        return None
+    if out == "-":
+        return OrderedWriter(None, sys.stdout)
+    try:
+        return OrderedWriter(Path(out))
+    except OSError as error:
+        raise SpecError(f"can't write {out}: {error.strerror or error}") from None
+
+
+def _database(options: dict[str, Any]) -> Path | None:
+    if options["no_record"]:
+        return None
+    if options["db"] is not None:
+        return Path(options["db"])
+    from engine.store.places import default_database
+
+    return default_database()
+
+
+def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
+    return {
+        "agents": {pool.name: pool.agents for pool in pools},
+        "batch_max": spec.batch_max,
+        "steps": [
+            {"name": step.name, "call": step.call, "command": step.command, "timeout": step.timeout, "retries": step.retries}
+            for step in spec.steps
+        ],
+    }  # fmt: skip
+
+
+def module_path(extra: list[str]) -> list[str]:
+    """Where agents find modules: the working folder, a plan's folder, then as in this process."""
+    rest = [entry for entry in sys.path if entry]
+    return list(dict.fromkeys([os.getcwd(), *extra, *rest]))
+
+

@@ -1,0 +1,143 @@
+"""Items: the arguments of tasks, from a file of JSON lines, CSV or text, or from standard input.
+
+A file is read twice: once to see that all of it can be read, and to count; then again, as tasks are taken. So what is wrong with
+line 900,000 is said before anything runs.
+"""
+
+from __future__ import annotations
+
+import csv
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from engine.plan.steps import SpecError
+from engine.runtime.driver import NOTHING_YET
+
+_WAITING_LINES: Final = 10_000
+_SNIFF: Final = 8192
+
+
+def _decoder(name: str) -> Callable[[Iterator[tuple[int, str]]], Iterator[Any]]:
+    """How the lines of a file become items, by its ending."""
+    ending = Path(name).suffix.lower()
+    if ending in (".jsonl", ".ndjson"):
+        return lambda lines: _json_lines(name, lines)
+    if ending == ".csv":
+        return lambda lines: _csv_rows(name, lines)
+    return lambda lines: (text for _, text in lines if text)
+
+
+def _json_lines(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Any]:
+    decode = msgspec.json.Decoder().decode
+    for number, text in lines:
+        if not text.strip():
+            continue
+        try:
+            yield decode(text)
+        except msgspec.DecodeError as error:
+            raise SpecError(f"{name}, line {number}: not JSON: {error}") from None
+
+
+def _csv_rows(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[dict[str, str]]:
+    reader = csv.reader((text + "\n" for _, text in lines), strict=True)
+    header: list[str] | None = None
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise SpecError(f"{name}, line {reader.line_num}: not CSV: {error}") from None
+        if not row:
+            continue
+        if header is None:
+            header = row
+        elif len(row) != len(header):
+            raise SpecError(f"{name}, line {reader.line_num}: {len(row)} fields where the header has {len(header)}")
+        else:
+            yield dict(zip(header, row, strict=True))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        number = 0
+        try:
+            for number, line in enumerate(file, 1):  # noqa: B007
+                yield number, line.rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise SpecError(f"{path}, line {number + 1}: not UTF-8 text") from None
+
+
+class FileItems:
+    """Items of a file. Iterating reads it again.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read all of it once. Raises `SpecError` if it is missing, empty, binary, or broken at some line."""
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                if b"\0" in file.read(_SNIFF):
+                    raise SpecError(f"{path}: a binary file; items are lines of text (.txt), JSON (.jsonl) or .csv")
+            self.count = sum(1 for _ in self)
+        except FileNotFoundError:
+            raise SpecError(f"{path}: no such items file") from None
+        except IsADirectoryError:
+            raise SpecError(f"{path}: a folder, not an items file") from None
+        except OSError as error:
+            raise SpecError(f"{path}: {error.strerror}") from None
+        if not self.count:
+            raise SpecError(f"{path}: no items in it")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(_decoder(self._path.name)(_lines(self._path)))
+
+
+class StdinItems:
+    """Items from standard input, one a line, as they come: it may never end. A thread waits for it, so that the loop does not."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """`wake` is called when there is something after there was nothing."""
+        self._queue: queue.Queue[str | None | SpecError] = queue.Queue(_WAITING_LINES)
+        self._wake = wake
+        threading.Thread(target=self._read, name="shoal-stdin", daemon=True).start()
+
+    def _read(self) -> None:
+        number = 0
+        try:
+            for number, raw in enumerate(sys.stdin.buffer, 1):  # noqa: B007
+                empty = self._queue.empty()
+                self._queue.put(raw.decode("utf-8").rstrip("\r\n"))
+                if empty:
+                    self._wake()
+        except UnicodeDecodeError:
+            self._queue.put(SpecError(f"standard input, line {number}: not UTF-8 text"))
+        except (OSError, ValueError):  # closed
+            pass
+        if number == 0:
+            self._queue.put(SpecError("no items on standard input"))
+        self._queue.put(None)
+        self._wake()
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            try:
+                found = self._queue.get_nowait()
+            except queue.Empty:
+                yield NOTHING_YET
+                continue
+            if found is None:
+                return
+            if isinstance(found, SpecError):
+                raise found
+            if found:
+                yield found

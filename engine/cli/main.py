@@ -1,0 +1,76 @@
+"""``shoal``: the group of commands."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
+    "attach": ("engine.cli.attach", "Watch a run that is going on."),
+    "runs": ("engine.cli.runs", "List recorded runs."),
+    "show": ("engine.cli.show", "Show one recorded run."),
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when that command is asked for; the help of the group needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in _COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(name, _COMMANDS, 1)
+            hint = f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(_COMMANDS)}"
+            ctx.fail(f"no command {name!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from engine.runtime.run import version
+
+        click.echo(f"shoal {version()}")
+        ctx.exit()
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+def shoal() -> None:
+    """Fleets of Python agents on one machine, and a view of where the time goes.
+
+    \b
+    shoal run PLAN.toml                                  pools and tasks from a plan
+    shoal run module:function --items FILE.jsonl         a Python callable over items
+    shoal run --items FILE.txt -- command {} ...         a command over items
+
+    Items come from .jsonl, .csv or .txt files (one a line), or from standard input with `--items -`.
+    """
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 well, 1 some task failed, 2 bad input or usage, 130 interrupted."""
+    try:
+        shoal(prog_name="shoal")
+    except BrokenPipeError:  # the reader of our output has left
+        sys.stderr.close()
+        raise SystemExit(141) from None

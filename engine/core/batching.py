@@ -1,0 +1,70 @@
+"""How many tasks make a batch: enough for about 20 ms of work, never so many that an agent starves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TARGET: Final = 0.020
+"""Seconds of work a batch aims at: a frame costs some 0.1 ms all told, so this keeps its share below 1 %."""
+PREFETCH_BELOW: Final = 0.050
+"""Seconds of work up to which a batch may wait behind another one in an agent's own queue."""
+BYTES: Final = 96 * 1024
+"""Bytes of arguments in one batch, roughly; a frame's hard limit is higher."""
+_MANY: Final = 8
+"""Tasks whose mean time is believed at once."""
+_TRIVIAL: Final = 2e-6
+"""Seconds below which no task is told from another."""
+
+
+class Cost:
+    """What tasks of one function take, learnt from their measured times."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        """Smoothed seconds a task, None before the first outcome."""
+
+    def learn(self, seconds: float, count: int) -> None:
+        """Take in that `count` tasks took `seconds` in all.
+
+        Slower is believed sooner, because too large a batch is what hurts. But a single trivial task that took long was most likely
+        interrupted, where agents outnumber the cores: a few tasks raise the estimate by a bounded factor only.
+        """
+        mean = seconds / count
+        known = self.seconds
+        if known is None:
+            self.seconds = mean
+        elif mean <= known:
+            self.seconds = known + 0.2 * (mean - known)
+        elif count >= _MANY:
+            self.seconds = known + 0.5 * (mean - known)
+        else:
+            self.seconds = known + 0.2 * (min(mean, 4 * max(known, _TRIVIAL)) - known)
+
+
+def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: int) -> int:
+    """Tasks for the next batch, at least 1.
+
+    Args:
+        cost: of the function. Unknown means 1: the first outcomes come soonest, and teach.
+        ready: tasks of the pool that wait. Half of an agent's even share at the most goes at once, so the end
+            stays even.
+        agents: agents of the pool that can work.
+        batch_max: the user's limit.
+        item_bytes: mean bytes of an argument, 0 for small.
+    """
+    seconds = cost.seconds
+    if seconds is None:
+        return 1
+    size = int(TARGET / seconds) if seconds > 1e-9 else batch_max
+    share = -(-ready // (2 * agents)) if agents else 1
+    size = min(size, share, batch_max)
+    if item_bytes:
+        size = min(size, BYTES // item_bytes)
+    return max(1, size)
+
+
+def may_prefetch(cost: Cost, count: int) -> bool:
+    """Whether a batch is known to be short enough to wait behind another."""
+    return cost.seconds is not None and cost.seconds * count < PREFETCH_BELOW

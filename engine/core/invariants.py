@@ -1,0 +1,121 @@
+"""What is always true of a core, between any two stimuli. For tests, and for whoever suspects a bug."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from engine.core.core import Core
+from engine.core.pools import Pool, Shard
+from engine.core.tasks import CANCELLED, DONE, FAILED, FINAL, READY, SENT, STATES, WAITING, TaskRange
+
+
+def check(core: Core) -> None:
+    """Raise AssertionError, with what is wrong, unless the books of a core agree with each other."""
+    for found in core.ranges.values():
+        _check_range(core, found)
+    _check_batches(core)
+    for pool in core.pools:
+        _check_pool(core, pool)
+    for shard in core.shards:
+        _check_shard(core, shard)
+    _check_totals(core)
+
+
+def _check_range(core: Core, found: TaskRange) -> None:
+    name = f"range {found.id}"
+    states = Counter(found.state)
+    _same(len(found.state), found.count, f"{name}: states")
+    _same(found.remaining, sum(n for s, n in states.items() if s not in FINAL), f"{name}: remaining")
+    _same(found.failed, states[FAILED] + states[CANCELLED], f"{name}: failed")
+    assert found.remaining, f"{name} is over, yet it is still there"
+    open_now = sum(found in waiting for other, waiting in core._dependents.items() if other in core.ranges)
+    _same(found.open_dependencies, open_now, f"{name}: open dependencies")
+    if found.open_dependencies:
+        begun = set(states) - {WAITING, CANCELLED}
+        assert not begun, f"{name} waits for others, yet has tasks that are {[STATES[s] for s in begun]}"
+    else:
+        assert not states[WAITING], f"{name}: {states[WAITING]} tasks wait for nothing"
+    for index, deaths in found.attempts.items():
+        limit = max(1, found.options.crash_limit)
+        assert deaths <= limit, f"{name}: task {index} was blamed {deaths} times"
+        if deaths == limit:
+            assert found.state[index] == FAILED, f"{name}: task {index} should be poisoned"
+    for index, tries in found.tries.items():
+        assert tries <= found.options.retries, f"{name}: task {index} was retried {tries} times"
+
+
+def _check_batches(core: Core) -> None:
+    """Each task that is sent is in one batch, and nothing else is in any."""
+    out: Counter[tuple[int, int]] = Counter()
+    for batch in core.batches.values():
+        name = f"batch {batch.id}"
+        found = batch.range
+        assert core.ranges.get(found.id) is found, f"{name} is of a range that is over"
+        assert 0 <= batch.accepted < batch.count, f"{name} has nothing left, yet it is out"
+        assert core.shards[batch.shard].pool == found.pool, f"{name} is at a shard of another pool"
+        assert core.shards[batch.shard].running, f"{name} is at a shard without a host"
+        for index in range(batch.first + batch.accepted, batch.first + batch.count):
+            state = STATES[found.state[index]]
+            assert state == "sent", f"{name}: task {index} of range {found.id} is {state}"
+            out[found.id, index] += 1
+    for key, times in out.items():
+        assert times == 1, f"task {key[1]} of range {key[0]} is in {times} batches"
+    _same(len(out), sum(r.state.count(SENT) for r in core.ranges.values()), "tasks sent")
+
+
+def _check_pool(core: Core, pool: Pool) -> None:
+    """Each ready task is in one segment of its pool's queue; nothing else is but where holes are noted."""
+    name = f"pool {pool.name}"
+    queued: Counter[tuple[int, int]] = Counter()
+    for found, first, stop in pool.ready:
+        _same(found.pool, pool.id, f"{name}: pool of a segment")
+        assert 0 <= first < stop <= found.count, f"{name}: segment {first}..{stop} of range {found.id}"
+        for index in range(first, stop):
+            if found.state[index] == READY:
+                queued[found.id, index] += 1
+            else:
+                gone = found.id not in core.ranges
+                assert found.holes or gone, f"{name}: task {index} of range {found.id} is queued, not ready"
+    for key, times in queued.items():
+        assert times == 1, f"{name}: task {key[1]} of range {key[0]} is in {times} segments"
+    ranges = [r for r in core.ranges.values() if r.pool == pool.id]
+    ready = sum(r.state.count(READY) for r in ranges)
+    _same(len(queued), ready, f"{name}: ready tasks in segments")
+    _same(pool.queued, ready, f"{name}: queued")
+    _same(pool.sent, sum(b.left for b in core.batches.values() if b.range.pool == pool.id), f"{name}: sent")
+    _same(pool.up, sum(core.agents[row].up for row in pool.rows), f"{name}: agents up")
+    assert pool.ever_up or not pool.up, f"{name} has agents up, yet never had"
+    if pool.broken is not None:
+        assert not pool.queued, f"{name} is broken, yet {pool.queued} tasks are ready"
+        assert all(not r.state.count(WAITING) for r in ranges), f"{name} is broken, yet tasks wait"
+
+
+def _check_shard(core: Core, shard: Shard) -> None:
+    name = f"shard {shard.id}"
+    agents = [core.agents[row] for row in shard.rows]
+    _same(shard.batches, sum(b.shard == shard.id for b in core.batches.values()), f"{name}: batches")
+    _same(shard.up, sum(agent.up for agent in agents), f"{name}: agents up")
+    assert shard.running or not shard.up, f"{name} has no host, yet agents are up"
+    for agent in agents:
+        _same(agent.shard, shard.id, f"{name}: shard of agent {agent.row}")
+        assert not (agent.up and agent.stopped), f"agent {agent.row} was stopped, yet it is up"
+
+
+def _check_totals(core: Core) -> None:
+    left = sum(found.remaining for found in core.ranges.values())
+    _same(
+        core.done + core.failed + core.cancelled + left,
+        core.submitted,
+        "done, failed, cancelled and open tasks",
+    )
+    _same(core.done, sum(pool.done for pool in core.pools), "done in all pools")
+    _same(core.failed, sum(pool.failed for pool in core.pools), "failed in all pools")
+    assert core.done <= core.accepted <= core.done + core.failed, f"{core.accepted} tasks accepted"
+    open_done = sum(found.state.count(DONE) for found in core.ranges.values())
+    assert open_done <= core.done, f"{open_done} tasks are done, {core.done} were counted"
+    _same(core.idle, not core.batches, "idle")
+    assert not core._over, "a range is over, and what waits for it was not told"
+
+
+def _same(actual: int, expected: int, what: str) -> None:
+    assert actual == expected, f"{what}: {actual}, should be {expected}"

@@ -1,0 +1,213 @@
+"""The books: what state every task is in, and what follows from a change of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from engine.core.actions import Action, Happened, RangeOver, Recall, TasksOver
+from engine.core.batching import Cost
+from engine.core.pools import Agent, Pool, Shard
+from engine.core.tasks import CANCELLED, FAILED, READY, WAITING, Batch, Options, TaskRange
+
+Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool"]
+
+
+class Ledger:
+    """Tasks, ranges and their dependencies, and the counters. `Core` adds the agents, what they say, and
+    time."""
+
+    def __init__(self) -> None:
+        self.pools: list[Pool] = []
+        self.shards: list[Shard] = []
+        self.agents: list[Agent] = []
+        self.ranges: dict[int, TaskRange] = {}
+        self.batches: dict[int, Batch] = {}
+        self.draining = False
+        self.submitted = 0
+        self.done = 0
+        self.failed = 0
+        self.cancelled = 0
+        self.accepted = 0
+        """Tasks that an agent's outcome, death or timeout made final."""
+        self.redelivered = 0
+        """Tasks to be sent again because whoever had them died, or their outcome was lost."""
+        self.stale = 0
+        """Outcomes that came too late, or twice, and were dropped."""
+        self._costs: dict[int, Cost] = {}
+        self._dependents: dict[int, list[TaskRange]] = {}
+        self._not_ok: set[int] = set()
+        """Ranges that are over and had failures; others that are gone from `ranges` are well."""
+        self._over: deque[TaskRange] = deque()
+        """Ranges just over, whose dependents are still to be told."""
+        self._actions: list[Action] = []
+        self._last_range = 0
+
+    @property
+    def queued(self) -> int:
+        """Ready tasks of all pools."""
+        return sum(pool.queued for pool in self.pools)
+
+    # -- tasks -----------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        tasks: int,
+        function: int,
+        pool: int = 0,
+        options: Options | None = None,
+        after: Iterable[int] = (),
+    ) -> int:
+        """Take in `tasks` tasks; they wait until every range in `after` is over, and fail if one of those had
+        failures.
+
+        Returns the id of the new range. Raises ValueError for an unknown pool or dependency, or less than one
+        task.
+        """
+        if tasks < 1:
+            raise ValueError("a range has at least one task")
+        if not 0 <= pool < len(self.pools):
+            raise ValueError(f"no pool {pool}")
+        wanted = set(after)
+        if any(not 0 < other <= self._last_range for other in wanted):
+            raise ValueError("a range can only come after an earlier one")
+        self._last_range += 1
+        number = self._last_range
+        waits = [other for other in wanted if other in self.ranges]
+        new = TaskRange(number, tasks, function, pool, options or Options(), len(waits))
+        self.ranges[number] = new
+        self.submitted += tasks
+        self._costs.setdefault(function, Cost())
+        bad = wanted & self._not_ok
+        broken = self.pools[pool].broken
+        if broken is not None:
+            self._end_open(new, "pool", broken)
+        elif bad:
+            self._end_open(new, "dependency", _after(min(bad)))
+        elif waits:
+            for other in waits:
+                self._dependents.setdefault(other, []).append(new)
+        else:
+            self._enqueue(new, 0, tasks, front=False)
+        return number
+
+    def cancel(self, range_id: int, index: int) -> bool:
+        """Cancel a task that no shard has yet. False if it is too late, or over. Raises IndexError if there
+        is none."""
+        found = self.ranges.get(range_id)
+        if found is None:
+            return False
+        if not 0 <= index < found.count:
+            raise IndexError(f"no task {index} in range {range_id}")
+        state = found.state[index]
+        if state not in (WAITING, READY):
+            return False
+        if state == READY:
+            pool = self.pools[found.pool]
+            pool.queued -= 1
+            found.holes = True
+            if not pool.queued:
+                pool.ready.clear()  # nothing but holes: let go of their ranges
+        found.state[index] = CANCELLED
+        self.cancelled += 1
+        self._actions.append(TasksOver(range_id, index, 1, "cancelled", "cancelled"))
+        self._final(found, 1, failed=1)
+        return True
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _enqueue(self, found: TaskRange, first: int, stop: int, *, front: bool) -> None:
+        pool = self.pools[found.pool]
+        found.set(first, stop - first, READY)
+        pool.queued += stop - first
+        if front:
+            pool.ready.appendleft((found, first, stop))
+        else:
+            pool.ready.append((found, first, stop))
+
+    def _again(self, found: TaskRange, first: int, stop: int, *, lost: bool = True) -> None:
+        """Tasks that were out are to run again, before all others. Where the pool broke meanwhile, nothing
+        runs: they fail."""
+        if first >= stop:
+            return
+        broken = self.pools[found.pool].broken
+        if broken is not None:
+            self._end(found, first, stop, "pool", broken)
+            return
+        if lost:
+            self.redelivered += stop - first
+        self._enqueue(found, first, stop, front=True)
+
+    def _retry(self, found: TaskRange, index: int) -> bool:
+        """Whether a task that failed by itself may run again. It may when draining: whoever resumes the run
+        will do it."""
+        tries = found.tries.get(index, 0)
+        if tries >= found.options.retries or self.pools[found.pool].broken is not None:
+            return False
+        found.tries[index] = tries + 1
+        return True
+
+    def _end(self, found: TaskRange, first: int, stop: int, kind: Kind, text: str) -> None:
+        """Fail tasks that are not final, by the core's own word."""
+        tasks = stop - first
+        found.set(first, tasks, FAILED)
+        self.failed += tasks
+        self.pools[found.pool].failed += tasks
+        self._actions.append(TasksOver(found.id, first, tasks, kind, text))
+        self._final(found, tasks, failed=tasks)
+
+    def _end_open(self, found: TaskRange, kind: Kind, text: str) -> None:
+        """Fail every task of a range that no shard has."""
+        found.holes = True
+        for first, stop in list(found.runs_of(READY, 0, found.count)):
+            self.pools[found.pool].queued -= stop - first
+            self._end(found, first, stop, kind, text)
+        for first, stop in list(found.runs_of(WAITING, 0, found.count)):
+            self._end(found, first, stop, kind, text)
+
+    def _final(self, found: TaskRange, tasks: int, *, failed: int) -> None:
+        """Some tasks of a range became final; if they were the last, so much for what waits for it."""
+        found.remaining -= tasks
+        found.failed += failed
+        if found.remaining:
+            return
+        del self.ranges[found.id]
+        if found.failed:
+            self._not_ok.add(found.id)
+        self._actions.append(RangeOver(found.id, found.failed))
+        self._over.append(found)
+        if (
+            len(self._over) == 1
+        ):  # else a caller further up is at it: a chain of ranges may be longer than the stack
+            while self._over:
+                self._release(self._over[0])
+                self._over.popleft()
+
+    def _release(self, over: TaskRange) -> None:
+        for other in self._dependents.pop(over.id, ()):
+            if other.id not in self.ranges:
+                continue
+            if over.failed:
+                self._end_open(other, "dependency", _after(over.id))
+                continue
+            other.open_dependencies -= 1
+            if not other.open_dependencies:
+                for first, stop in list(other.runs_of(WAITING, 0, other.count)):
+                    self._enqueue(other, first, stop, front=False)
+
+    def _break(self, pool: Pool, why: str) -> None:
+        """Nothing of a pool will run any more, but what its agents have begun."""
+        if pool.broken is not None:
+            return
+        pool.broken = why
+        text = f"pool {pool.name} can't start: {why}"
+        self._actions.append(Happened("error", "pool.broken", text, {"pool": pool.name}))
+        self._actions.extend(Recall(shard.id) for shard in pool.shards if shard.batches)
+        pool.ready.clear()
+        for found in [r for r in self.ranges.values() if r.pool == pool.id]:
+            self._end_open(found, "pool", why)
+
+
+def _after(range_id: int) -> str:
+    return f"range {range_id} that it comes after had failures"

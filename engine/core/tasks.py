@@ -1,0 +1,112 @@
+"""Tasks as columnar ranges: ten million tasks are a few byte arrays, not ten million objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+WAITING, READY, SENT, DONE, FAILED, CANCELLED = range(6)
+"""States of a task, one byte each. WAITING for a dependency; SENT to a shard, in a batch; the last three are
+final."""
+STATES: Final = ("waiting", "ready", "sent", "done", "failed", "cancelled")
+FINAL: Final = frozenset({DONE, FAILED, CANCELLED})
+_OTHER: Final = tuple(re.compile(b"[^%c]" % state) for state in range(len(STATES)))
+"""What ends a run of each state, found at the speed of C: a run may be millions long."""
+
+
+@dataclass(slots=True, frozen=True)
+class Options:
+    """How the tasks of a range are treated.
+
+    Attributes:
+        retries: how often a task that failed by itself (raised, timed out) is tried again.
+        crash_limit: attempts, counted only against the task that ran when its agent died, after which it is
+            poisoned.
+        timeout: seconds one task may run, None for no limit.
+        batch_max: tasks in one batch at the most.
+        item_bytes: mean size of an item on the wire, to keep batches below a frame; 0 where unknown or small.
+    """
+
+    retries: int = 0
+    crash_limit: int = 5
+    timeout: float | None = None
+    batch_max: int = 500
+    item_bytes: int = 0
+
+
+class TaskRange:
+    """Tasks 0..count-1 of one submission: same function, same pool, same options."""
+
+    __slots__ = (
+        "attempts",
+        "count",
+        "failed",
+        "function",
+        "holes",
+        "id",
+        "open_dependencies",
+        "options",
+        "pool",
+        "remaining",
+        "state",
+        "tries",
+    )
+
+    def __init__(
+        self, number: int, count: int, function: int, pool: int, options: Options, waits: int
+    ) -> None:
+        self.id = number
+        self.count = count
+        self.function = function
+        self.pool = pool
+        self.options = options
+        self.state = bytearray(count)  # WAITING, until it is put in a queue
+        self.remaining = count
+        """Tasks that are not final."""
+        self.failed = 0
+        """Tasks that failed or were cancelled."""
+        self.open_dependencies = waits
+        self.holes = False
+        """Some task ended while ready: segments must be looked through."""
+        self.attempts: dict[int, int] = {}
+        """Deaths of an agent while it ran the task, by task; absent is 0."""
+        self.tries: dict[int, int] = {}
+        """Failures that were retried, by task; absent is 0."""
+
+    def set(self, first: int, count: int, state: int) -> None:
+        """Put `count` tasks from `first` on into one state."""
+        if count == 1:
+            self.state[first] = state
+        else:
+            self.state[first : first + count] = bytes((state,)) * count
+
+    def runs_of(self, state: int, first: int, stop: int, longest: int = 1 << 62) -> Iterator[tuple[int, int]]:
+        """The maximal runs (start, stop) of tasks in `state` within first..stop-1, cut where `longest`."""
+        at = first
+        while (at := self.state.find(state, at, stop)) >= 0:
+            limit = min(stop, at + longest)
+            other = _OTHER[state].search(self.state, at, limit)
+            end = other.start() if other else limit
+            yield at, end
+            at = end
+
+
+@dataclass(slots=True)
+class Batch:
+    """Tasks of one range on their way: tasks first..first+count-1, of which the first `accepted` are no
+    longer its concern."""
+
+    id: int
+    range: TaskRange
+    first: int
+    count: int
+    shard: int
+    sent: float
+    accepted: int = 0
+
+    @property
+    def left(self) -> int:
+        """Tasks it still stands for."""
+        return self.count - self.accepted

@@ -1,0 +1,505 @@
+"""A shard host: forks its agents, holds their queue, passes their outcomes on, and watches them die.
+
+Single-threaded. It owns no task: what it holds are frames in transit. It may wait for the engine to take an outcome, because the
+engine never waits for it; it never waits for an agent.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from engine.procs import agent as agents
+from engine.procs import system
+from engine.procs.output import Outputs
+from engine.procs.ring import Reader, RingBroken
+from engine.procs.scoreboard import BATCH, CELLS, GENERATION, GROUP, MEMORY, OFFSET, PID, START, STATE, Scoreboard
+from engine.wire import channel, frames
+from engine.wire.memory import Parcel
+
+_STARTING, _DEAD = 1, 5
+_TICK: Final = 0.025
+"""Seconds between looks at the rings of busy agents."""
+_SPAWN_SLICE: Final = 16
+"""Forks between two looks at everything else."""
+_COMMAND_GRACE: Final = 5.0
+"""Seconds beyond its timeout that a command task has to end by its agent's own hand."""
+_BUNDLE: Final = 160_000
+"""Bytes of records in one message to the engine."""
+_STOP_GRACE: Final = 0.5
+
+_PREFIX = bytes((frames.RECORD,))
+
+
+class Held:
+    """A batch in transit."""
+
+    __slots__ = ("data", "function", "id", "parcels", "prefetch", "size", "timeout")
+
+    def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
+        self.id = work.batch
+        self.size = work.count
+        self.function = work.function
+        self.timeout = work.timeout
+        self.prefetch = work.prefetch
+        self.data = data
+        self.parcels = parcels
+
+
+class Slot:
+    """An agent, as its host sees it."""
+
+    __slots__ = (
+        "current", "generation", "known", "next", "outbox", "peer", "pid", "pidfd", "reader", "receiver", "row",
+        "sock", "told", "up", "why",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        row: int,
+        generation: int,
+        pid: int,
+        sock: socket.socket,
+        peer: socket.socket,
+        board: Scoreboard,
+        buffer: memoryview,
+    ) -> None:
+        self.row = row
+        self.generation = generation
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        self.sock = sock
+        self.peer = peer
+        """The agent's own end, kept to take back what it has not begun."""
+        self.receiver = channel.Receiver(sock, buffer)
+        self.outbox = channel.Outbox(sock)
+        self.reader = Reader(board, row)
+        self.known: set[int] = set()
+        self.up = False
+        self.why = ""
+        self.told = ""
+        self.current: Held | None = None
+        self.next: Held | None = None
+
+
+class Host:
+    """One shard's host. `run` returns when the engine has gone or said so."""
+
+    def __init__(self, sock: socket.socket, config: frames.HostConfig, board: Scoreboard) -> None:
+        self._config = config
+        self._board = board
+        self._sock = sock
+        sock.setblocking(False)
+        self._buffer = channel.buffer(frames.RECEIVE)
+        self._receiver = channel.Receiver(sock, self._buffer)
+        self._engine = os.pidfd_open(config.engine)
+        self._outputs = Outputs()
+        self._slots: dict[int, Slot] = {}
+        self._by_pid: dict[int, Slot] = {}
+        self._idle: deque[Slot] = deque()
+        self._queue: deque[Held] = deque()
+        self._functions: dict[int, tuple[bytes, list[Parcel]]] = {}
+        self._to_spawn: deque[tuple[int, int]] = deque(config.spawn)
+        self._came_up: list[tuple[int, int, int]] = []
+        self._bundle: list[bytes] = []
+        self._bundled = 0
+        self._tails: list[tuple[Reader, int]] = []
+        self._over = False
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._pid = os.getpid()
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until the engine ends or stops this host; then end every agent."""
+        self._watch(self._sock.fileno(), self._from_engine)
+        self._watch(self._engine, self._engine_gone)
+        for fd in self._outputs.fds:
+            self._watch(fd, lambda fd=fd: self._outputs.read(fd, int(time.monotonic())))  # type: ignore[misc]
+        looked = 0.0
+        try:
+            while not self._over:
+                busy = len(self._idle) < len(self._slots)
+                wait = 0.0 if self._to_spawn else _TICK if busy else None
+                for fd, event in self._epoll.poll(wait):
+                    handler = self._handlers.get(fd)
+                    if handler is not None:
+                        if event & select.EPOLLOUT:
+                            self._room(fd)
+                        if event & ~select.EPOLLOUT:
+                            handler()
+                if self._to_spawn:
+                    self._spawn_some()
+                now = time.monotonic()
+                if busy and now - looked >= _TICK:
+                    looked = now
+                    self._tick(now)
+                self._dispatch()
+                self._report()
+        except channel.Closed:
+            pass
+        finally:
+            self._end()
+
+    def _watch(self, fd: int, handler: Callable[[], None]) -> None:
+        self._handlers[fd] = handler
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def _unwatch(self, fd: int) -> None:
+        if self._handlers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def _engine_gone(self) -> None:
+        self._over = True
+
+    def _room(self, fd: int) -> None:
+        for slot in self._slots.values():
+            if slot.sock.fileno() == fd and slot.outbox.flush():
+                self._epoll.modify(fd, select.EPOLLIN)
+
+    # -- the engine -----------------------------------------------------------------------------------------------------
+
+    def _from_engine(self) -> None:
+        for _ in range(64):
+            received = self._receiver.receive()
+            if received is None:
+                return
+            view, parcels = received
+            frame = frames.to_host.decode(view)
+            match frame:
+                case frames.Work():
+                    self._queue.append(Held(frame, bytes(view), parcels))
+                case frames.Define():
+                    self._functions[frame.function] = (bytes(view), parcels)
+                case frames.Spawn():
+                    self._to_spawn.extend(frame.rows)
+                case frames.Kill():
+                    for row, generation in frame.rows:
+                        slot = self._slots.get(row)
+                        if slot is not None and slot.generation == generation:
+                            self._kill(slot, frame.why)
+                case frames.Recall():
+                    self._recall()
+                case frames.Stop():
+                    self._over = True
+                    return
+
+    def _send(self, data: bytes, parcels: list[Parcel] | None = None) -> None:
+        """To the engine, in order, waiting for room if need be. Raises `channel.Closed` once the engine is gone."""
+        fds = [parcel.fd for parcel in parcels or ()]
+        while not channel.send(self._sock, (data,), fds):
+            poller = select.poll()
+            poller.register(self._sock, select.POLLOUT)
+            poller.register(self._engine, select.POLLIN)
+            if any(fd == self._engine for fd, _ in poller.poll()):
+                raise channel.Closed
+
+    def _flush(self) -> None:
+        """Send the records collected so far, then give their room back to the agents."""
+        if self._bundle:
+            self._send(b"".join((_PREFIX, *self._bundle)))
+            for reader, tail in self._tails:
+                reader.advance(tail)
+            self._bundle.clear()
+            self._tails.clear()
+            self._bundled = 0
+
+    def _report(self) -> None:
+        self._flush()
+        if self._came_up:
+            self._send(frames.encode(frames.AgentsUp(self._came_up)))
+            self._came_up = []
+        if self._outputs.lines or self._outputs.dropped:
+            lines = [
+                (self._row_of(pid), pid, stream, line) for pid, stream, line in self._outputs.lines[:32]
+            ]
+            del self._outputs.lines[:32]  # 32 lines of 4 KiB fit a frame
+            self._send(frames.encode(frames.Output(lines, self._outputs.dropped)))
+            self._outputs.dropped = 0
+
+    def _row_of(self, pid: int) -> int:
+        """The row of the agent that a process is, or descends from; -1 if it can't be told."""
+        for _ in range(8):
+            slot = self._by_pid.get(pid)
+            if slot is not None:
+                return slot.row
+            try:
+                with open(f"/proc/{pid}/stat", "rb") as stat:
+                    pid = int(stat.read().rpartition(b")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                return -1
+        return -1
+
+    # -- agents: birth ----------------------------------------------------------------------------------------------------
+
+    def _spawn_some(self) -> None:
+        for _ in range(min(_SPAWN_SLICE, len(self._to_spawn))):
+            row, generation = self._to_spawn.popleft()
+            try:
+                self._spawn(row, generation)
+            except OSError as error:
+                text = f"can't fork: {error.strerror or error}"
+                self._send(frames.encode(frames.SpawnFailed(row, generation, text)))
+
+    def _spawn(self, row: int, generation: int) -> None:
+        board = self._board
+        ours, theirs = channel.pair()
+        base = row * CELLS
+        for cell in (BATCH, OFFSET, START, GROUP, MEMORY):
+            board.cells[base + cell] = 0
+        board.cells[base + STATE] = _STARTING
+        Reader(board, row).reset()
+        pid = os.fork()
+        if pid == 0:
+            config = self._config
+            agents.main(board, row, theirs, self._pid, self._outputs.writing, config.late, config.initializer)
+        board.cells[base + PID] = pid
+        board.cells[base + GENERATION] = generation
+        ours.setblocking(False)
+        slot = Slot(row, generation, pid, ours, theirs, board, self._buffer)
+        self._slots[row] = self._by_pid[pid] = slot
+        self._watch(ours.fileno(), lambda: self._from_agent(slot))
+        self._watch(slot.pidfd, lambda: self._died(slot))
+
+    # -- agents: life -----------------------------------------------------------------------------------------------------
+
+    def _from_agent(self, slot: Slot) -> None:
+        while (received := slot.receiver.receive()) is not None:
+            view, parcels = received
+            kind = view[0]
+            if kind == agents.BELL:
+                self._drain(slot)
+            elif kind == frames.RECORD:
+                self._drain(slot, int.from_bytes(view[1:9], "little"))
+                self._flush()
+                record = bytes(view[9:])
+                self._send(_PREFIX + self._stamp(slot, record), parcels)
+                self._seen(slot, record)
+            elif kind == agents.UP:
+                slot.up = True
+                self._idle.append(slot)
+                self._came_up.append((slot.row, slot.generation, slot.pid))
+            elif kind == agents.NOT_UP:
+                slot.why, slot.told = "start", bytes(view[1:]).decode("utf-8", "replace")
+
+    def _stamp(self, slot: Slot, record: bytes) -> bytes:
+        return slot.row.to_bytes(4, "little") + len(record).to_bytes(4, "little") + record
+
+    def _drain(self, slot: Slot, upto: int | None = None) -> None:
+        """Collect what an agent's ring holds."""
+        reader = slot.reader
+        try:
+            while (found := reader.peek(upto)) is not None:
+                record, tail = found
+                reader.tail = tail
+                self._bundle.append(self._stamp(slot, record))
+                self._tails.append((reader, tail))
+                self._bundled += len(record) + 8
+                self._seen(slot, record)
+                if self._bundled > _BUNDLE:
+                    self._flush()
+        except (RingBroken, frames.struct.error) as error:
+            slot.told = f"it overwrote its outcome ring: {error}"
+            self._flush()
+            reader.reset()
+            self._kill(slot, "")
+
+    def _seen(self, slot: Slot, record: bytes) -> None:
+        """Note a record; after a batch's last the agent has room for another."""
+        batch, first, count, _ = frames.HEAD.unpack_from(record)
+        current = slot.current
+        if current is not None and current.id == batch and first + count >= current.size:
+            slot.current, slot.next = slot.next, None
+            if slot.current is None:
+                self._idle.append(slot)
+
+    def _tick(self, now: float) -> None:
+        cells = self._board.cells
+        now_ns = time.monotonic_ns()
+        for slot in list(self._slots.values()):
+            if slot.reader.pending():
+                self._drain(slot)
+            current = slot.current
+            if current is not None and current.timeout and not slot.why:
+                base = slot.row * CELLS
+                limit = current.timeout + (_COMMAND_GRACE if cells[base + GROUP] else 0.0)
+                started = cells[base + START]
+                if (
+                    cells[base + BATCH] == current.id
+                    and cells[base + OFFSET]
+                    and now_ns - started > limit * 1e9
+                ):
+                    self._kill(slot, "timeout")
+        self._reap_orphans()
+
+    # -- the queue ------------------------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        queue, idle = self._queue, self._idle
+        while queue and idle:
+            slot = idle.popleft()
+            if slot.row in self._slots and slot.current is None and not slot.why:
+                slot.current = queue.popleft()
+                self._give(slot, slot.current)
+        if queue and queue[0].prefetch:
+            for slot in self._slots.values():
+                if slot.current is not None and slot.next is None and slot.up and not slot.why:
+                    if queue[0].function not in slot.known or len(slot.outbox):
+                        continue
+                    slot.next = queue.popleft()
+                    self._give(slot, slot.next)
+                    if not queue or not queue[0].prefetch:
+                        break
+        elif idle and not queue:
+            self._even_out()
+
+    def _even_out(self) -> None:
+        """Give an idle agent what waits behind another's work."""
+        for slot in self._slots.values():
+            if not self._idle:
+                return
+            held = self._take_back(slot) if slot.next is not None else None
+            if held is not None:
+                self._queue.append(held)
+                other = self._idle.popleft()
+                if other.row in self._slots and other.current is None and not other.why:
+                    other.current = self._queue.popleft()
+                    self._give(other, other.current)
+
+    def _give(self, slot: Slot, held: Held) -> None:
+        if held.function not in slot.known:
+            slot.known.add(held.function)
+            data, parcels = self._functions[held.function]
+            slot.outbox.put(data, parcels)
+        slot.outbox.put(held.data, held.parcels)
+        if len(slot.outbox):
+            self._epoll.modify(slot.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
+
+    def _take_back(self, slot: Slot) -> Held | None:
+        """The batch in an agent's own queue, unless it has just begun it."""
+        held = slot.next
+        if held is None or slot.current is None or len(slot.outbox):
+            return None
+        if self._board.get(slot.row, BATCH) != slot.current.id:
+            return None  # it may not have read the batch before this one: the next message need not be ours
+        try:
+            slot.peer.recv(frames.RECEIVE, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
+        except BlockingIOError:
+            return None
+        slot.next = None
+        return held
+
+    def _recall(self) -> None:
+        back = [held.id for held in self._queue]
+        self._queue.clear()
+        for slot in self._slots.values():
+            if slot.next is not None:
+                held = self._take_back(slot)
+                if held is not None:
+                    back.append(held.id)
+        self._send(frames.encode(frames.Returned(back)))
+
+    # -- agents: death ----------------------------------------------------------------------------------------------------
+
+    def _kill(self, slot: Slot, why: str) -> None:
+        if not slot.why:
+            slot.why = why
+        signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
+
+    def _died(self, slot: Slot) -> None:
+        """Drain, then blame: everything it had finished goes to the engine before the word of its death."""
+        self._from_agent(slot)
+        self._drain(slot)
+        base = slot.row * CELLS
+        cells = self._board.cells
+        self._end_groups(slot)
+        _, status = os.waitpid(slot.pid, 0)
+        for fd in self._outputs.fds:
+            self._outputs.read(fd, int(time.monotonic()))
+        running = cells[base + BATCH], int(cells[base + OFFSET]) - 1
+        batches = []
+        for held in (slot.current, slot.next):
+            if held is not None:
+                batches.append((held.id, running[1] if held.id == running[0] else -1))
+        words = slot.told or self._outputs.last_words(slot.pid)
+        self._forget(slot)
+        cells[base + STATE] = _DEAD
+        self._report()
+        memory = max(cells[base + MEMORY], 0)
+        code = os.waitstatus_to_exitcode(status)
+        down = frames.AgentDown(slot.row, slot.generation, slot.pid, code, slot.why, batches, words, memory)
+        self._send(frames.encode(down))
+
+    def _end_groups(self, slot: Slot) -> None:
+        """Kill what a dead agent leaves behind. Before it is reaped, so that its group's number is nobody else's."""
+        command = self._board.get(slot.row, GROUP)
+        for group in (slot.pid, command):
+            if group > 1:
+                try:
+                    os.killpg(group, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    pass
+        self._board.set(slot.row, GROUP, 0)
+
+    def _forget(self, slot: Slot) -> None:
+        self._unwatch(slot.sock.fileno())
+        self._unwatch(slot.pidfd)
+        del self._slots[slot.row], self._by_pid[slot.pid]
+        os.close(slot.pidfd)
+        slot.sock.close()
+        slot.peer.close()
+        if slot in self._idle:
+            self._idle.remove(slot)
+
+    def _reap_orphans(self) -> None:
+        """Reap children of dead agents, which the kernel gave to this process."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None or found.si_pid in self._by_pid:
+                return
+            os.waitpid(found.si_pid, os.WNOHANG)
+
+    def _end(self) -> None:
+        """End every agent: the idle ones by closing their channel, whatever is left by force."""
+        for slot in self._slots.values():
+            slot.sock.close()
+            slot.peer.close()
+            if slot.current is not None or not slot.up:
+                signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
+        deadline = time.monotonic() + _STOP_GRACE
+        for slot in self._slots.values():
+            poller = select.poll()
+            poller.register(slot.pidfd, select.POLLIN)
+            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
+                poller.poll()
+            self._end_groups(slot)
+            os.waitpid(slot.pid, 0)
+            self._board.set(slot.row, STATE, 0)
+        for child in system.children(self._pid):
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard) -> None:
+    """Be a host, in a process that was forked for it: everything but the channel and the board is closed."""
+    system.set_name("shoal-host")
+    system.adopt_orphans()
+    fd = sock.fileno()
+    os.closerange(3, fd)
+    os.closerange(fd + 1, 1 << 20)
+    gc.disable()  # it makes no cycles, and its memory is what its agents share
+    Host(sock, config, board).run()

@@ -1,0 +1,178 @@
+"""The nursery: a fresh, single-threaded process that has imported what a run needs, and forks hosts from that warm image.
+
+It supervises its hosts only so far as to tell the engine how they ended. Its death kills nobody; the engine's death ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import importlib
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import multiprocess
+
+from engine.procs import boot, host, system
+from engine.procs.agent import resolve
+from engine.procs.scoreboard import Scoreboard
+from engine.wire import channel, frames
+from engine.wire.memory import Parcel
+
+_SILENT = 0.0
+
+
+class Nursery:
+    """Answers the engine until it is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._receiver = channel.Receiver(sock, channel.buffer(frames.RECEIVE))
+        self._context: Any = multiprocess.get_context("fork")
+        self._hosts: dict[int, tuple[int, Any]] = {}
+        """(shard, process) by pidfd. Not by the process's sentinel: a host closes every descriptor it inherits, that one included."""
+        self._board: Parcel | None = None
+        self._socket = ""
+        self._engine = -1
+
+    def serve(self) -> None:
+        """Until the engine closes the channel or ends."""
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        while True:
+            for fd, _ in poller.poll():
+                if fd == self._engine:
+                    return
+                if fd in self._hosts:
+                    poller.unregister(fd)
+                    self._exited(fd)
+                    continue
+                received = self._receiver.receive()
+                assert received is not None
+                view, parcels = received
+                frame = frames.to_nursery.decode(view)
+                if isinstance(frame, frames.Prepare):
+                    self._answer(self._prepare(frame, parcels))
+                    poller.register(self._engine, select.POLLIN)
+                else:
+                    pidfd = self._start(frame, parcels)
+                    if pidfd is not None:
+                        poller.register(pidfd, select.POLLIN)
+
+    def leave(self) -> None:
+        """The engine is gone: take away its socket, which it may not have been able to."""
+        if self._socket:
+            with contextlib.suppress(OSError):
+                os.unlink(self._socket)
+            with contextlib.suppress(OSError):  # another engine's is in there, or it is not ours to remove
+                os.rmdir(os.path.dirname(self._socket))
+
+    def _answer(self, frame: frames.FromNursery) -> None:
+        channel.send(self._sock, (frames.encode(frame),))
+
+    def _prepare(self, frame: frames.Prepare, parcels: list[Parcel]) -> frames.Prepared:
+        begun = time.monotonic()
+        if frame.version != frames.VERSION:
+            return frames.Prepared("engine and nursery are of different versions: reinstall shoal", 0, _SILENT)
+        try:
+            self._engine = os.pidfd_open(frame.engine)
+        except OSError:
+            raise channel.Closed from None
+        self._board, self._socket = parcels[0], frame.socket
+        sys.path[:] = frame.path
+        boot.steps_aside(frame.path)
+        error = _load(frame)
+        with contextlib.suppress(Exception):  # replaced by user code
+            sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        return frames.Prepared(error, system.threads() - 1, time.monotonic() - begun)
+
+    def _start(self, frame: frames.StartHost, parcels: list[Parcel]) -> int | None:
+        assert self._board is not None
+        end = socket.socket(fileno=os.dup(parcels[0].fd))
+        try:
+            board = Scoreboard(self._board.fd, frame.config.rows, frame.config.capacity)
+            process = self._context.Process(target=host.main, args=(end, frame.config, board))
+            process.start()
+        except OSError as error:
+            self._answer(frames.HostStarted(frame.shard, 0, f"can't fork a host: {error.strerror or error}"))
+            return None
+        finally:
+            end.close()
+        pidfd = os.pidfd_open(process.pid)
+        self._hosts[pidfd] = (frame.shard, process)
+        self._answer(frames.HostStarted(frame.shard, process.pid, ""))
+        return pidfd
+
+    def _exited(self, pidfd: int) -> None:
+        shard, process = self._hosts.pop(pidfd)
+        os.close(pidfd)
+        process.join()
+        self._answer(frames.HostExited(shard, process.pid, process.exitcode))
+        process.close()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
+def _load(frame: frames.Prepare) -> str:
+    """Import, resolve and warm up what the run asked for; "" or what is wrong, in one line."""
+    importlib.invalidate_caches()
+    for name in frame.preload:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            return f"can't import {name}: {_one_line(error)}"
+    for reference in [*frame.check, *frame.warm]:
+        module, _, name = reference.partition(":")
+        try:
+            importlib.import_module(module)
+        except BaseException as error:
+            return f"can't import {module}: {_one_line(error)}"
+        try:
+            found = resolve(reference)
+        except AttributeError:
+            return f"module {module} has no {name}{_nearest(module, name)}"
+        if not callable(found):
+            return f"{reference} is not callable: it is of type {type(found).__name__}"
+    for reference in frame.warm:
+        try:
+            resolve(reference)()
+        except BaseException as error:
+            return f"the warm-up {reference} failed: {_one_line(error)}"
+    return ""
+
+
+def _nearest(module: str, name: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, vars(sys.modules[module]), 1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+def main() -> None:
+    """Be the nursery; the descriptor of its channel is the one argument."""
+    sock = socket.socket(fileno=int(sys.argv[0] if sys.argv else 0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a whole group at most: the engine decides what an interrupt means
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:  # a host has three descriptors an agent
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    system.set_name("shoal-nursery")
+    faulthandler.enable()  # inherited: an agent that crashes says where, on its stderr
+    nursery = Nursery(sock)
+    try:
+        nursery.serve()
+    except channel.Closed:
+        pass
+    nursery.leave()
+    os._exit(0)  # not through multiprocess's exit handler: it would wait for the hosts, which the engine's end concerns as well

@@ -1,0 +1,98 @@
+"""What agents write to stdout and stderr, line by line, bounded, with the name of the process that wrote it.
+
+One stream socket a host and stream, shared by all its agents: the kernel stamps what it carries with the writer's pid
+(SO_PASSCRED), and never joins what two processes wrote. Two pipes an agent would hit the per-user limit at 1,024 agents.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+from typing import Final
+
+_CREDENTIALS: Final = struct.Struct("iII")
+_SPACE: Final = socket.CMSG_SPACE(_CREDENTIALS.size)
+LINE_MAX: Final = 4096
+"""Bytes kept of one line."""
+LINES_PER_SECOND: Final = 500
+"""Lines of one host that are passed on in a second; the others are counted."""
+_WORDS: Final = 8
+"""Lines of stderr kept for each process, in case they were its last."""
+
+
+class Outputs:
+    """The reading ends of one host's outputs, and the writing ends that its agents inherit."""
+
+    def __init__(self) -> None:
+        self._ends: dict[int, tuple[socket.socket, int]] = {}
+        writing = []
+        for stream in (1, 2):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            ours.setblocking(False)
+            self._ends[ours.fileno()] = (ours, stream)
+            writing.append(theirs)
+        self._writing = writing
+        self._partial: dict[tuple[int, int], bytearray] = {}
+        self._words: dict[int, deque[str]] = {}
+        self._second = 0
+        self._passed = 0
+        self.lines: list[tuple[int, int, str]] = []
+        """(pid, stream, line) not yet taken."""
+        self.dropped = 0
+
+    @property
+    def fds(self) -> list[int]:
+        """Descriptors to wait for."""
+        return list(self._ends)
+
+    @property
+    def writing(self) -> tuple[int, int]:
+        """Descriptors for an agent's stdout and stderr."""
+        return self._writing[0].fileno(), self._writing[1].fileno()
+
+    def read(self, fd: int, second: int) -> None:
+        """Take in what has been written. `second`: of any clock, for the limit."""
+        end, stream = self._ends[fd]
+        for _ in range(16):  # then the others get their turn
+            try:
+                data, ancillary, _, _ = end.recvmsg(1 << 16, _SPACE)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            pid = 0
+            for level, kind, found in ancillary:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                    pid = _CREDENTIALS.unpack(found[: _CREDENTIALS.size])[0]
+            self._take(pid, stream, data, second)
+
+    def _take(self, pid: int, stream: int, data: bytes, second: int) -> None:
+        if second != self._second:
+            self._second, self._passed = second, 0
+        partial = self._partial.pop((pid, stream), None)
+        pieces = (bytes(partial) + data if partial else data).split(b"\n")
+        rest = pieces.pop()
+        if rest:
+            self._partial[pid, stream] = bytearray(rest[:LINE_MAX])
+        for piece in pieces:
+            self._line(pid, stream, piece)
+
+    def _line(self, pid: int, stream: int, raw: bytes) -> None:
+        line = raw[:LINE_MAX].decode("utf-8", "backslashreplace").rstrip("\r")
+        if stream == 2:
+            self._words.setdefault(pid, deque(maxlen=_WORDS)).append(line)
+        if self._passed < LINES_PER_SECOND:
+            self._passed += 1
+            self.lines.append((pid, stream, line))
+        else:
+            self.dropped += 1
+
+    def last_words(self, pid: int) -> str:
+        """What a process that is gone wrote to stderr in the end; then it is forgotten."""
+        for stream in (1, 2):
+            rest = self._partial.pop((pid, stream), None)
+            if rest:
+                self._line(pid, stream, bytes(rest))
+        return "\n".join(self._words.pop(pid, ()))

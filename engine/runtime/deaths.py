@@ -1,0 +1,129 @@
+"""What to do about the dead: say how they died, end what they leave behind, save what they had finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from engine.procs.ring import Reader, RingBroken
+from engine.procs.scoreboard import BATCH, GROUP, OFFSET, PID, STATE, Scoreboard
+from engine.wire import frames
+
+_DEAD: Final = 5
+_PATIENCE: Final = 5.0
+
+
+def own_pid() -> int:
+    """The engine's pid, for those who watch it."""
+    return os.getpid()
+
+
+def how(status: int) -> str:
+    """How a process ended, for people: ``was killed by SIGKILL``, ``exited with code 3``."""
+    if status < 0:
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        return f"was killed by {name}"
+    return f"exited with code {status}"
+
+
+def describe(down: frames.AgentDown) -> str:
+    """How an agent ended, with what is known: signal or code, memory, last words."""
+    if down.why == "start":
+        return f"could not start: {down.words}"
+    text = "ran into the timeout of its task" if down.why == "timeout" else how(down.status)
+    if down.memory:
+        text += f", {down.memory / 2**20:.0f} MiB at its peak"
+    words = [line.strip() for line in down.words.splitlines() if line.strip()]
+    if words and not down.why:
+        told = next((line for line in words if line.startswith("Fatal Python error")), words[-1])
+        text += f", last words: {told[:200]}"
+    return text
+
+
+def await_process(pid: int, sock: socket.socket) -> None:
+    """Wait until a process we asked to end has ended, and kill it if it takes too long. What it still says is thrown away."""
+    if pid <= 0:
+        return
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:  # gone
+        return
+    try:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        poller.register(sock, select.POLLIN)
+        deadline = time.monotonic() + _PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            ready = [found for found, _ in poller.poll(left * 1000)]
+            if fd in ready:
+                return
+            if ready and not _swallow(sock):
+                poller.unregister(sock)
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        poller.poll(1000)
+    finally:
+        os.close(fd)
+
+
+def _swallow(sock: socket.socket) -> bool:
+    try:
+        return bool(sock.recv(1 << 16))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def end_agents(board: Scoreboard, rows: Sequence[int]) -> None:
+    """Wait until the agents of a dead host are gone too (the kernel kills them), and end the groups they led."""
+    fds = []
+    for row in rows:
+        pid = board.get(row, PID)
+        if not pid or board.get(row, STATE) in (0, _DEAD):
+            continue
+        with contextlib.suppress(OSError):  # gone already
+            fds.append(os.pidfd_open(pid))
+        for group in (pid, board.get(row, GROUP)):
+            if group > 1:
+                with contextlib.suppress(OSError):
+                    os.killpg(group, signal.SIGKILL)
+    deadline = time.monotonic() + _PATIENCE
+    for fd in fds:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        os.close(fd)
+    for row in rows:
+        board.set(row, STATE, _DEAD)
+
+
+def salvage(board: Scoreboard, rows: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """The records that a dead host had not taken from its agents' rings, as (row, record)."""
+    for row in rows:
+        reader = Reader(board, row)
+        try:
+            while (found := reader.peek()) is not None:
+                record, tail = found
+                yield row, record
+                reader.advance(tail)
+        except RingBroken:
+            reader.reset()
+
+
+def running(board: Scoreboard, rows: Sequence[int]) -> dict[int, int]:
+    """By batch, the offset of the task that a dead agent was in."""
+    found = {}
+    for row in rows:
+        batch, offset = board.get(row, BATCH), board.get(row, OFFSET)
+        if batch and offset:
+            found[batch] = offset - 1
+    return found

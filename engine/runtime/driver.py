@@ -1,0 +1,231 @@
+"""Drives a run by its spec: feeds each step's arguments in as there is room, collects what comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from engine.core.tasks import Options
+from engine.plan.steps import RunSpec, SpecError, Step
+from engine.procs.agent import COMMAND
+from engine.runtime.jobs import Group, Items, Job
+from engine.runtime.results import OrderedWriter, row, value_of
+from engine.runtime.run import Run
+from engine.wire import frames, values
+
+CHUNK: Final = 2_000
+"""Arguments taken from a step at once, as one range."""
+READY: Final = 20_000
+"""Tasks that wait in the core at most, before more are taken: so endless arguments need constant memory."""
+AHEAD: Final = 200_000
+"""Results that may wait for an earlier one before nothing more is taken."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A step that runs."""
+
+    step: Step
+    job: int
+    function: int
+    arguments: Iterator[Any]
+    pool: int
+    submitted: int = 0
+    over: int = 0
+    failed: int = 0
+    exhausted: bool = False
+    last_failed: int = 0
+    """A range that had failures, 0 if none had."""
+    keep: bool = False
+    kept_arguments: list[Any] = field(default_factory=list)
+    kept_values: list[Any] = field(default_factory=list)
+
+
+class _Sink:
+    """Hears of one range of a step."""
+
+    __slots__ = ("_base", "_driver", "_first_line", "_open", "range")
+
+    def __init__(self, driver: Driver, opened: _Open, base: int, first_line: int) -> None:
+        self._driver = driver
+        self._open = opened
+        self._base = base
+        self._first_line = first_line
+        self.range = 0
+
+    def outcomes(self, group: Group) -> None:
+        opened, driver = self._open, self._driver
+        over = len(group.items) - len(group.retried)
+        opened.over += over
+        opened.failed += len(group.failures)
+        if driver.writer is None and not opened.keep and not opened.step.report:
+            return
+        for at, item in enumerate(group.items):
+            index = group.first + at
+            if index in group.retried:
+                continue
+            failure = group.failures.get(index)
+            if opened.keep:
+                opened.kept_values[self._base + index] = None if failure else value_of(item, group.parcels)
+            if opened.step.report and failure is None:
+                driver.reports.append(value_of(item, group.parcels))
+            if driver.writer is not None:
+                line = row(self._base + index, driver.label(opened), item, group.parcels, failure)
+                driver.writer.put(self._first_line + index, line)
+
+    def ended(self, first: int, count: int, kind: str, text: str) -> None:
+        opened, driver = self._open, self._driver
+        opened.over += count
+        opened.failed += count
+        if driver.writer is not None:
+            failure = frames.Failure(0, kind, "", text, "", b"")
+            for index in range(first, first + count):
+                line = row(self._base + index, driver.label(opened), None, [], failure)
+                driver.writer.put(self._first_line + index, line)
+
+    def finished(self, failed: int) -> None:
+        if failed:
+            self._open.last_failed = self.range
+
+
+class Driver:
+    """Runs a spec to its end.
+
+    Attributes:
+        writer: where results go, None for nowhere.
+        reports: values of the steps that are the run's report.
+        problem: why the arguments can't be read any further; the run is then drained.
+    """
+
+    def __init__(self, run: Run, spec: RunSpec, writer: OrderedWriter | None) -> None:
+        self._run = run
+        self._spec = spec
+        self.writer = writer
+        self.reports: list[Any] = []
+        self.problem: SpecError | None = None
+        self._lines = 0
+        self._pools = {pool.name: number for number, pool in enumerate(spec.pools)}
+        self._waiting = list(spec.steps)
+        self._steps: dict[str, _Open] = {}
+        self._kept = {step.gather for step in spec.steps if step.gather}
+        totals = [step.total for step in spec.steps]
+        run.total = None if None in totals else sum(total or 0 for total in totals)
+
+    def label(self, opened: _Open) -> str | None:
+        """Name of a step in a results file, None where there is only one."""
+        return opened.step.name if len(self._spec.steps) > 1 else None
+
+    @property
+    def over(self) -> bool:
+        """Every task of every step is over."""
+        return not self._waiting and all(s.exhausted and s.over >= s.submitted for s in self._steps.values())
+
+    def feed(self) -> None:
+        """Take in more arguments, where there is room for more tasks."""
+        core = self._run.fleet.core
+        if core.draining or self.problem is not None:
+            return
+        self._open_steps()
+        for opened in self._steps.values():
+            while not opened.exhausted and not self._run.crowded:
+                if core.pools[opened.pool].queued >= READY or core.submitted - core.accepted > AHEAD:
+                    break
+                if not self._take(opened):
+                    break
+
+    def _open_steps(self) -> None:
+        for step in list(self._waiting):
+            before = [self._steps.get(name) for name in step.after]
+            if any(s is None or not s.exhausted or s.over < s.submitted for s in before):
+                continue
+            self._waiting.remove(step)
+            fleet = self._run.fleet
+            if step.command is not None:
+                function = fleet.define(COMMAND, values.encode(step.command))
+                call = " ".join(step.command)
+            else:
+                assert step.call is not None
+                function, call = fleet.define(step.call), step.call
+            pool = self._pools[step.pool]
+            job = self._run.add_job(step.name, call, pool)
+            arguments = iter(step.arguments)
+            if step.gather is not None:
+                source = self._steps[step.gather]
+                arguments = iter([(source.kept_arguments, source.kept_values)])
+            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep=step.name in self._kept)
+
+    def _take(self, opened: _Open) -> bool:
+        """Submit one more chunk; False if there is nothing to be had now."""
+        found: list[Any] = []
+        try:
+            for value in opened.arguments:
+                if value is NOTHING_YET:
+                    break
+                found.append(value)
+                if len(found) == CHUNK:
+                    break
+            else:
+                opened.exhausted = True
+        except SpecError as error:
+            self.problem = error
+        if not found:
+            return False
+        step = opened.step
+        star = step.command is not None or step.keywords or step.gather is not None
+        if step.command is not None:
+            held = [values.hold(((str(text), opened.submitted + n), {})) for n, text in enumerate(found, 1)]
+        elif step.keywords:
+            held = [values.hold(((), keywords)) for keywords in found]
+        elif step.gather is not None:
+            held = [values.hold((arguments, {})) for arguments in found]
+        else:
+            held = found if values.is_plain(found) else [values.hold(value) for value in found]
+        if opened.keep:
+            opened.kept_arguments.extend(found)
+            opened.kept_values.extend([None] * len(found))
+        options = Options(
+            retries=step.retries, timeout=step.timeout, item_bytes=_mean_bytes(held), batch_max=self._spec.batch_max
+        )
+        after = tuple(s.last_failed for s in (self._steps[name] for name in step.after) if s.last_failed)
+        sink = _Sink(self, opened, opened.submitted, self._lines)
+        job = Job(opened.function, len(held), Items(held), sink, step.name, star, opened.pool, options, after)
+        base = opened.submitted
+        opened.submitted += len(held)
+        self._lines += len(held)
+        sink.range = self._run.submit(job, opened.job, base)
+        return len(found) == CHUNK and self.problem is None
+
+    def failures(self) -> int:
+        """Tasks that failed so far."""
+        return sum(opened.failed for opened in self._steps.values())
+
+
+class _NothingYet:
+    """Marks that arguments will come, but none are there now."""
+
+
+NOTHING_YET: Final = _NothingYet()
+
+
+def _mean_bytes(held: list[Any]) -> int:
+    """About how long an argument is on the wire, by the first few."""
+    sample = held[:50]
+    total = 0
+    for value in sample:
+        if type(value) is values.Ext:
+            total += len(value.data)
+        elif isinstance(value, str | bytes):
+            total += len(value)
+        else:
+            total += 8
+    return total // len(sample)
+
+
+def report_text(value: Any) -> str:
+    """A report as it is printed: its own text where it has one."""
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return str(value["text"])
+    return value if isinstance(value, str) else json.dumps(value, indent=2, default=repr)
+

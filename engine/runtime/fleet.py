@@ -1,0 +1,474 @@
+"""A fleet: the core, the processes it steers, and the loop between them. One thread owns it and calls `step`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.core.actions import Action, Happened, RangeOver, Recall, Send, SpawnAgent, StartHost, TasksOver
+from engine.core.core import Core
+from engine.procs import scoreboard
+from engine.procs.scoreboard import PID, Scoreboard
+from engine.runtime import deaths, limits
+from engine.runtime.jobs import Group, Job
+from engine.runtime.loop import Loop
+from engine.runtime.nest import Image, Nest, StartError
+from engine.stream.types import Event, Level
+from engine.wire import channel, frames, values
+from engine.wire.memory import Parcel
+
+Phase = Literal["new", "preparing", "running", "closed"]
+
+
+@dataclass(slots=True)
+class PoolSpec:
+    """A pool as it is asked for."""
+
+    name: str
+    agents: int
+    shards: int | None = None
+
+
+@dataclass(slots=True)
+class Wire:
+    """The engine's side of one host."""
+
+    shard: int
+    sock: Any
+    receiver: channel.Receiver
+    outbox: channel.Outbox
+    pid: int = 0
+    defined: set[int] = field(default_factory=set)
+
+
+class Fleet:
+    """Pools of agents that run jobs.
+
+    Attributes:
+        core: the state of every task; read it, don't touch it.
+        board: the scoreboard.
+        listeners: called with every event, on the fleet's thread.
+    """
+
+    def __init__(self, pools: list[PoolSpec], image: Image | None = None, control: str = "") -> None:
+        """Nothing is started yet. Raises `limits.TooMany` where so many agents do not fit.
+
+        `control`: path of the engine's control socket, for the nursery to remove if the engine is killed.
+        """
+        shards = [p.shards or limits.default_shards(p.agents) for p in pools]
+        limits.check(sum(p.agents for p in pools), sum(shards))
+        self.core = Core()
+        self.loop = Loop()
+        self.phase: Phase = "new"
+        self.image = image or Image()
+        self.listeners: list[Callable[[Event], None]] = []
+        self.recorders: list[Callable[[int, Group], None]] = []
+        """Called with (range, group) of every accepted group of outcomes, before the sink."""
+        self.enders: list[Callable[[int, int, int, str, str], None]] = []
+        """Called with (range, first, count, kind, text) of tasks that the core ended, before the sink."""
+        self.attempts: list[Callable[[int, int, int, int, int, str, str], None]] = []
+        """Called with (range, index, attempt, row, pid, kind, text) of every attempt that came to nothing."""
+        self.error: str | None = None
+        """Why the fleet can't run at all."""
+        self._control = control
+        rows = sum(p.agents for p in pools)
+        self._capacity = scoreboard.ring_capacity(rows)
+        self._board_fd = Parcel(scoreboard.create(rows, self._capacity))
+        self.board = Scoreboard(self._board_fd.fd, rows, self._capacity)
+        self._buffer = channel.buffer(frames.RECEIVE)
+        self._nest: Nest | None = None
+        self._wires: dict[int, Wire] = {}
+        self._jobs: dict[int, Job] = {}
+        self._definitions: dict[int, tuple[bytes, list[Parcel]]] = {}
+        self._known: dict[str | bytes, int] = {}
+        self._events = 0
+        self._waiting_hosts: list[StartHost] = []
+        for pool, count in zip(pools, shards, strict=True):
+            self.core.add_pool(pool.name, pool.agents, min(count, pool.agents))
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def hatch(self) -> None:
+        """Start the nursery's interpreter, which takes a while; what it is to import may still be added to `image`."""
+        if self._nest is None and self.phase != "closed":
+            self._nest = Nest(self.loop, self._nursery_said, self._nursery_gone)
+
+    def start(self) -> None:
+        """Have the nursery import the image; agents start as soon as it has. Raises `StartError`."""
+        if self.phase != "new":
+            return
+        self.phase = "preparing"
+        self.hatch()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        assert self._nest is not None
+        size = scoreboard.size(self.board.rows, self._capacity)
+        self._nest.prepare(self.image, self._control, self._board_fd, size)
+
+    def step(self, timeout: float | None) -> None:
+        """Handle what has happened, waiting for something at most `timeout` seconds (None: until something does)."""
+        due = self.core.due()
+        if due is not None:
+            wait = max(0.0, due - time.monotonic())
+            timeout = wait if timeout is None else min(timeout, wait)
+        self.loop.step(timeout)
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the core do what is due and ready, and carry out what it wants."""
+        now = time.monotonic()
+        self.core.tick(now)
+        if self.phase != "running":
+            return
+        while actions := self.core.take(now):
+            for action in actions:
+                self._perform(action)
+
+    def drain(self) -> None:
+        """Send nothing any more, call back what no agent has begun; over once `core.idle`."""
+        self.core.drain()
+        self.settle()
+
+    def close(self) -> None:
+        """End every process, and wait for that. May be called twice."""
+        if self.phase == "closed":
+            return
+        self.phase = "closed"
+        for wire in self._wires.values():
+            wire.outbox.put(frames.encode(frames.Stop()))
+        for wire in self._wires.values():
+            self.loop.unwatch(wire.sock.fileno())
+            deaths.await_process(wire.pid, wire.sock)
+            wire.sock.close()
+        self._wires.clear()
+        if self._nest is not None:
+            self._nest.close()
+        self.board.close()
+        self._board_fd.close()
+        self.loop.close()
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+
+    def define(self, function: Callable[..., Any] | str, body: bytes = b"") -> int:
+        """The number of a function: a callable, or a reference with its body. Raises what pickling a callable raises."""
+        reference = function if isinstance(function, str) else values.by_reference(function) or ""
+        if not reference:
+            import cloudpickle
+
+            body = cloudpickle.dumps(function, 5)
+        key = reference + "\0" + body.hex() if reference else body
+        number = self._known.get(key)
+        if number is None:
+            number = self._known[key] = len(self._known) + 1
+            parcels = [values.parcel(body)] if len(body) > values.LARGE else []
+            frame = frames.Define(number, reference, b"" if parcels else body)
+            self._definitions[number] = (frames.encode(frame), parcels)
+        return number
+
+    def submit(self, job: Job) -> int:
+        """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`."""
+        number = self.core.submit(job.count, job.function, job.pool, job.options, job.after)
+        self._jobs[number] = job
+        return number
+
+    def job(self, number: int) -> Job | None:
+        """The job of a range that is not over."""
+        return self._jobs.get(number)
+
+    def event(self, level: Level, kind: str, text: str, **data: Any) -> None:
+        """Tell all listeners that something happened."""
+        self._events += 1
+        event = Event(self._events, time.time(), level, kind, text, data)
+        for listener in self.listeners:
+            listener(event)
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                self._send(action)
+            case TasksOver():
+                job = self._jobs[action.range]
+                job.source.release(action.first, action.count)
+                for ender in self.enders:
+                    ender(action.range, action.first, action.count, action.kind, action.text)
+                job.sink.ended(action.first, action.count, action.kind, action.text)
+            case RangeOver():
+                self._jobs.pop(action.range).sink.finished(action.failed)
+            case SpawnAgent():
+                rows = [(action.row, action.generation)]
+                self._put(self._wires.get(action.shard), frames.encode(frames.Spawn(rows)))
+            case StartHost():
+                self._start_host(action)
+            case Recall():
+                self._put(self._wires.get(action.shard), frames.encode(frames.Recall()))
+            case Happened():
+                self.event(action.level, action.kind, action.text, **action.data)
+
+    def _send(self, action: Send) -> None:
+        job = self._jobs[action.range]
+        wire = self._wires.get(action.shard)
+        if wire is None:  # it died in this very pass; the core will hear of it and send the batch again
+            return
+        if job.function not in wire.defined:
+            wire.defined.add(job.function)
+            self._put(wire, *self._definitions[job.function])
+        parcels: list[Parcel] = []
+        column = job.source.column(action.first, action.count, parcels)
+        if len(column) > frames.FRAME_MAX - 1024 or len(parcels) > frames.FDS_MAX:
+            if len(parcels) > frames.FDS_MAX:
+                raise RuntimeError(f"{len(parcels)} large values in one batch")
+            parcels.append(values.parcel(column))
+            column = values.encode(len(parcels) - 1)
+        work = frames.Work(
+            action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
+            frames.msgspec.Raw(column),
+        )  # fmt: skip
+        self._put(wire, frames.encode(work), parcels)
+
+    def _put(self, wire: Wire | None, data: bytes, parcels: list[Parcel] | None = None) -> None:
+        if wire is None:
+            return
+        wire.outbox.put(data, parcels)
+        if len(wire.outbox):
+            self.loop.when_room(wire.sock.fileno(), lambda: self._flush(wire))
+
+    def _flush(self, wire: Wire) -> None:
+        if wire.outbox.flush():
+            self.loop.when_room(wire.sock.fileno(), None)
+
+    # -- the nursery ----------------------------------------------------------------------------------------------------
+
+    def _start_host(self, action: StartHost) -> None:
+        if self._nest is None:
+            self._waiting_hosts.append(action)
+            return
+        shard = self.core.shards[action.shard]
+        config = frames.HostConfig(
+            self.core.pools[shard.pool].name, shard.rows.start, len(shard.rows), self._capacity, self.board.rows,
+            deaths.own_pid(), self.image.late, self.image.initializer, list(action.agents),
+        )  # fmt: skip
+        sock = self._nest.start_host(action.shard, config)
+        receiver = channel.Receiver(sock, self._buffer)
+        wire = Wire(action.shard, sock, receiver, channel.Outbox(sock))
+        self._wires[action.shard] = wire
+        self.loop.watch(sock.fileno(), lambda: self._from_host(wire))
+
+    def _nursery_said(self, frame: frames.FromNursery) -> None:
+        match frame:
+            case frames.Prepared():
+                self._prepared(frame)
+            case frames.HostStarted():
+                wire = self._wires.get(frame.shard)
+                if wire is not None:
+                    wire.pid = frame.pid
+                    if frame.error:
+                        self._lost_host(wire, frame.error)
+            case frames.HostExited():
+                wire = self._wires.get(frame.shard)
+                if wire is not None and wire.pid == frame.pid:
+                    self._lost_host(wire, deaths.how(frame.status))
+
+    def _prepared(self, frame: frames.Prepared) -> None:
+        if frame.error:
+            self._fail(frame.error)
+        elif frame.threads and not self.image.late:
+            # Forking a process with threads is a trap: import those modules in each agent instead.
+            image = self.image
+            references = [*image.check, *image.warm]
+            image.late = list(dict.fromkeys([*image.preload, *(r.partition(":")[0] for r in references)]))
+            image.preload, image.check, image.warm = [], [], []
+            text = f"importing {', '.join(image.late)} starts threads: each agent imports it for itself"
+            self.event("warning", "nursery.threads", text)
+            assert self._nest is not None
+            self._nest.close()
+            self._nest = None
+            self.hatch()
+            self._prepare()
+        else:
+            if self.phase == "preparing":
+                self.phase = "running"
+                self.event("info", "fleet.ready", f"image ready after {frame.seconds:.2f} s")
+            for action in self._waiting_hosts:
+                self._start_host(action)
+            self._waiting_hosts.clear()
+
+    def _nursery_gone(self) -> None:
+        """It was killed, most likely. Agents live on; a new one forks the hosts to come."""
+        if self.phase == "closed" or self._nest is None:
+            return
+        log = self._nest.log().splitlines()[-1:]
+        self._nest.close()
+        self._nest = None
+        if self.phase == "preparing":
+            self._fail(f"the nursery died while it prepared{': ' + log[0] if log else ''}")
+            return
+        self.event("error", "nursery.died", "the nursery died: starting another")
+        for wire in [w for w in self._wires.values() if w.pid == 0]:
+            self._lost_host(wire, "its nursery died")
+        try:
+            self.hatch()
+            self._prepare()
+        except StartError as error:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        self.error = why
+        self.phase = "running"  # so that the sinks hear of it
+        for pool in self.core.pools:
+            self.core.break_pool(pool.id, why)
+
+    # -- hosts --------------------------------------------------------------------------------------------------------
+
+    def _from_host(self, wire: Wire, limit: int = 64) -> bool:
+        """Handle up to `limit` messages; False once the channel has ended."""
+        for _ in range(limit):
+            try:
+                received = wire.receiver.receive()
+            except channel.Closed:
+                self.loop.unwatch(wire.sock.fileno())
+                if wire.pid == 0 or self._nest is None:
+                    self._lost_host(wire, "its channel closed")
+                return False
+            if received is None:
+                return True
+            view, parcels = received
+            if view[0] == frames.RECORD:
+                self._records(view, parcels)
+            else:
+                self._host_said(wire, frames.from_host.decode(view))
+        return True
+
+    def _records(self, view: memoryview, parcels: list[Parcel]) -> None:
+        at, end = 1, len(view)
+        while at < end:
+            row = int.from_bytes(view[at : at + 4], "little")
+            size = int.from_bytes(view[at + 4 : at + 8], "little")
+            at += 8
+            self._record(row, bytes(view[at : at + size]), parcels)
+            at += size
+
+    def _record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
+        batch, offset, count, started = frames.HEAD.unpack_from(record)
+        body = frames.outcomes_decoder.decode(memoryview(record)[frames.HEAD.size :])
+        times = memoryview(body.nanoseconds).cast("Q")
+        failed = [f.offset for f in body.errors]
+        out = self.core.batches.get(batch)
+        base = out.first if out is not None else 0
+        accepted = self.core.outcomes(row, batch, offset, count, failed, sum(times))
+        if accepted is None:
+            return
+        failures = {}
+        for found in body.errors:
+            index = base + found.offset
+            if index < accepted.first:
+                continue
+            if index not in accepted.retried:
+                failures[index] = found
+            else:
+                attempt = accepted.attempts.get(index, 1)
+                pid = self.board.get(row, PID)
+                for told in self.attempts:
+                    told(accepted.range, index, attempt, row, pid, found.kind, f"{found.type}: {found.message}")
+        items = values.open_column(body.values, parcels)
+        skip = accepted.skip
+        group = Group(
+            accepted.first, items[skip:] if skip else items, parcels, failures, accepted.retried, accepted.attempts,
+            row, started + sum(times[:skip]), times[skip:],
+        )  # fmt: skip
+        job = self._jobs[accepted.range]
+        if accepted.retried:
+            for index in range(accepted.first, accepted.first + accepted.count):
+                if index not in accepted.retried:
+                    job.source.release(index, 1)
+        else:
+            job.source.release(accepted.first, accepted.count)
+        for recorder in self.recorders:
+            recorder(accepted.range, group)
+        job.sink.outcomes(group)
+
+    def _blame(self, batches: Iterable[tuple[int, int]], row: int, pid: int, why: str, text: str) -> None:
+        """Tell of the attempt that ended with its agent: that of the task that ran."""
+        for number, offset in batches:
+            batch = self.core.batches.get(number)
+            if batch is not None and offset >= batch.accepted:
+                index = batch.first + offset
+                attempt = 1 + batch.range.attempts.get(index, 0) + batch.range.tries.get(index, 0)
+                for told in self.attempts:
+                    told(batch.range.id, index, attempt, row, pid, why or "died", text)
+
+    def _host_said(self, wire: Wire, frame: frames.FromHost) -> None:
+        now = time.monotonic()
+        match frame:
+            case frames.AgentsUp():
+                self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
+            case frames.AgentDown():
+                how = frame.words if frame.why == "start" else deaths.how(frame.status)
+                text = deaths.describe(frame)
+                name = self.name(frame.row)
+                if frame.why != "stopped":
+                    data = {"agent": name, "pid": frame.pid, "status": frame.status, "why": frame.why or "died"}
+                    if frame.words:
+                        data["words"] = frame.words
+                    if frame.memory:
+                        data["memory"] = frame.memory
+                    self.event("warning", "agent.died", f"agent {name} {text}", **data)
+                self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
+                reason = how if frame.why else text
+                self.core.agent_down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
+            case frames.Returned():
+                self.core.returned(frame.batches)
+            case frames.SpawnFailed():
+                self.event("warning", "agent.failed", f"agent {self.name(frame.row)}: {frame.error}")
+                self.core.agent_down(now, frame.row, frame.generation, (), "start", frame.error)
+            case frames.Output():
+                for row, pid, stream, line in frame.lines:
+                    name = self.name(row) if row >= 0 else f"process {pid}"
+                    kind = "agent.stdout" if stream == 1 else "agent.stderr"
+                    self.event("info", kind, f"{name}: {line}", agent=name, pid=pid, line=line)
+                if frame.dropped:
+                    text = f"{frame.dropped} lines of output left out: too many a second"
+                    self.event("warning", "output.dropped", text, lines=frame.dropped)
+
+    def _lost_host(self, wire: Wire, text: str) -> None:
+        """A host is gone. What its agents had finished is in its channel and in their rings: accept that first."""
+        if self._wires.get(wire.shard) is not wire:
+            return
+        with contextlib.suppress(ValueError):  # half of a message, from user code that found the channel
+            self._from_host(wire, 1 << 30)
+        if self._wires.get(wire.shard) is not wire:
+            return
+        del self._wires[wire.shard]
+        self.loop.unwatch(wire.sock.fileno())
+        wire.sock.close()
+        shard = self.core.shards[wire.shard]
+        pool = self.core.pools[shard.pool]
+        deaths.end_agents(self.board, shard.rows)
+        for row, record in deaths.salvage(self.board, shard.rows):
+            self._record(row, record, [])
+        running = deaths.running(self.board, shard.rows)
+        self.event(
+            "error", "host.died", f"the host of shard {pool.name}/{shard.id} {text}; its agents went with it",
+            shard=shard.id, pool=pool.name, pid=wire.pid,
+        )  # fmt: skip
+        self._blame(running.items(), -1, wire.pid, "died", f"the host {text}")
+        self.core.host_down(time.monotonic(), wire.shard, running, f"the host {text}")
+
+    # -- names --------------------------------------------------------------------------------------------------------
+
+    def name(self, row: int) -> str:
+        """``pool/number`` of an agent."""
+        pool = self.core.pools[self.core.shards[self.core.agents[row].shard].pool]
+        return f"{pool.name}/{row - pool.rows.start}"
+
+    def kill_agents(self, rows: Iterable[int]) -> None:
+        """Kill agents, as if they had crashed: each is replaced."""
+        for row in rows:
+            agent = self.core.agents[row]
+            frame = frames.Kill([(row, agent.generation)], "")
+            self._put(self._wires.get(agent.shard), frames.encode(frame))

@@ -1,0 +1,90 @@
+"""What is submitted to a fleet: one range of tasks, where its arguments come from, and who hears what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from engine.core.tasks import Options
+from engine.wire import frames, values
+from engine.wire.memory import Parcel
+
+
+@dataclass(slots=True)
+class Group:
+    """Outcomes, as accepted by the core, of consecutive tasks of one job."""
+
+    first: int
+    items: list[Any]
+    """Results as they came: plain values and extensions, to be read with `values.unwrap(item, parcels)`."""
+    parcels: list[Parcel]
+    failures: Mapping[int, frames.Failure]
+    """By index, final ones only; their items are None."""
+    retried: frozenset[int]
+    """Indexes that have no outcome yet after all: they run again."""
+    attempts: Mapping[int, int]
+    row: int
+    started: int
+    """Start of the first, CLOCK_MONOTONIC in ns."""
+    nanoseconds: memoryview
+    """Run time of each."""
+
+
+class Sink(Protocol):
+    """Who hears of a job. Called on the fleet's thread; must not block, must not raise."""
+
+    def outcomes(self, group: Group) -> None:
+        """Tasks have finished, or failed by themselves."""
+
+    def ended(self, first: int, count: int, kind: str, text: str) -> None:
+        """The engine ended tasks: poisoned, timed out, cancelled, or their dependency or pool failed."""
+
+    def finished(self, failed: int) -> None:
+        """Every task of the job is over; nothing more will be heard."""
+
+
+class Source(Protocol):
+    """Where arguments come from."""
+
+    def column(self, first: int, count: int, parcels: list[Parcel]) -> bytes:
+        """Arguments first..first+count-1, encoded. May be asked for again, until they are released."""
+
+    def release(self, first: int, count: int) -> None:
+        """These are final: their arguments are needed no more."""
+
+
+class Items:
+    """Arguments in memory: plain values, or what `values.hold` made of others."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, held: list[Any]) -> None:
+        self._values = held
+
+    def column(self, first: int, count: int, parcels: list[Parcel]) -> bytes:
+        return values.write_column(self._values[first : first + count], parcels)
+
+    def release(self, first: int, count: int) -> None:
+        if count == 1:
+            self._values[first] = None
+        else:
+            self._values[first : first + count] = [None] * count
+
+
+@dataclass(slots=True)
+class Job:
+    """One range of tasks of one function."""
+
+    function: int
+    """As `Fleet.define` numbered it."""
+    count: int
+    source: Source
+    sink: Sink
+    name: str = ""
+    star: bool = False
+    """Each argument is ``(args, kwargs)``."""
+    pool: int = 0
+    options: Options = field(default_factory=Options)
+    after: tuple[int, ...] = ()
+    """Ranges that must be over, and well, before."""

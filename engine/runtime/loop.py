@@ -1,0 +1,66 @@
+"""One thread's event loop: descriptors and a way to wake it. Everything else is in who uses it."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable
+
+Handler = Callable[[], None]
+
+
+class Loop:
+    """Calls a handler when its descriptor is readable, another when it is writable."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._readers: dict[int, Handler] = {}
+        self._writers: dict[int, Handler] = {}
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.watch(self._wakeup, self._awake)
+
+    def watch(self, fd: int, handler: Handler) -> None:
+        """Call `handler` whenever `fd` has something to read, or its other end is gone."""
+        self._readers[fd] = handler
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Forget a descriptor, before it is closed. May be called for one that is not watched."""
+        self._writers.pop(fd, None)
+        if self._readers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def when_room(self, fd: int, handler: Handler | None) -> None:
+        """Call `handler` while `fd` can be written to; None: no more."""
+        if handler is None:
+            if self._writers.pop(fd, None) is not None and fd in self._readers:
+                self._epoll.modify(fd, select.EPOLLIN)
+        elif fd not in self._writers and fd in self._readers:
+            self._writers[fd] = handler
+            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
+
+    def wake(self) -> None:
+        """Have a `step` that waits in another thread return. Safe from signal handlers too."""
+        try:
+            os.eventfd_write(self._wakeup, 1)
+        except (BlockingIOError, OSError):  # full: it will wake anyway; closed: it has ended
+            pass
+
+    def _awake(self) -> None:
+        try:
+            os.eventfd_read(self._wakeup)
+        except BlockingIOError:
+            pass
+
+    def step(self, timeout: float | None) -> None:
+        """Wait for something at most `timeout` seconds (None: as long as it takes), and handle what there is."""
+        for fd, event in self._epoll.poll(timeout):
+            if event & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
+                writer()
+            if event & ~select.EPOLLOUT and (reader := self._readers.get(fd)) is not None:
+                reader()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._epoll.close()
+        os.close(self._wakeup)

@@ -1,0 +1,109 @@
+"""Starting the nursery and talking to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.procs import boot
+from engine.runtime.loop import Loop
+from engine.wire import channel, frames
+from engine.wire.memory import Parcel
+
+
+class StartError(Exception):
+    """A fleet can't start. The text is one line for people."""
+
+
+@dataclass(slots=True)
+class Image:
+    """What the nursery imports before it forks, and what agents do after."""
+
+    preload: list[str] = field(default_factory=list)
+    check: list[str] = field(default_factory=list)
+    """``module:function`` that must be there and callable."""
+    warm: list[str] = field(default_factory=list)
+    """``module:function`` to call once before any fork."""
+    late: list[str] = field(default_factory=list)
+    """Modules to import in each agent, because importing them starts threads."""
+    initializer: bytes = b""
+    path: list[str] | None = None
+    """Where modules are found; None: as in this process."""
+
+
+class Nest:
+    """The nursery process and the channel to it. Not started again by itself."""
+
+    def __init__(self, loop: Loop, said: Callable[[frames.FromNursery], None], gone: Callable[[], None]) -> None:
+        self._loop = loop
+        self._said = said
+        self._gone = gone
+        ours, theirs = channel.pair()
+        self._log = os.memfd_create("shoal-nursery-log", os.MFD_CLOEXEC)
+        try:
+            self._process = subprocess.Popen(
+                boot.argv("engine.procs.nursery", str(theirs.fileno())),
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=[theirs.fileno()],
+                env=boot.environment(),
+                start_new_session=True,  # ctrl-c reaches the engine alone
+            )
+        except OSError as error:
+            ours.close()
+            os.close(self._log)
+            raise StartError(f"can't start {sys.executable}: {error.strerror or error}") from error
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._sock = ours
+        self._receiver = channel.Receiver(ours, channel.buffer(frames.RECEIVE))
+        self._outbox = channel.Outbox(ours)
+        loop.watch(ours.fileno(), self._read)
+
+    def prepare(self, image: Image, control: str, board: Parcel, board_bytes: int) -> None:
+        """Have it import what the image says; `Prepared` is its answer."""
+        frame = frames.Prepare(
+            frames.VERSION, list(image.path if image.path is not None else sys.path), os.getcwd(), os.getpid(), control,
+            image.preload, image.check, image.warm, board_bytes,
+        )  # fmt: skip
+        self._outbox.put(frames.encode(frame), [board])
+
+    def start_host(self, shard: int, config: frames.HostConfig) -> socket.socket:
+        """Have it fork a host; returns our end of the channel to that host."""
+        ours, theirs = channel.pair()
+        parcel = Parcel(theirs.detach())
+        self._outbox.put(frames.encode(frames.StartHost(shard, config)), [parcel])
+        ours.setblocking(False)
+        return ours
+
+    def log(self) -> str:
+        """The last lines that the nursery or a host wrote: why it crashed, most likely."""
+        size = os.fstat(self._log).st_size
+        return os.pread(self._log, 4096, max(0, size - 4096)).decode("utf-8", "replace").strip()
+
+    def _read(self) -> None:
+        try:
+            while (received := self._receiver.receive()) is not None:
+                self._said(frames.from_nursery.decode(received[0]))
+        except channel.Closed:
+            self._loop.unwatch(self._sock.fileno())
+            self._gone()
+
+    def close(self) -> None:
+        """End the nursery and wait for that. Hosts are not ended by it."""
+        self._loop.unwatch(self._sock.fileno())
+        self._sock.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1

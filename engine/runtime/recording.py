@@ -1,0 +1,187 @@
+"""The line to the recorder: what happens to a run goes to another process, so that a commit never holds up the loop."""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from engine.procs import boot
+from engine.runtime.jobs import Group
+from engine.runtime.limits import cores
+from engine.runtime.loop import Loop
+from engine.runtime.nest import StartError
+from engine.store import messages
+from engine.stream.types import Event
+from engine.wire import channel, values
+
+_CROWDED: Final = 256
+"""Messages that may wait for the recorder before the run is asked to slow down."""
+_START: Final = 30.0
+_MESSAGE_TASKS: Final = 2000
+
+
+def machine() -> dict[str, Any]:
+    """What this machine is, for the record."""
+    return {
+        "cores": cores(),
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "host": platform.node(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+class Recording:
+    """One run's recorder process and the channel to it.
+
+    Attributes:
+        lost: why nothing is recorded any more, once the recorder has died.
+    """
+
+    def __init__(self, loop: Loop, database: Path, changed: Callable[[], None]) -> None:
+        """Start it. `changed` is called when it dies or catches up. Raises `StartError`."""
+        self._loop = loop
+        self._changed = changed
+        self.lost: str | None = None
+        self._ready = False
+        self._flushes = 0
+        self._committed = 0
+        self._offset = time.time_ns() - time.monotonic_ns()
+        ours, theirs = channel.pair()
+        try:
+            self._process = subprocess.Popen(
+                boot.argv("engine.store.recorder", str(database), str(theirs.fileno()), str(os.getpid())),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise StartError(f"can't start the recorder: {error.strerror or error}") from error
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._sock: socket.socket = ours
+        self._receiver = channel.Receiver(ours, channel.buffer(1 << 16))
+        self._outbox = channel.Outbox(ours)
+        loop.watch(ours.fileno(), self._read)
+
+    def wait_ready(self) -> None:
+        """Wait until the database is open. Raises `StartError` if it can't be."""
+        deadline = time.monotonic() + _START
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        while not self._ready and self.lost is None:
+            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                self.lost = "the recorder does not answer"
+            self._read()
+        if self.lost is not None:
+            raise StartError(self.lost)
+
+    @property
+    def crowded(self) -> bool:
+        """It has fallen behind: no new work should be admitted."""
+        return len(self._outbox) > _CROWDED
+
+    def tell(self, message: messages.ToRecorder) -> None:
+        """Send a message now or later, in order."""
+        if self.lost is not None:
+            return
+        self._outbox.put(messages.encode(message))
+        if len(self._outbox):
+            self._loop.when_room(self._sock.fileno(), self._room)
+
+    def event(self, event: Event) -> None:
+        """Record an event."""
+        self.tell(messages.Happened([event]))
+
+    def outcomes(self, job: int, base: int, group: Group) -> None:
+        """Record a group of outcomes of a job, of which the range's first task has the index `base`."""
+        results = group.items
+        if not values.is_plain(results):
+            results = [_storable(item) for item in results]
+        failures = [
+            messages.Failed(base + index, found.kind, found.type, found.message, found.traceback)
+            for index, found in group.failures.items()
+        ]
+        started = (group.started + self._offset) / 1e9
+        attempts = {base + index: attempt for index, attempt in group.attempts.items()}
+        skipped = [base + index for index in group.retried]
+        message = messages.Finished(
+            job, base + group.first, group.row, started, bytes(group.nanoseconds), results, failures, skipped, attempts
+        )
+        if len(failures) > 1:  # tracebacks add up: a message has a limit
+            for at in range(len(results)):
+                self._one(message, at)
+        else:
+            self.tell(message)
+
+    def _one(self, message: messages.Finished, at: int) -> None:
+        index = message.first + at
+        times = memoryview(message.nanoseconds).cast("Q")
+        self.tell(
+            messages.Finished(
+                message.job, index, message.row, message.started + sum(times[:at]) / 1e9, bytes(times[at : at + 1]),
+                [message.results[at]], [f for f in message.failures if f.index == index],
+                [i for i in message.skipped if i == index],
+                {i: n for i, n in message.attempts.items() if i == index},
+            )
+        )  # fmt: skip
+
+    def flush(self) -> int:
+        """Have everything so far committed; the number to hand to `committed`."""
+        self._flushes += 1
+        self.tell(messages.Flush(self._flushes))
+        return self._flushes
+
+    def committed(self, flush: int) -> bool:
+        """Whether that has happened, or never will."""
+        return self._committed >= flush or self.lost is not None
+
+    def _room(self) -> None:
+        if self._outbox.flush():
+            self._loop.when_room(self._sock.fileno(), None)
+            self._changed()
+
+    def _read(self) -> None:
+        try:
+            while (received := self._receiver.receive()) is not None:
+                answer = messages.from_recorder.decode(received[0])
+                if isinstance(answer, messages.Committed):
+                    self._committed = answer.number
+                elif answer.error:
+                    self.lost = answer.error
+                else:
+                    self._ready = True
+        except channel.Closed:
+            self._loop.unwatch(self._sock.fileno())
+            if self.lost is None:
+                self.lost = "the recorder died"
+        self._changed()
+
+    def close(self) -> None:
+        """Let it commit and end, and wait for that."""
+        self._loop.unwatch(self._sock.fileno())
+        self._sock.setblocking(True)
+        self._outbox.flush()
+        self._sock.close()
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _storable(item: Any) -> Any:
+    if type(item) is values.Ext:
+        return ["pickle", item.data] if item.code == values.PICKLE else ["large", b""]
+    return item

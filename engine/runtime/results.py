@@ -1,0 +1,141 @@
+"""Results on their way out: read from the wire, turned into JSON, and written in the order of the input."""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+
+from engine.wire import frames, values
+from engine.wire.memory import Parcel
+
+_FLUSH: Final = 1 << 16
+
+
+class _Builtins(pickle.Unpickler):
+    """Reads pickles of lists, dicts, tuples and sets of plain values; they need no import, and none is made."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
+
+
+def plain_value(item: Any) -> Any:
+    """The value of an item of a column if that takes no import of anything. Raises `pickle.UnpicklingError` otherwise."""
+    if type(item) is not values.Ext:
+        return item
+    if item.code != values.PICKLE:
+        raise pickle.UnpicklingError("large")
+    try:
+        return _Builtins(io.BytesIO(item.data)).load()
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:
+        raise pickle.UnpicklingError(str(error)) from error
+
+
+def value_of(item: Any, parcels: list[Parcel]) -> Any:
+    """The value of an item of a column, with whatever import that takes; its error, as text, where it can't be read."""
+    try:
+        return plain_value(item)
+    except pickle.UnpicklingError:
+        pass
+    try:
+        return values.unwrap(item, parcels)
+    except BaseException as error:
+        return f"<can't be read here: {type(error).__name__}: {error}>"
+
+
+def _hook(value: Any) -> Any:
+    """JSON for what msgspec has no idea of: arrays and their scalars as lists and numbers, anything else as its text."""
+    for method in ("tolist", "item"):
+        convert = getattr(value, method, None)
+        if callable(convert) and type(value).__module__.split(".")[0] in ("numpy", "array"):
+            return convert()
+    return repr(value)
+
+
+_json = msgspec.json.Encoder(enc_hook=_hook)
+
+
+def to_json(value: Any) -> str:
+    """Any value as JSON. What JSON has no word for becomes text: NaN and infinities too, so that other programs can read it."""
+    if type(value) is float and not math.isfinite(value):
+        return f'"{value}"'
+    try:
+        return _json.encode(value).decode()
+    except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
+        return _json.encode(repr(value).encode("utf-8", "backslashreplace").decode()).decode()
+
+
+def row(index: int, task: str | None, item: Any, parcels: list[Parcel], failure: frames.Failure | None) -> str:
+    """One line of a results file."""
+    head: dict[str, Any] = {} if task is None else {"task": task}
+    head["index"] = index
+    if failure is None:
+        head["ok"] = True
+        return _json.encode(head).decode()[:-1] + ',"result":' + to_json(value_of(item, parcels)) + "}"
+    head["ok"] = False
+    head["kind"] = failure.kind
+    head["error"] = f"{failure.type}: {failure.message}" if failure.type else failure.message
+    if failure.traceback and failure.kind not in ("exit", "timeout"):
+        head["traceback"] = failure.traceback
+    if failure.detail:
+        head["result"] = failure.detail
+    return to_json(head)
+
+
+class OrderedWriter:
+    """Writes lines in the order of their numbers, whatever the order they come in.
+
+    A line waits in memory until all before it are written.
+    """
+
+    def __init__(self, path: Path | None, stream: IO[str] | None = None) -> None:
+        """To a new file, or to a stream that is open. Raises OSError."""
+        self._own = stream is None
+        self._file: IO[str] = stream if stream is not None else open(path or "", "w", encoding="utf-8")  # noqa: SIM115
+        self._closed = False
+        self._next = 0
+        self._waiting: dict[int, str] = {}
+        self.failed: OSError | None = None
+        """What went wrong with writing, if something did: the run then ends."""
+
+    def put(self, number: int, line: str) -> None:
+        """Take in one line; its number is given once."""
+        if number != self._next:
+            self._waiting[number] = line
+            return
+        try:
+            while True:
+                self._file.write(line + "\n")
+                self._next += 1
+                if not self._waiting:
+                    return
+                following = self._waiting.pop(self._next, None)
+                if following is None:
+                    return
+                line = following
+        except OSError as error:
+            self.failed = self.failed or error
+
+    def close(self) -> None:
+        """Write what is left (after an interruption there are gaps) and close. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            for number in sorted(self._waiting):
+                self._file.write(self._waiting[number] + "\n")
+            self._waiting.clear()
+            self._file.flush()
+        except OSError as error:
+            self.failed = self.failed or error
+        if self._own:
+            try:
+                self._file.close()
+            except OSError as error:
+                self.failed = self.failed or error

@@ -1,0 +1,198 @@
+"""A run: a fleet with a name, its recorder, its control socket and its frames."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from engine.runtime.control import Control
+from engine.runtime.fleet import Fleet, PoolSpec
+from engine.runtime.jobs import Group, Job
+from engine.runtime.nest import Image, StartError
+from engine.runtime.recording import Recording, machine
+from engine.runtime.sampler import Sampler
+from engine.store import messages
+from engine.stream import places
+from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, RunState
+
+FRAME_SECONDS: Final = 0.1
+
+
+def version() -> str:
+    """Version of this installation."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("shoal")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """How a run is kept and watched."""
+
+    name: str = "engine"
+    database: Path | None = None
+    """None: nothing is recorded."""
+    control: bool = True
+    command: list[str] = field(default_factory=lambda: list(sys.argv))
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+class Run:
+    """One run, owned by the thread that calls `step`.
+
+    Attributes:
+        total: tasks expected in all, None if unknown.
+        stop_asked: "" or what a reader asked for: ``drain`` or ``stop``.
+    """
+
+    def __init__(self, pools: list[PoolSpec], image: Image, options: RunOptions) -> None:
+        """Start what can be without the nursery. Raises `StartError`, `limits.TooMany` or `places.UnsafeFolder`."""
+        self.id = secrets.token_hex(4)
+        self.name = options.name
+        self.started = time.time()
+        self.total: int | None = None
+        self.stop_asked = ""
+        self._options = options
+        self._jobs: dict[int, tuple[int, int]] = {}
+        """(job, base) by range."""
+        self._job_count = 0
+        self._next_frame = 0.0
+        self.frame: Frame | None = None
+        self.on_frame: Callable[[Frame], None] | None = None
+        """Called ten times a second, if set; otherwise frames are only made while somebody watches."""
+        path = str(places.runtime_folder() / f"{self.id}.sock") if options.control else ""
+        self.fleet = Fleet(pools, image, path)
+        self.recording: Recording | None = None
+        self.control: Control | None = None
+        try:
+            if options.database is not None:
+                self.recording = Recording(self.fleet.loop, options.database, lambda: None)
+            self.fleet.hatch()
+            if options.control:
+                hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started)
+                try:
+                    self.control = Control(self.fleet.loop, hello, self._commanded)
+                except OSError as error:
+                    raise StartError(f"can't open a control socket in {places.runtime_folder()}: {error}") from error
+                self.fleet.listeners.append(self.control.event)
+            self.sampler = Sampler(self.fleet)
+            if self.recording is not None:
+                self.recording.wait_ready()
+                self._record_beginning(self.recording)
+        except BaseException:
+            self.close()
+            raise
+
+    def _record_beginning(self, recording: Recording) -> None:
+        options = self._options
+        recording.tell(
+            messages.RunBegan(
+                self.id, self.name, self.started, os.getpid(), options.command, options.config, version(), machine()
+            )
+        )
+        for pool in self.fleet.core.pools:
+            recording.tell(
+                messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards))
+            )
+        self.fleet.listeners.append(recording.event)
+        self.fleet.recorders.append(self._record)
+        self.fleet.enders.append(self._record_ended)
+        self.fleet.attempts.append(self._record_attempt)
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+
+    def add_job(self, name: str, call: str, pool: int) -> int:
+        """A named set of tasks; its ranges are then submitted with its number."""
+        self._job_count += 1
+        if self.recording is not None:
+            self.recording.tell(messages.JobMade(self._job_count, name, call, pool))
+        return self._job_count
+
+    def submit(self, job: Job, number: int = 0, base: int = 0) -> int:
+        """Submit a range of tasks: number `base` and following of the job. Returns the range's id."""
+        found = self.fleet.submit(job)
+        if self.recording is not None:
+            self._jobs[found] = (number, base)
+        return found
+
+    @property
+    def crowded(self) -> bool:
+        """Whether no new work should be submitted for now, because the recorder is behind."""
+        return self.recording is not None and self.recording.crowded
+
+    def _record(self, range_id: int, group: Group) -> None:
+        assert self.recording is not None
+        job, base = self._jobs.get(range_id, (0, 0))
+        self.recording.outcomes(job, base, group)
+
+    def _record_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
+        assert self.recording is not None
+        job, base = self._jobs.get(range_id, (0, 0))
+        self.recording.tell(messages.Ended(job, base + first, count, kind, text, time.time()))
+
+    def _record_attempt(self, range_id: int, index: int, attempt: int, row: int, pid: int, kind: str, text: str) -> None:
+        assert self.recording is not None
+        job, base = self._jobs.get(range_id, (0, 0))
+        self.recording.tell(messages.Attempt(job, base + index, attempt, row, pid, time.time(), kind, text))
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def step(self, timeout: float | None) -> None:
+        """Handle what has happened, and show a frame if it is time."""
+        watched = self.on_frame is not None or (self.control is not None and self.control.watched)
+        if watched:
+            wait = max(0.0, self._next_frame - time.monotonic())
+            timeout = wait if timeout is None else min(wait, timeout)
+        self.fleet.step(timeout)
+        if watched and time.monotonic() >= self._next_frame:
+            self._next_frame = time.monotonic() + FRAME_SECONDS
+            self.show()
+
+    def show(self, state: RunState | None = None) -> Frame:
+        """Make a frame and show it to everybody."""
+        self.frame = self.sampler.frame(self.total, state)
+        if self.control is not None:
+            self.control.frame(self.frame)
+        if self.on_frame is not None:
+            self.on_frame(self.frame)
+        return self.frame
+
+    def _commanded(self, command: Command) -> None:
+        if command.name == "stop" or not self.stop_asked:
+            self.stop_asked = command.name
+        self.fleet.event("warning", f"run.{command.name}", f"a reader asked to {command.name}")
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def finish(self, status: str, summary: dict[str, Any]) -> None:
+        """The run is over: say so, record it, and wait until all of it is in the database."""
+        self.sampler.end()
+        level = {"done": "info", "failed": "warning"}.get(status, "warning")
+        self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
+        self.show("ended")
+        if self.recording is not None:
+            self.recording.tell(messages.RunEnded(time.time(), status, summary))
+            flush = self.recording.flush()
+            while not self.recording.committed(flush):
+                self.fleet.loop.step(1.0)
+
+    def close(self) -> None:
+        """End every process of the run and give everything back. May be called twice."""
+        if self.control is not None:
+            self.control.close()
+            self.control = None
+        if self.recording is not None:
+            self.recording.close()
+            self.recording = None
+        self.fleet.close()
+

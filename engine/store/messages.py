@@ -1,0 +1,148 @@
+"""What an engine tells its recorder, and what that answers.
+
+msgspec arrays, one a datagram, columnar where there are many of something: tasks travel as groups of outcomes, never one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from engine.stream.types import Event
+
+MESSAGE_MAX = 256 << 10
+"""Bytes of the longest message."""
+
+
+class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """The first message."""
+
+    run: str
+    name: str
+    started: float
+    """Seconds since the Unix epoch."""
+    pid: int
+    command: list[str]
+    """What the user typed."""
+    config: dict[str, Any]
+    """Settings that were in force: agents, shards, batch_max, retries, timeout ..."""
+    version: str
+    machine: dict[str, Any]
+    """cores, memory, host, kernel, python."""
+
+
+class PoolMade(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A pool, and which of the scoreboard's rows are its agents."""
+
+    pool: int
+    name: str
+    first: int
+    size: int
+    shards: int
+
+
+class JobMade(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """A named set of tasks, such as one ``[[tasks]]`` of a plan. Its tasks arrive in ranges of it."""
+
+    job: int
+    name: str
+    call: str
+    pool: int
+
+
+class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """Consecutive tasks of a job that are over because an agent ran them."""
+
+    job: int
+    first: int
+    """Index of the first in its job."""
+    row: int
+    started: float
+    """When the first began, seconds since the Unix epoch; each of the others began when the one before it had ended."""
+    nanoseconds: bytes
+    """Run times, unsigned 8-byte native integers: as many as there are tasks."""
+    results: list[Any]
+    """Plain values as they are; what is not plain as ``[kind, data]`` with kind "pickle" or "large" (data empty); None where failed."""
+    failures: list[Failed]
+    skipped: list[int]
+    """Indexes among these that are not over after all: they run again."""
+    attempts: dict[int, int]
+    """By index, where it was not the first attempt."""
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True):
+    """Why one task failed."""
+
+    index: int
+    kind: str
+    """``exception``, ``arguments``, ``result``, ``exit``, ``timeout``, ``poisoned``, ``dependency``, ``pool``, ``cancelled``."""
+    type: str
+    message: str
+    traceback: str
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Tasks that the engine itself ended: poisoned, cancelled, their dependency failed ..."""
+
+    job: int
+    first: int
+    count: int
+    kind: str
+    text: str
+    at: float
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """An attempt that came to nothing: the agent died, or the task failed and is tried again."""
+
+    job: int
+    index: int
+    attempt: int
+    row: int
+    pid: int
+    at: float
+    kind: str
+    """``died``, ``timeout``, or the kind of a failure."""
+    text: str
+
+
+class Happened(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Events, in order."""
+
+    events: list[Event]
+
+
+class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """The last message: a run without it was cut off."""
+
+    ended: float
+    status: str
+    """``done``, ``failed`` or ``interrupted``."""
+    summary: dict[str, Any]
+
+
+class Flush(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """Commit everything up to here and answer with the number."""
+
+    number: int
+
+
+class Committed(msgspec.Struct, frozen=True, array_like=True, tag=20):
+    """Everything before the `Flush` of this number is in the database."""
+
+    number: int
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
+    """The database is open; or it can't be, for this reason, one line, and the recorder ends."""
+
+    error: str
+
+
+ToRecorder: TypeAlias = RunBegan | PoolMade | JobMade | Finished | Ended | Attempt | Happened | RunEnded | Flush
+FromRecorder: TypeAlias = Committed | Ready
+
+encode = msgspec.msgpack.Encoder().encode
+to_recorder = msgspec.msgpack.Decoder(ToRecorder)
+from_recorder = msgspec.msgpack.Decoder(FromRecorder)

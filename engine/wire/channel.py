@@ -1,0 +1,126 @@
+"""A channel: one end of a ``SOCK_SEQPACKET`` pair. A message arrives whole or not at all, and may carry descriptors."""
+
+from __future__ import annotations
+
+import array
+import mmap
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from engine.wire.memory import Parcel
+
+_FD_SIZE: Final = array.array("i").itemsize
+_ROOM: Final = socket.CMSG_SPACE(253 * _FD_SIZE)
+BUFFER: Final = 1 << 20
+"""Bytes asked for as the send buffer; the kernel may grant less, and a frame stays far below either way."""
+
+
+class Closed(Exception):
+    """The other end is gone."""
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends, neither inherited across exec."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    return ours, theirs
+
+
+def send(sock: socket.socket, parts: Sequence[bytes | memoryview], fds: Sequence[int] = ()) -> bool:
+    """Send one message. False if it has no room now (a non-blocking end). Raises `Closed`."""
+    try:
+        if fds:
+            sock.sendmsg(parts, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        else:
+            sock.sendmsg(parts)
+    except BlockingIOError:
+        return False
+    except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError) as error:
+        raise Closed from error
+    return True
+
+
+def _parcels(ancillary: list[tuple[int, int, bytes]]) -> list[Parcel]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % _FD_SIZE])
+    return [Parcel(fd) for fd in found]
+
+
+def buffer(size: int) -> memoryview:
+    """A buffer to receive into: private to the process, and without memory of its own until it is written to.
+
+    A bytearray would be zeroed, page by page, in each of thousands of forks.
+    """
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+class Receiver:
+    """Receives messages into a buffer, which receivers of one thread may share."""
+
+    def __init__(self, sock: socket.socket, view: memoryview) -> None:
+        """`view`: as long as the longest message to expect."""
+        self._sock = sock
+        self._view = view
+
+    def receive(self, flags: int = 0) -> tuple[memoryview, list[Parcel]] | None:
+        """The next message and what came with it; None if there is none now. Raises `Closed` at the end.
+
+        The view is overwritten by the next message into the same buffer: copy what must last.
+        """
+        try:
+            size, ancillary, told, _ = self._sock.recvmsg_into(
+                [self._view], _ROOM, flags | socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return None
+        except ConnectionResetError as error:
+            raise Closed from error
+        parcels = _parcels(ancillary) if ancillary else []
+        if size == 0:
+            raise Closed
+        if told & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ValueError("a message longer than any frame, or with more descriptors than this process may open")
+        return self._view[:size], parcels
+
+
+class Outbox:
+    """The sending side of a non-blocking end: in order, never blocking, waiting messages kept until there is room."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._waiting: deque[tuple[bytes, list[Parcel]]] = deque()
+        self.closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, data: bytes, parcels: list[Parcel] | None = None) -> None:
+        """Send now or as soon as there is room. After the other end is gone it does nothing: its death is seen elsewhere."""
+        held = parcels or []
+        if self.closed:
+            return
+        if self._waiting or not self._send(data, held):
+            self._waiting.append((data, held))
+
+    def flush(self) -> bool:
+        """Send what waits. True once nothing does."""
+        while self._waiting and not self.closed:
+            if not self._send(*self._waiting[0]):
+                return False
+            self._waiting.popleft()
+        if self.closed:
+            self._waiting.clear()
+        return True
+
+    def _send(self, data: bytes, parcels: list[Parcel]) -> bool:
+        try:
+            return send(self.sock, (data,), [parcel.fd for parcel in parcels])
+        except Closed:
+            self.closed = True
+            return True
+

@@ -1,0 +1,239 @@
+"""The messages between engine, nursery, hosts and agents.
+
+msgspec structs as msgpack arrays, tagged by a small number. Every process of a run comes from one installation, so there is one
+`VERSION`, checked once, by the nursery. Work and outcomes are columnar: one frame a batch, never one a task.
+
+A batch's outcomes travel as *records*, which hosts pass on without looking inside: a fixed head (`HEAD`) and a msgpack body.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+VERSION: Final = 1
+
+FRAME_MAX: Final = 200_000
+"""Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself. An unprivileged socket takes 212,960."""
+RECEIVE: Final = 256 << 10
+"""Bytes of a buffer that any frame fits."""
+FDS_MAX: Final = 250
+"""Descriptors with one frame; the kernel stops at 253."""
+
+
+class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Engine to nursery: where user code is found, and what to import before anything is forked."""
+
+    version: int
+    path: list[str]
+    cwd: str
+    engine: int
+    """Process id of the engine; the nursery ends with it."""
+    socket: str
+    """Path of the engine's control socket, removed by the nursery if the engine could not; "" for none."""
+    preload: list[str]
+    """Modules to import."""
+    check: list[str]
+    """``module:function`` to resolve."""
+    warm: list[str]
+    """``module:function`` to call once, without arguments, so that its work is inherited by every agent."""
+    board: int
+    """Bytes of the scoreboard, whose descriptor comes with this message."""
+
+
+class Prepared(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Nursery to engine: ready to fork, or why not."""
+
+    error: str
+    """One line for people, "" if all is well."""
+    threads: int
+    """Threads of the nursery beyond the first; with any, nothing may be forked from it."""
+    seconds: float
+
+
+class StartHost(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Engine to nursery: fork a host; its end of the channel comes with this message."""
+
+    shard: int
+    config: HostConfig
+
+
+class HostConfig(msgspec.Struct, frozen=True, array_like=True):
+    """What a host needs to know of its shard."""
+
+    pool: str
+    first: int
+    """First row of its agents on the scoreboard; agent i of the shard has row ``first + i``."""
+    size: int
+    capacity: int
+    """Bytes of each agent's ring."""
+    rows: int
+    """Rows of the whole scoreboard."""
+    engine: int
+    """Process id of the engine."""
+    late: list[str]
+    """Modules an agent imports after its fork, because importing them starts threads."""
+    initializer: bytes
+    """A pickled ``(function, args)`` each agent calls before its first task, b"" for none."""
+    spawn: list[tuple[int, int]]
+    """(row, generation) of the agents to start at once."""
+
+
+class HostExited(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """Nursery to engine: a host is gone."""
+
+    shard: int
+    pid: int
+    status: int
+    """Exit code, or minus the signal."""
+
+
+class HostStarted(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Nursery to engine: a host was forked (pid > 0), or could not be (pid 0 and why)."""
+
+    shard: int
+    pid: int
+    error: str
+
+
+class Define(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """Engine to host to agent: a function, once. `reference` is ``module:qualname``, or "" where `body` is a pickle.
+
+    A large body comes as the message's parcel, and `body` is empty.
+    """
+
+    function: int
+    reference: str
+    body: bytes
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """Engine to host to agent: a batch. Its parcels, if any, come as descriptors with the message."""
+
+    batch: int
+    function: int
+    star: bool
+    """Each item is ``(args, kwargs)``, not the one argument."""
+    timeout: float
+    """Seconds that one task may take, 0 for no limit."""
+    prefetch: bool
+    """The batch is short: it may wait in the queue of an agent that is still busy."""
+    count: int
+    column: msgspec.Raw
+    """The arguments: a column of `engine.wire.values`; or an integer, the index of the parcel that the whole column travels in."""
+
+
+class Spawn(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """Engine to host: start agents."""
+
+    rows: list[tuple[int, int]]
+
+
+class Kill(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Engine to host: end agents (row, generation)."""
+
+    rows: list[tuple[int, int]]
+    why: str
+
+
+class Recall(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """Engine to host: give back every batch that no agent has begun."""
+
+
+class Stop(msgspec.Struct, frozen=True, array_like=True, tag=15):
+    """Engine to host: end the agents and yourself."""
+
+
+class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
+    """Host to engine: agents that wait for work, as (row, generation, pid)."""
+
+    rows: list[tuple[int, int, int]]
+
+
+class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):
+    """Host to engine: an agent is gone; all it had finished has been sent before."""
+
+    row: int
+    generation: int
+    pid: int
+    status: int
+    """Exit code, or minus the signal."""
+    why: str
+    """"" where it died by itself, else who ended it: ``timeout``, ``stopped``, ``start``."""
+    batches: list[tuple[int, int]]
+    """(batch, offset of the task that ran in it, -1 if none did)."""
+    words: str
+    """The last lines it wrote to stderr; for ``start``, why it could not start."""
+    memory: int
+    """Peak resident bytes it had reported."""
+
+
+class Returned(msgspec.Struct, frozen=True, array_like=True, tag=22):
+    """Host to engine: batches that no agent had begun, after `Recall`."""
+
+    batches: list[int]
+
+
+class Output(msgspec.Struct, frozen=True, array_like=True, tag=23):
+    """Host to engine: lines written by agents, as (row or -1, pid, 1 stdout or 2 stderr, line), and how many were left out."""
+
+    lines: list[tuple[int, int, int, str]]
+    dropped: int
+
+
+class SpawnFailed(msgspec.Struct, frozen=True, array_like=True, tag=24):
+    """Host to engine: the kernel did not let it fork."""
+
+    row: int
+    generation: int
+    error: str
+
+
+ToNursery: TypeAlias = Prepare | StartHost
+FromNursery: TypeAlias = Prepared | HostStarted | HostExited
+ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | Stop
+FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed
+
+encode = msgspec.msgpack.Encoder().encode
+to_nursery = msgspec.msgpack.Decoder(ToNursery)
+from_nursery = msgspec.msgpack.Decoder(FromNursery)
+to_host = msgspec.msgpack.Decoder(ToHost)
+from_host = msgspec.msgpack.Decoder(FromHost)
+to_agent = msgspec.msgpack.Decoder(Define | Work)
+
+RECORD: Final = 0xC1
+"""First byte of a message that holds records. msgpack never uses it, so it can't be mistaken for a frame."""
+
+HEAD: Final = struct.Struct("<QIIQ")
+"""Head of a record: batch, offset of its first task, how many tasks, start of the first (CLOCK_MONOTONIC, ns)."""
+
+
+class Outcomes(msgspec.Struct, frozen=True, array_like=True):
+    """Body of a record: what came of tasks that ran one after the other in one batch."""
+
+    values: msgspec.Raw
+    """A column of results, None where a task failed."""
+    nanoseconds: bytes
+    """Run time of each task, unsigned 8-byte native integers."""
+    errors: list[Failure]
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """A task that failed by itself: it raised, or what it returned can't travel."""
+
+    offset: int
+    """In the batch."""
+    kind: str
+    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code), ``timeout``."""
+    type: str
+    """Name of the exception's class."""
+    message: str
+    traceback: str
+    exception: bytes
+    """The pickled exception, b"" where it can't be pickled."""
+    detail: dict[str, Any] = {}
+
+
+outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)

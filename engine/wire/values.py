@@ -1,0 +1,144 @@
+"""Values between processes: every value comes out as the type that went in.
+
+A *column* is a list of values that travels as one msgpack array. Plain scalars (exactly str, int, float, bool, None, bytes) are
+written as they are; anything else is a pickle in an extension, one pickle a value, so that a value that can't be read is the
+fault of its own task and of no other. Pickles are made by cloudpickle where plain pickle would only write a name that the
+reader can't import: callables, and classes of ``__main__`` or of a function's body. It tells both ends which class is which, so
+an instance that comes back is an instance of the very class that its sender knows.
+
+A pickle from `LARGE` bytes on travels outside of the frame, in a memfd: see `engine.wire.memory`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from engine.wire.memory import Parcel, pack
+
+PICKLE: Final = 1
+"""Extension code: the data is one pickle."""
+PARCEL: Final = 2
+"""Extension code: the data is the index, in 4 bytes, of a descriptor that came with the frame."""
+
+LARGE: Final = 128 << 10
+"""Bytes from which a value leaves the frame. A frame must fit the send buffer that every Linux grants (208 KiB)."""
+
+PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
+_SHORT: Final = frozenset({int, float, bool, type(None)})
+
+Ext = msgspec.msgpack.Ext
+_encoder = msgspec.msgpack.Encoder()
+_decode_list = msgspec.msgpack.Decoder(list).decode
+read = msgspec.msgpack.Decoder().decode
+encode = _encoder.encode
+
+
+def dumps(value: object, buffers: list[pickle.PickleBuffer] | None = None) -> bytes:
+    """Pickle any value; large buffers inside it (arrays) are appended to `buffers`. Raises whatever its pickling raises."""
+    callback = None if buffers is None else buffers.append
+    kind = type(value)
+    if kind.__module__ in ("builtins", "numpy") and kind not in (list, dict, tuple, set, frozenset, type):
+        return pickle.dumps(value, 5, buffer_callback=callback)
+    import cloudpickle  # 20 ms, and nobody who only sends numbers needs it
+
+    data: bytes = cloudpickle.dumps(value, 5, buffer_callback=callback)
+    return data
+
+
+def hold(value: object) -> object:
+    """A value as it waits to be sent: itself if plain and small, else a pickle in an extension, or a parcel if that is large.
+
+    Raises whatever pickling it raises.
+    """
+    kind = type(value)
+    if kind in _SHORT and (kind is not int or -(1 << 63) <= value < (1 << 64)):  # type: ignore[operator]
+        return value
+    if kind is bytes and len(value) < LARGE:  # type: ignore[arg-type]
+        return value
+    if kind is str and len(value) < LARGE // 4:  # type: ignore[arg-type]
+        try:
+            value.encode()  # type: ignore[attr-defined]
+        except UnicodeEncodeError:
+            pass  # a lone surrogate: only pickle carries it
+        else:
+            return value
+    buffers: list[pickle.PickleBuffer] = []
+    data = dumps(value, buffers)
+    if buffers or len(data) >= LARGE:
+        if len(data) + sum(buffer.raw().nbytes for buffer in buffers) >= LARGE:
+            return pack(data, buffers)
+        data = dumps(value)
+    return Ext(PICKLE, data)
+
+
+def is_plain(column: Sequence[object]) -> bool:
+    """Whether all values are scalars that msgpack carries unchanged (sizes and surrogates apart)."""
+    return PLAIN.issuperset(map(type, column))
+
+
+def write_column(column: Sequence[object], parcels: list[Parcel]) -> bytes:
+    """Encode a column of plain values and of what `hold` made; `open_column` and `unwrap` read it.
+
+    Its parcels are appended to `parcels`.
+    """
+    if is_plain(column):
+        try:
+            data = encode(column)
+        except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits; a lone surrogate
+            pass
+        else:
+            if len(data) < LARGE:
+                return data
+    return encode([_place(value, parcels) for value in column])
+
+
+def _place(value: object, parcels: list[Parcel]) -> object:
+    if type(value) is not Ext and type(value) is not Parcel:
+        value = hold(value)
+    if type(value) is Parcel:
+        parcels.append(value)
+        return Ext(PARCEL, (len(parcels) - 1).to_bytes(4, "little"))
+    return value
+
+
+def parcel(column: bytes) -> Parcel:
+    """A whole encoded column as a parcel; `open_column` opens it."""
+    return pack(pickle.dumps(column, 5), [])
+
+
+def open_column(column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[Any]:
+    """The items of a column as it stands in a frame: the column itself, or the index of the parcel that it travels in."""
+    found = read(column)
+    if type(found) is int:
+        return _decode_list(parcels[found].load())
+    if type(found) is not list:
+        raise ValueError("neither a column nor the index of one")
+    return found
+
+
+def unwrap(item: Any, parcels: Sequence[Parcel]) -> Any:
+    """The value of one item of a column. Raises whatever its unpickling raises."""
+    if type(item) is not Ext:
+        return item
+    if item.code == PICKLE:
+        return pickle.loads(item.data)
+    if item.code == PARCEL:
+        return parcels[int.from_bytes(item.data, "little")].load()
+    raise ValueError(f"unknown extension {item.code} in a column")
+
+
+def by_reference(function: object) -> str | None:
+    """``module:qualname`` if another process can import the callable by that name and get this very one, else None."""
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None)
+    if not module or not name or module == "__main__" or "<" in name:
+        return None
+    found: object = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}:{name}" if found is function else None

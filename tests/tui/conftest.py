@@ -1,0 +1,382 @@
+"""Screens without an engine: ready-made fleets, pictures that only change on purpose."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import pytest_textual_snapshot as snapshots  # type: ignore[import-untyped]
+from syrupy.location import PyTestLocation
+
+from engine.stream.types import (
+    BUSY,
+    DEAD,
+    DRAINING,
+    IDLE,
+    STARTING,
+    Event,
+    Frame,
+    Hello,
+    Level,
+    MachineView,
+    PoolView,
+    ToReader,
+    encoder,
+)
+from tui.app import ShoalApp
+from tui.view import View, fold
+
+ROOT = Path(__file__).resolve().parents[2]
+DRAWN_BY = {"textual": "8.2.8", "rich": "15.0.0", "pygments": "2.21.0"}
+NOON = 1_763_726_400.0
+"""Friday, 21 November 2025, 12:00:00 UTC."""
+
+
+class ShoalSVG(snapshots.SVGImageExtension):  # type: ignore[misc]
+    """Snapshots lie under ``snapshots/``, a folder a test module."""
+
+    file_extension = "svg"
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        """The folder keeps the module's name at its end: by that syrupy knows which files are its own."""
+        return str(ROOT / "snapshots" / test_location.basename)
+
+
+snapshots.SVGImageExtension = ShoalSVG  # the plugin has no option for it and looks the name up for each test
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Other versions draw other pictures: they may compare, and must not overwrite."""
+    if config.getoption("update_snapshots", default=False):
+        others = {
+            name: found
+            for name, wanted in DRAWN_BY.items()
+            if (found := importlib.metadata.version(name)) != wanted
+        }
+        if others:
+            pytest.exit(f"snapshots are drawn by {DRAWN_BY}, here are {others}: not updated", returncode=2)
+
+
+class FakeFeed:
+    """A feed of ready-made views."""
+
+    def __init__(self, view: View) -> None:
+        """Begin with `view`."""
+        self.view = view
+        self.commands: list[str] = []
+        self.stopped = False
+        self.refuses: Exception | None = None
+        self._post: Callable[[], None] | None = None
+
+    def start(self, post: Callable[[], None]) -> None:
+        """The first view is there at once."""
+        self._post = post
+        post()
+
+    def take(self) -> View:
+        """The newest view."""
+        return self.view
+
+    def stop(self) -> None:
+        """Remembered."""
+        self.stopped = True
+
+    def command(self, name: Literal["stop", "drain"]) -> None:
+        """Remembered, or refused."""
+        if self.refuses is not None:
+            raise self.refuses
+        self.commands.append(name)
+
+    def push(self, view: View) -> None:
+        """The next view."""
+        assert self._post is not None
+        self.view = view
+        self._post()
+
+
+@pytest.fixture(autouse=True)
+def _steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same pictures for everybody: no colours or zones from outside."""
+    for name in ("NO_COLOR", "UNICODE_VERSION", "TEXTUAL_THEME", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def feed_of() -> Callable[[View], Any]:
+    """A feed that begins with a view, and what it was asked."""
+    return FakeFeed
+
+
+class FakeEngine:
+    """The other end of a stream: a socket that says what it is told to say."""
+
+    def __init__(self, path: Path, greeting: ToReader) -> None:
+        """Listen, and greet the first reader as soon as it comes."""
+        self.path = path
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(path))
+        self._listener.listen(1)
+        self._listener.settimeout(10.0)
+        self._reader: socket.socket | None = None
+        # A reader blocks until it is greeted, so somebody else than the test must greet it.
+        self._porter = threading.Thread(target=self._greet, args=(greeting,))
+        self._porter.start()
+
+    def _greet(self, greeting: ToReader) -> None:
+        try:
+            self._reader, _ = self._listener.accept()
+        except OSError:
+            return
+        self._reader.settimeout(10.0)
+        self._reader.send(encoder.encode(greeting))
+
+    @property
+    def reader(self) -> socket.socket:
+        """The connection to the reader, once there is one."""
+        self._porter.join(timeout=10.0)
+        assert self._reader is not None
+        return self._reader
+
+    def send(self, *messages: ToReader) -> None:
+        """Say something."""
+        for message in messages:
+            self.reader.send(encoder.encode(message))
+
+    def close(self) -> None:
+        """Die."""
+        self._listener.close()
+        self._porter.join(timeout=10.0)
+        if self._reader is not None:
+            self._reader.close()
+
+
+@pytest.fixture
+def engine_of(tmp_path: Path, hello: Hello) -> Iterator[Callable[..., FakeEngine]]:
+    """Engines to order; they greet with `hello` unless told otherwise."""
+    engines: list[FakeEngine] = []
+
+    def make(greeting: ToReader = hello) -> FakeEngine:
+        engines.append(FakeEngine(tmp_path / f"{len(engines)}.sock", greeting))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        # Nobody may have come: a shut listener lets the porter go home.
+        try:
+            engine._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        engine.close()
+
+
+@pytest.fixture
+def app_of() -> Callable[..., ShoalApp]:
+    """An app over a view, or over a feed."""
+
+    def make(source: View | FakeFeed, theme: str | None = None) -> ShoalApp:
+        app = ShoalApp(FakeFeed(source) if isinstance(source, View) else source, theme=theme)
+        app.animation_level = "none"
+        return app
+
+    return make
+
+
+def _pool(
+    name: str, first: int, states: bytes, queued: int, done: int, failed: int, restarts: int
+) -> PoolView:
+    return PoolView(
+        name=name,
+        first=first,
+        size=len(states),
+        starting=states.count(STARTING),
+        idle=states.count(IDLE),
+        busy=states.count(BUSY),
+        draining=states.count(DRAINING),
+        dead=states.count(DEAD),
+        queued=queued,
+        done=done,
+        failed=failed,
+        restarts=restarts,
+    )
+
+
+def frame_of(
+    pools: dict[str, bytes],
+    *,
+    number: int = 1027,
+    elapsed: float = 102.7,
+    state: Literal["starting", "running", "draining", "ended"] = "running",
+    done: int = 41_203,
+    total: int | None = 100_000,
+    failed: int = 0,
+    rate: float = 582.0,
+    eta: float | None = 101.0,
+    delivered: float = 1.0,
+) -> Frame:
+    """A frame of a fleet, given as the states of the agents of each pool."""
+    views, agents = [], b""
+    for place, (name, states) in enumerate(pools.items()):
+        part = done * len(states) // max(sum(map(len, pools.values())), 1)
+        queued = (18_240, 2_130, 12)[place % 3] if state == "running" else 0
+        bad, restarts = (failed, failed) if place == 0 else (0, 0)
+        views.append(_pool(name, len(agents), states, queued, part, bad, restarts))
+        agents += states
+    return Frame(
+        number=number,
+        at=NOON + elapsed,
+        elapsed=elapsed,
+        state=state,
+        tasks=done + sum(view.queued for view in views),
+        total=total,
+        done=done,
+        failed=failed,
+        queued=sum(view.queued for view in views),
+        running=agents.count(BUSY),
+        rate=rate,
+        eta=eta,
+        delivered=delivered,
+        restarts=failed,
+        redelivered=0,
+        pools=tuple(views),
+        agents=agents,
+        machine=MachineView(0.96, 2, 3 << 30, 24 << 30, 4.1, 7012),
+    )
+
+
+def states_of(
+    size: int, busy: float, *, seed: int, dead: range = range(0), starting: range = range(0)
+) -> bytes:
+    """The states of a pool: by chance busy or idle, but for those that are named."""
+    chance = random.Random(seed)
+    states = bytearray(BUSY if chance.random() < busy else IDLE for _ in range(size))
+    for agent in dead:
+        states[agent] = DEAD
+    for agent in starting:
+        states[agent] = STARTING
+    return bytes(states)
+
+
+def event_of(number: int, level: Level, kind: str, text: str, after: float) -> Event:
+    """An event some seconds after noon."""
+    return Event(number, NOON + after, level, kind, text, {})
+
+
+@pytest.fixture
+def make_frame() -> Callable[..., Frame]:
+    """Frames to order."""
+    return frame_of
+
+
+@pytest.fixture
+def make_event() -> Callable[..., Event]:
+    """Events to order."""
+    return event_of
+
+
+@pytest.fixture
+def hello() -> Hello:
+    """The greeting of a run."""
+    return Hello(1, "7f3a", "heart-and-breath", 4711, NOON)
+
+
+def _lived(hello: Hello, frame: Frame, events: list[Event]) -> View:
+    """The view at a frame, with the throughput of a real-looking run behind it."""
+    view = fold(View(), hello)
+    for event in events:
+        view = fold(view, event)
+    chance = random.Random(7)
+    history, level = view.history, frame.rate or 540.0
+    for tenth in range(int(frame.elapsed * 10)):
+        at = tenth / 10
+        warm = min(1.0, at / 6)
+        dip = 0.45 if 48 < at < 53 else 1.0
+        wave = 0.82 + 0.1 * math.sin(at / 7) + 0.05 * math.sin(at / 1.9) + 0.03 * chance.random()
+        history = history.add(at, level * warm * dip * wave)
+    return fold(View(view.hello, None, history, view.events, view.missed), frame)
+
+
+@pytest.fixture
+def running(hello: Hello) -> View:
+    """435 agents of three pools at work; a few of the first pool have just died and start again."""
+    frame = frame_of(
+        {
+            "micro": states_of(300, 0.86, seed=1, dead=range(131, 137), starting=range(128, 131)),
+            "domain": states_of(99, 0.97, seed=2),
+            "prime": states_of(36, 0.8, seed=3),
+        },
+        failed=3,
+        delivered=0.99994,
+    )
+    events = [
+        event_of(1, "info", "run.started", "run heart-and-breath begins with 3 pools", 0.1),
+        event_of(2, "info", "pool.ready", "pool prime is ready: 36 agents in 212 ms", 0.4),
+        event_of(3, "info", "pool.ready", "pool domain is ready: 99 agents in 0.9 s", 1.1),
+        event_of(4, "info", "pool.ready", "pool micro is ready: 300 agents in 2.6 s", 2.8),
+        event_of(5, "warning", "pool.slow", "pool micro waits for memory", 48.2),
+        event_of(6, "error", "agent.died", "agent micro/131 killed by SIGKILL, 1 task redelivered", 101.4),
+        event_of(7, "error", "agent.died", "agent micro/132 killed by SIGKILL, 1 task redelivered", 101.4),
+        event_of(8, "info", "agent.started", "agent micro/128 starts again (pid 48213)", 102.3),
+    ]
+    return _lived(hello, frame, events)
+
+
+@pytest.fixture
+def large(hello: Hello) -> View:
+    """3,435 agents: more than a small terminal has room for."""
+    frame = frame_of(
+        {
+            "micro": states_of(3000, 0.86, seed=1, dead=range(1040, 1047), starting=range(1030, 1040)),
+            "domain": states_of(363, 0.97, seed=2, dead=range(5)),
+            "prime": states_of(72, 0.8, seed=3),
+        },
+        failed=12,
+        rate=58_200.0,
+    )
+    return _lived(hello, frame, [event_of(1, "info", "run.started", "run heart-and-breath begins", 0.1)])
+
+
+@pytest.fixture
+def starting(hello: Hello) -> View:
+    """Greeted, and nothing more."""
+    return fold(View(), hello)
+
+
+@pytest.fixture
+def draining(hello: Hello) -> View:
+    """The run finishes what it has."""
+    states = bytes([DRAINING] * 20 + [IDLE] * 4 + [BUSY] * 12)
+    frame = frame_of({"domain": states, "prime": states[:9]}, state="draining", total=None, eta=None)
+    return _lived(hello, frame, [event_of(1, "info", "run.draining", "no new work is taken", 90.0)])
+
+
+@pytest.fixture
+def ended(hello: Hello) -> View:
+    """The last frame of a run: all done, nobody left."""
+    frame = frame_of(
+        {"micro": bytes(300), "domain": bytes(99), "prime": bytes(36)},
+        state="ended",
+        done=100_000,
+        rate=0.0,
+        eta=0.0,
+        elapsed=203.4,
+        number=2034,
+    )
+    events = [
+        event_of(8, "info", "agent.started", "agent micro/128 starts again (pid 48213)", 102.3),
+        event_of(9, "info", "run.ended", "100,000 tasks done in 3 min 23 s, none failed", 203.4),
+    ]
+    return _lived(hello, frame, events)

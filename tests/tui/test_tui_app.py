@@ -1,0 +1,229 @@
+"""Keys, leaving, and what a view does to the app."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+from engine.stream.client import StreamEnded
+from engine.stream.types import Frame
+from tui.app import ShoalApp
+from tui.screens.base import LiveScreen
+from tui.screens.quit import QuitScreen
+from tui.themes import DARK, LIGHT
+from tui.view import View, fold, lose
+from tui.widgets.header import Header
+
+AppOf = Callable[..., ShoalApp]
+
+
+def drive(
+    app: ShoalApp, play: Callable[[Pilot[Any]], Awaitable[None]], size: tuple[int, int] = (80, 24)
+) -> Any:
+    """Run an app, play with it, and return how it ended."""
+
+    async def session() -> None:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await play(pilot)
+
+    asyncio.run(session())
+    return app.return_value
+
+
+def pressing(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """Press some keys."""
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press(*keys)
+        await pilot.pause()
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("keys", "outcome", "commands"),
+    [
+        (["q", "d"], "detached", []),
+        (["q", "s"], "stopped", ["stop"]),
+        (["q", "enter"], "detached", []),
+        (["q", "down", "enter"], "stopped", ["stop"]),
+        (["q", "escape"], None, []),
+        (["q", "q"], None, []),
+        (["q", "escape", "ctrl+q", "d"], "detached", []),
+        (["p", "q", "d"], "detached", []),
+    ],
+)
+def test_leaving_asks_once(
+    app_of: AppOf, feed_of: Any, running: View, keys: list[str], outcome: str | None, commands: list[str]
+) -> None:
+    feed = feed_of(running)
+    assert drive(app_of(feed), pressing(*keys)) == outcome
+    assert feed.commands == commands
+    assert feed.stopped
+
+
+def test_the_mouse_answers_too(app_of: AppOf, feed_of: Any, running: View) -> None:
+    feed = feed_of(running)
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press("q")
+        await pilot.click("#stop")
+        await pilot.pause()
+
+    assert drive(app_of(feed), play) == "stopped"
+    assert feed.commands == ["stop"]
+
+
+def test_an_ended_run_is_left_at_once(app_of: AppOf, ended: View) -> None:
+    assert drive(app_of(ended), pressing("q")) == "ended"
+
+
+def test_a_lost_run_is_left_at_once(app_of: AppOf, running: View) -> None:
+    assert drive(app_of(lose(running, "the engine is gone")), pressing("q")) == "lost"
+
+
+def test_an_end_while_asking_counts(app_of: AppOf, feed_of: Any, running: View, ended: View) -> None:
+    feed = feed_of(running)
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press("q")
+        feed.push(ended)
+        await pilot.pause()
+        await pilot.press("s")
+        await pilot.pause()
+
+    assert drive(app_of(feed), play) == "ended"
+    assert feed.commands == []
+
+
+def test_a_stop_that_nobody_hears_does_not_leave(app_of: AppOf, feed_of: Any, running: View) -> None:
+    feed = feed_of(running)
+    feed.refuses = StreamEnded("the engine is gone")
+    seen = []
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press("q", "s")
+        await pilot.pause()
+        seen.append(isinstance(pilot.app.screen, LiveScreen))
+
+    assert drive(app_of(feed), play) is None
+    assert seen == [True]
+
+
+def header_of(app: ShoalApp) -> str:
+    """The text of the first line."""
+    return app.screen.query_one(Header).render_line(0).text
+
+
+def test_pause_holds_the_view_and_counts_on(
+    app_of: AppOf, feed_of: Any, running: View, make_frame: Callable[..., Frame]
+) -> None:
+    feed = feed_of(running)
+    texts = []
+
+    async def play(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, ShoalApp)
+        await pilot.press("p")
+        for behind in range(1, 43):
+            later = make_frame({"micro": b"\3"}, number=1027 + behind, elapsed=200.0, done=99_000)
+            feed.push(fold(feed.view, later))
+        await pilot.pause()
+        texts.append(header_of(app))
+        await pilot.press("p")
+        await pilot.pause()
+        texts.append(header_of(app))
+
+    drive(app_of(feed), play, (120, 36))
+    held, followed = texts
+    assert "‖ PAUSED 42 behind" in held
+    assert "41,203/100,000" in held
+    assert "● LIVE" in followed
+    assert "99,000/100,000" in followed
+
+
+def test_the_theme_toggles(app_of: AppOf, running: View) -> None:
+    themes = []
+
+    async def play(pilot: Pilot[Any]) -> None:
+        for _ in range(3):
+            themes.append(pilot.app.theme)
+            await pilot.press("t")
+
+    drive(app_of(running), play)
+    assert themes == [DARK.name, LIGHT.name, DARK.name]
+
+
+def test_a_small_terminal_says_so_until_it_grows(app_of: AppOf, running: View) -> None:
+    shown = []
+
+    async def play(pilot: Pilot[Any]) -> None:
+        for size in ((59, 20), (60, 19), (60, 20)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            shown.append((pilot.app.query_one("#too-small").display, pilot.app.query_one("#body").display))
+
+    drive(app_of(running), play)
+    assert shown == [(True, False), (True, False), (False, True)]
+
+
+def test_the_question_fits_the_smallest_screen(app_of: AppOf, running: View) -> None:
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press("q")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, QuitScreen)
+        for button in pilot.app.screen.query(Button):
+            assert pilot.app.screen.region.contains_region(button.region)
+
+    drive(app_of(running), play, (60, 20))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_restores_the_terminal(
+    engine_of: Any, running: View, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of()
+    script = f"import sys; from tui.app import run; sys.exit(run({str(engine.path)!r}))"
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        assert running.frame is not None
+        engine.send(running.frame)
+        shown = read_until(ours, b"LIVE")
+        assert b"\x1b[?1049h" in shown
+        process.send_signal(number)
+        after = read_until(ours, None)
+        assert process.wait(timeout=20.0) == 1  # sys.exit of a text
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert b"\x1b[?1049l" in after
+    assert after.rstrip().endswith(b"detached")
+
+
+def read_until(terminal: int, wanted: bytes | None) -> bytes:
+    """What the terminal is sent until some text comes, or to the end."""
+    got = b""
+    while wanted is None or wanted not in got:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # the last one has closed the other side
+            break
+        if not part:
+            break
+        got += part
+    return got

@@ -1,0 +1,1 @@
+"""The screens of Shoal: a Textual app that sees an engine's stream and nothing else of the engine."""
