@@ -128,7 +128,8 @@ class _Interrupts:
             yield
         finally:
             for number, handler in kept.items():
-                signal.signal(number, handler)
+                # Who pressed ctrl-c twice may press it thrice, while we tidy up.
+                signal.signal(number, signal.SIG_IGN if self.count else handler)
 
 
 def run_headless(spec: RunSpec, options: dict[str, Any]) -> int:

@@ -28,8 +28,9 @@ class Cost:
     def learn(self, seconds: float, count: int) -> None:
         """Take in that `count` tasks took `seconds` in all.
 
-        Slower is believed sooner, because too large a batch is what hurts. But a single trivial task that took long was most likely
-        interrupted, where agents outnumber the cores: a few tasks raise the estimate by a bounded factor only.
+        Slower is believed sooner, because too large a batch is what hurts. But a single trivial task that
+        took long was most likely interrupted, where agents outnumber the cores: a few tasks raise the
+        estimate by a bounded factor only.
         """
         mean = seconds / count
         known = self.seconds

@@ -37,6 +37,9 @@ NOT_UP: Final = 0x03
 COMMAND: Final = "!command"
 """Reference of the function that runs an argv; its body is the template as a msgpack list of text."""
 
+APPLY: Final = "!apply"
+"""Reference of the function whose first argument is the callable: for callables that are not worth a definition of their own."""
+
 _IDLE, _BUSY = 2, 3
 _GROUP_NS: Final = 1_000_000
 """Outcomes of trivial tasks are written together once this has passed; a task is trivial below it."""
@@ -70,6 +73,10 @@ def resolve(reference: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part)
     return found
+
+
+def _apply(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    return call(*args, **kwargs)
 
 
 def _cut(text: str) -> str:
@@ -138,6 +145,8 @@ class Agent:
             defined = self._defined[number]
             if defined.reference == COMMAND:
                 call = self._command(values.read(defined.body))
+            elif defined.reference == APPLY:
+                call = _apply
             elif defined.reference:
                 call = resolve(defined.reference)
             else:

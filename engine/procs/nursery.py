@@ -128,6 +128,9 @@ def _one_line(error: BaseException) -> str:
 def _load(frame: frames.Prepare) -> str:
     """Import, resolve and warm up what the run asked for; "" or what is wrong, in one line."""
     importlib.invalidate_caches()
+    for name in frame.hints:
+        with contextlib.suppress(BaseException):  # then each agent will find out for itself, and say so where it matters
+            importlib.import_module(name)
     for name in frame.preload:
         try:
             importlib.import_module(name)

@@ -40,7 +40,10 @@ class Wire:
     sock: Any
     receiver: channel.Receiver
     outbox: channel.Outbox
+    nest: Nest
+    """The nursery that forked it, which alone can tell how it ended."""
     pid: int = 0
+    closed: bool = False
     defined: set[int] = field(default_factory=set)
 
 
@@ -255,7 +258,7 @@ class Fleet:
         )  # fmt: skip
         sock = self._nest.start_host(action.shard, config)
         receiver = channel.Receiver(sock, self._buffer)
-        wire = Wire(action.shard, sock, receiver, channel.Outbox(sock))
+        wire = Wire(action.shard, sock, receiver, channel.Outbox(sock), self._nest)
         self._wires[action.shard] = wire
         self.loop.watch(sock.fileno(), lambda: self._from_host(wire))
 
@@ -277,6 +280,9 @@ class Fleet:
     def _prepared(self, frame: frames.Prepared) -> None:
         if frame.error:
             self._fail(frame.error)
+        elif frame.threads and self.image.hints:
+            self.image.hints = []
+            self._again()
         elif frame.threads and not self.image.late:
             # Forking a process with threads is a trap: import those modules in each agent instead.
             image = self.image
@@ -285,11 +291,7 @@ class Fleet:
             image.preload, image.check, image.warm = [], [], []
             text = f"importing {', '.join(image.late)} starts threads: each agent imports it for itself"
             self.event("warning", "nursery.threads", text)
-            assert self._nest is not None
-            self._nest.close()
-            self._nest = None
-            self.hatch()
-            self._prepare()
+            self._again()
         else:
             if self.phase == "preparing":
                 self.phase = "running"
@@ -297,6 +299,14 @@ class Fleet:
             for action in self._waiting_hosts:
                 self._start_host(action)
             self._waiting_hosts.clear()
+
+    def _again(self) -> None:
+        """Start over with another nursery, for another image."""
+        assert self._nest is not None
+        self._nest.close()
+        self._nest = None
+        self.hatch()
+        self._prepare()
 
     def _nursery_gone(self) -> None:
         """It was killed, most likely. Agents live on; a new one forks the hosts to come."""
@@ -309,8 +319,8 @@ class Fleet:
             self._fail(f"the nursery died while it prepared{': ' + log[0] if log else ''}")
             return
         self.event("error", "nursery.died", "the nursery died: starting another")
-        for wire in [w for w in self._wires.values() if w.pid == 0]:
-            self._lost_host(wire, "its nursery died")
+        for wire in [w for w in self._wires.values() if w.pid == 0 or w.closed]:
+            self._lost_host(wire, "has ended")
         try:
             self.hatch()
             self._prepare()
@@ -332,8 +342,9 @@ class Fleet:
                 received = wire.receiver.receive()
             except channel.Closed:
                 self.loop.unwatch(wire.sock.fileno())
-                if wire.pid == 0 or self._nest is None:
-                    self._lost_host(wire, "its channel closed")
+                wire.closed = True
+                if wire.nest is not self._nest:  # nobody is left to say how it ended
+                    self._lost_host(wire, "has ended")
                 return False
             if received is None:
                 return True
@@ -439,11 +450,9 @@ class Fleet:
         """A host is gone. What its agents had finished is in its channel and in their rings: accept that first."""
         if self._wires.get(wire.shard) is not wire:
             return
+        del self._wires[wire.shard]
         with contextlib.suppress(ValueError):  # half of a message, from user code that found the channel
             self._from_host(wire, 1 << 30)
-        if self._wires.get(wire.shard) is not wire:
-            return
-        del self._wires[wire.shard]
         self.loop.unwatch(wire.sock.fileno())
         wire.sock.close()
         shard = self.core.shards[wire.shard]

@@ -28,6 +28,8 @@ class Image:
     """``module:function`` that must be there and callable."""
     warm: list[str] = field(default_factory=list)
     """``module:function`` to call once before any fork."""
+    hints: list[str] = field(default_factory=list)
+    """Modules to import if that works: it saves each agent the import."""
     late: list[str] = field(default_factory=list)
     """Modules to import in each agent, because importing them starts threads."""
     initializer: bytes = b""
@@ -70,7 +72,7 @@ class Nest:
         """Have it import what the image says; `Prepared` is its answer."""
         frame = frames.Prepare(
             frames.VERSION, list(image.path if image.path is not None else sys.path), os.getcwd(), os.getpid(), control,
-            image.preload, image.check, image.warm, board_bytes,
+            image.preload, image.check, image.warm, image.hints, board_bytes,
         )  # fmt: skip
         self._outbox.put(frames.encode(frame), [board])
 

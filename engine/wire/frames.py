@@ -39,6 +39,8 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """``module:function`` to resolve."""
     warm: list[str]
     """``module:function`` to call once, without arguments, so that its work is inherited by every agent."""
+    hints: list[str]
+    """Modules to import if that works."""
     board: int
     """Bytes of the scoreboard, whose descriptor comes with this message."""
 

@@ -139,6 +139,8 @@ def by_reference(function: object) -> str | None:
     if not module or not name or module == "__main__" or "<" in name:
         return None
     found: object = sys.modules.get(module)
+    if getattr(found, "__spec__", None) is None:  # made by hand: no other process could import it
+        return None
     for part in name.split("."):
         found = getattr(found, part, None)
     return f"{module}:{name}" if found is function else None

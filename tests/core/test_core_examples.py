@@ -221,6 +221,19 @@ def test_blame_beyond_the_batch_is_nobodys() -> None:
     check(core)
 
 
+def test_a_task_whose_outcome_was_accepted_is_not_blamed() -> None:
+    """An agent may die between an outcome and the word in its row that it has moved on."""
+    core = fleet()
+    known(core, 1e-6)
+    number = core.submit(20, 1)
+    (send, *_) = take(core, Send)
+    assert core.outcomes(0, send.batch, 0, 3, (), 3000)
+    core.agent_down(0.0, 0, 1, [(send.batch, 2)], "", "SIGKILL")
+    check(core)
+    assert core.ranges[number].attempts == {}
+    assert core.redelivered == send.count - 3
+
+
 def test_five_deaths_poison() -> None:
     core = fleet()
     number = core.submit(1, 1)

@@ -1,0 +1,155 @@
+"""``shoal show``: what one recorded run did, how fast, and what went wrong."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from engine.cli.runs import StoreProblem, clock, database, duration, number, printable, table
+
+if TYPE_CHECKING:
+    from engine.store.queries import Run, StoredEvent, Task
+
+_SLOWEST: Final = 10
+_FAILURES: Final = 10
+_EVENTS: Final = 20
+_TRACEBACK_LINES: Final = 4
+
+
+def _facts(found: dict[str, Any]) -> str:
+    """``agents 8, retries 2``: names and values in one line."""
+    import msgspec
+
+    def value(given: Any) -> str:
+        return given if isinstance(given, str) else msgspec.json.encode(given).decode()
+
+    return printable(", ".join(f"{name} {value(given)}" for name, given in found.items()))
+
+
+def _section(title: str) -> None:
+    click.echo()
+    click.secho(title, bold=True)
+
+
+def _summary(run: Run, again: int, deaths: int) -> None:
+    line = f"{run.id}  {printable(run.name)}  {run.status}"
+    click.secho(line, bold=True)
+    until = "" if run.ended is None else f" to {clock(run.ended)}"
+    summary = run.summary
+    rows = {
+        "command": printable(shlex.join(run.command)),
+        "time": f"{clock(run.started)}{until} ({duration(run.seconds)})",
+        "tasks": f"{number(run.tasks)}: {number(run.done)} done, {number(run.failed)} failed",
+        "rate": f"{number(run.rate)}/s",
+        "restarts": number(summary.get("restarts", deaths)),
+        "redelivered": number(summary.get("redelivered", again)),
+        "config": _facts(run.config),
+        "machine": _facts(run.machine),
+        "shoal": f"{run.version} (pid {run.pid})",
+        "summary": _facts({name: given for name, given in summary.items() if name not in _TOLD}),
+    }
+    for name, text in rows.items():
+        if text:
+            click.echo(f"  {name:<11}  {text}")
+
+
+_TOLD: Final = frozenset({"tasks", "done", "failed", "restarts", "redelivered"})
+"""What of the engine's own summary has a line already."""
+
+
+def _task(task: Task) -> str:
+    return f"{printable(task.job)}[{task.task}]"
+
+
+def _failure(task: Task) -> None:
+    kind = task.error_type or task.error_kind or "failed"
+    where = f" on {task.agent}" if task.agent else ""
+    tries = f" after {task.attempts} attempts" if task.attempts > 1 else ""
+    click.echo(
+        f"  {_task(task)}{where}{tries}: {printable(kind)}: {printable(task.error_message or '')}".rstrip(
+            ": "
+        )
+    )
+    lines = [line for line in (task.error_traceback or "").splitlines() if line.strip()]
+    for line in lines[-_TRACEBACK_LINES:]:
+        indent = len(line) - len(line.lstrip())
+        click.echo(f"      {' ' * min(indent, 12)}{printable(line)}")
+
+
+def _event(event: StoredEvent) -> None:
+    color = "red" if event.level == "error" else "yellow"
+    click.echo(f"  {clock(event.at)}  {click.style(event.level, fg=color)}  {printable(event.text)}")
+
+
+@click.command()
+@click.argument("run")
+@click.option("--db", type=click.Path(path_type=Path), metavar="FILE", help="Database to read.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(run: str, db: Path | None, as_json: bool) -> None:
+    """Show one recorded run. RUN is its id, the beginning of it, or `last`."""
+    from contextlib import closing
+
+    from engine.store import queries
+    from engine.store.schema import StoreError, explain
+
+    path = database(db)
+    try:
+        with closing(queries.open_readonly(path)) as connection:
+            # One transaction: a run that goes on meanwhile must not have more tasks in one section than in
+            # the other.
+            connection.execute("BEGIN")
+            found = queries.find(connection, run)
+            answers: dict[str, Any] = {
+                "pools": queries.pools(connection, found.id),
+                "slowest": queries.slowest(connection, found.id, _SLOWEST),
+                "failure_kinds": queries.failure_kinds(connection, found.id),
+                "failures": queries.failures(connection, found.id, _FAILURES),
+                "events": queries.events(connection, found.id, notable=True, limit=_EVENTS),
+                "redelivered": queries.redelivered(connection, found.id),
+                "deaths": queries.deaths(connection, found.id),
+            }
+    except (StoreError, sqlite3.Error) as error:
+        raise StoreProblem(str(error if isinstance(error, StoreError) else explain(path, error))) from error
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(msgspec.structs.asdict(found) | {"rate": found.rate} | answers))
+        return
+    if os.environ.get("NO_COLOR"):
+        click.get_current_context().color = False
+    _summary(found, answers["redelivered"], answers["deaths"])
+    _sections(found, answers)
+
+
+def _sections(run: Run, answers: dict[str, Any]) -> None:
+    if pools := answers["pools"]:
+        _section("pools")
+        rows = []
+        for pool in pools:
+            mean = duration(pool.seconds / (pool.done + pool.failed)) if pool.done + pool.failed else "-"
+            counts = number(pool.size), number(pool.shards), number(pool.done), number(pool.failed)
+            rows.append((f"  {printable(pool.name)}", *counts, duration(pool.seconds), mean))
+        table(("  POOL", "AGENTS", "SHARDS", "DONE", "FAILED", "RUN TIME", "A TASK"), rows, right=1)
+    if slowest := answers["slowest"]:
+        _section("slowest tasks")
+        timed = [
+            (f"  {_task(task)}", task.state, task.agent or "-", number(task.attempts), duration(task.seconds))
+            for task in slowest
+        ]
+        table(("  TASK", "STATE", "AGENT", "ATTEMPTS", "TIME"), timed, right=3)
+    if failures := answers["failures"]:
+        kinds = ", ".join(f"{printable(kind)} {number(n)}" for kind, n in answers["failure_kinds"].items())
+        _section(f"failures: {kinds}")
+        for task in failures:
+            _failure(task)
+        if run.failed > len(failures):
+            click.echo(f"  ... and {number(run.failed - len(failures))} more")
+    if events := answers["events"]:
+        _section("events")
+        for event in events:
+            _event(event)

@@ -1,0 +1,197 @@
+"""``shoal runs`` and ``shoal show``, as people and as programs read them."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.runs import STATUSES, duration, number, printable, runs
+from engine.cli.show import show
+from engine.store import queries
+from engine.store.messages import (
+    Failed,
+    Finished,
+    Happened,
+    JobMade,
+    PoolMade,
+    RunBegan,
+    RunEnded,
+    ToRecorder,
+)
+from engine.store.schema import open_database
+from engine.store.writer import Writer
+from engine.stream.types import Event
+
+START = 1_763_726_400.0
+
+
+def write(path: Path, *messages: ToRecorder) -> None:
+    with contextlib.closing(open_database(path)) as db:
+        assert Writer(db).write(messages, START) == []
+
+
+def began(run: str, name: str, at: float) -> RunBegan:
+    command = ["shoal", "run", "a b.toml"]
+    return RunBegan(run, name, at, os.getpid(), command, {"agents": 4, "retries": 2}, "0.1.0", {"cores": 2})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Three runs: one that went well, one with failures, one that goes on."""
+    found = tmp_path / "runs.db"
+    write(found, began("aaa1", "warm [bold]up[/]", START), RunEnded(START + 2, "done", {}))
+    times = array.array("Q", [10**9, 2 * 10**9, 3 * 10**6]).tobytes()
+    trace = 'Traceback (most recent call last):\n  File "m.py", line 3, in f\n    raise ValueError\nValueError: no\n'
+    failure = Failed(1, "exception", "ValueError", "no\x1b[31m\nsuch thing", trace)
+    write(
+        found,
+        began("abb2", "sweep", START + 60),
+        PoolMade(0, "local", 0, 4, 1),
+        JobMade(0, "fit", "m:f", 0),
+        Finished(0, 0, 2, START + 61, times, [1, None, 3], [failure], [], {1: 3}),
+        Happened([Event(1, START + 62, "warning", "agent.died", "agent local/2 was killed by SIGKILL", {})]),
+        RunEnded(START + 100, "failed", {"tasks": 3, "restarts": 5, "redelivered": 4, "note": "odd"}),
+    )
+    write(found, began("ccc3", "open", START + 120))
+    return found
+
+
+def call(*arguments: object) -> Result:
+    command = {"runs": runs, "show": show}[str(arguments[0])]
+    return CliRunner().invoke(command, [str(argument) for argument in arguments[1:]])
+
+
+def test_runs_in_columns(path: Path) -> None:
+    result = call("runs", "--db", path)
+    assert result.exit_code == 0
+    head, *lines = result.stdout.splitlines()
+    assert head.split()[:3] == ["RUN", "NAME", "STATUS"]
+    assert [line.split()[0] for line in lines] == ["ccc3", "abb2", "aaa1"]
+    assert "warm [bold]up[/]" in lines[2], "a name is no markup"
+    assert "\x1b" not in result.stdout
+    assert {
+        line.index(status) for line, status in zip(lines, ("running", "failed", "done"), strict=True)
+    } == {head.index("STATUS")}
+    assert lines[1].split()[-4:] == ["3", "2", "1", "0.1/s"]
+
+
+def test_runs_filtered(path: Path) -> None:
+    assert call("runs", "--db", path, "--status", "failed").stdout.splitlines()[1].startswith("abb2")
+    assert len(call("runs", "--db", path, "--limit", 1).stdout.splitlines()) == 2
+    assert len(call("runs", "--db", path, "--name", "SWEEP").stdout.splitlines()) == 2
+    assert call("runs", "--db", path, "--name", "nothing").stdout == "no such runs\n"
+    assert call("runs", "--db", path, "--status", "odd").exit_code == 2
+    assert STATUSES == queries.STATUSES
+
+
+def test_runs_for_programs(path: Path) -> None:
+    found = [json.loads(line) for line in call("runs", "--db", path, "--json").stdout.splitlines()]
+    assert [(run["id"], run["status"], run["failed"]) for run in found] == [
+        ("ccc3", "running", 0), ("abb2", "failed", 1), ("aaa1", "done", 0),
+    ]  # fmt: skip
+    assert found[1]["config"] == {"agents": 4, "retries": 2}
+    assert found[1]["rate"] == pytest.approx(3 / 40)
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_no_database_yet(tmp_path: Path, extra: list[str]) -> None:
+    missing = tmp_path / "none" / "runs.db"
+    result = call("runs", "--db", missing, *extra)
+    assert (result.exit_code, result.output) == (0, f"no runs recorded yet at {missing}\n")
+    assert result.stdout == ("" if extra else result.output)
+    assert not missing.parent.exists()
+    result = call("show", "last", "--db", missing, *extra)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: no runs recorded yet at {missing}\n"
+
+
+def test_the_default_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(path.parent))
+    (path.parent / "shoal").mkdir()
+    assert str(path.parent / "shoal" / "runs.db") in call("runs").output
+    path.rename(path.parent / "shoal" / "runs.db")
+    assert "abb2" in call("runs").output
+
+
+def test_a_run_is_shown(path: Path) -> None:
+    result = call("show", "ab", "--db", path)
+    assert result.exit_code == 0, result.output
+    text = result.stdout
+    for part in (
+        "abb2  sweep  failed", "shoal run 'a b.toml'", "(40 s)", "3: 2 done, 1 failed", "0.1/s", "agents 4, retries 2",
+        "note odd", "agent local/2 was killed by SIGKILL", "failures: ValueError 1", "ValueError: no\n",
+        "fit[1] on local/2 after 3 attempts: ValueError: no�[31m such thing",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "\x1b" not in text
+    facts = {line.split()[0]: line.split()[1] for line in text.splitlines() if len(line.split()) == 2}
+    assert (facts["restarts"], facts["redelivered"]) == ("5", "4")
+    slowest = text.partition("slowest tasks")[2].splitlines()[2:5]
+    assert [line.split()[0] for line in slowest] == ["fit[1]", "fit[0]", "fit[2]"]
+    pool = next(line for line in text.splitlines() if line.startswith("  local"))
+    assert pool.split() == ["local", "4", "1", "2", "1", "3", "s", "1", "s"]
+
+
+def test_a_run_that_goes_on_is_shown(path: Path) -> None:
+    result = call("show", "last", "--db", path)
+    assert result.exit_code == 0, result.output
+    assert "ccc3  open  running" in result.stdout
+
+
+def test_a_run_for_programs(path: Path) -> None:
+    found = json.loads(call("show", "abb2", "--db", path, "--json").stdout)
+    assert found["summary"]["restarts"] == 5
+    assert [task["task"] for task in found["slowest"]] == [1, 0, 2]
+    assert found["failures"][0]["error_traceback"].startswith("Traceback")
+    assert found["pools"][0]["done"] == 2
+    assert found["failure_kinds"] == {"ValueError": 1}
+    assert found["events"][0]["kind"] == "agent.died"
+
+
+@pytest.mark.parametrize(
+    ("run", "words"), [("zzz", "no run 'zzz'"), ("a", "could be aaa1, abb2"), ("", "no run ''")]
+)
+def test_a_run_that_is_not_there(path: Path, run: str, words: str) -> None:
+    result = call("show", run, "--db", path)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["runs"], ["show", "last"]])
+def test_a_file_that_is_no_database(tmp_path: Path, command: list[str]) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("just notes\n" * 200)
+    result = call(*command, "--db", notes)
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {notes} is not a database, or a damaged one\n"
+
+
+def test_damage_inside_is_one_line_too(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE tasks")
+    result = call("show", "abb2", "--db", path)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_words_and_numbers() -> None:
+    assert [duration(s) for s in (0, 2e-6, 0.0125, 3.42, 59.99, 307, 7507, None)] == [
+        "0 s", "2 µs", "12.5 ms", "3.42 s", "60 s", "5:07", "2:05:07", "-",
+    ]  # fmt: skip
+    assert [number(n) for n in (0, 12, 1234567, 0.25, 99.5, 12345.6)] == [
+        "0",
+        "12",
+        "1,234,567",
+        "0.2",
+        "99.5",
+        "12,346",
+    ]
+    assert printable("a\x1b]0;x\x07\r\nb\tc") == "a�]0;x� b c"

@@ -1,0 +1,109 @@
+"""Every test runs in folders of its own, and fails if it leaves a process, a descriptor, a thread, shared memory or a socket behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_MARK = f"SHOAL_TEST={uuid.uuid4().hex}"
+_GRACE = 5.0
+"""Seconds that what is about to end may take for it. A leak is what never ends, so waiting longer hides none."""
+
+
+def pytest_configure() -> None:
+    name, _, value = _MARK.partition("=")
+    os.environ[name] = value  # inherited by whatever is started, whoever its parent is by the end
+
+
+def marked_processes() -> dict[int, str]:
+    """Living processes, other than this one, that descend from this test session: names by pid."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            if _MARK.encode() not in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                continue
+            state, _, _ = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].strip().partition(" ")
+            name = Path(f"/proc/{entry}/comm").read_text().strip()
+        except (OSError, ValueError):  # it ended while we looked
+            continue
+        if state != "Z":
+            found[int(entry)] = name
+    return found
+
+
+def _zombies() -> set[int]:
+    try:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    except OSError:
+        return set()
+    return {int(child) for child in children}
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            found[entry] = os.readlink(f"/proc/self/fd/{entry}")
+        except OSError:  # the one that lists the folder
+            continue
+    return found
+
+
+def _threads() -> set[str]:
+    return {f"{thread.name}-{thread.ident}" for thread in threading.enumerate()}
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+    """Wait until something is true, as soon as it is; fail the test if it never gets so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what or condition}")
+        time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """XDG folders of the test's own; the runtime folder must be empty again in the end."""
+    run = tmp_path / "xdg-run"
+    run.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
+    yield tmp_path
+    left = sorted(str(path.relative_to(run)) for path in run.rglob("*.sock"))
+    assert not left, f"sockets left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(folders: Path) -> Iterator[None]:
+    """The leak fixture."""
+    fds, threads, memory, children = _descriptors(), _threads(), set(os.listdir("/dev/shm")), _zombies()
+    yield
+    deadline = time.monotonic() + _GRACE
+    while True:
+        leaks = []
+        if left := marked_processes():
+            leaks.append(f"processes {left}")
+        if left_children := _zombies() - children - set(left):
+            leaks.append(f"children that were not reaped {left_children}")
+        now = _descriptors()
+        if more := {fd: name for fd, name in now.items() if fds.get(fd) != name}:
+            leaks.append(f"descriptors {more}")
+        if running := _threads() - threads:
+            leaks.append(f"threads {running}")
+        if shared := set(os.listdir("/dev/shm")) - memory:
+            leaks.append(f"shared memory {shared}")
+        if not leaks:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail("left behind: " + "; ".join(leaks))
+        time.sleep(0.01)

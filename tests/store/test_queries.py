@@ -1,0 +1,101 @@
+"""The questions that commands and screens ask."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import START, began, ended, finished, opening, rows
+
+from engine.store import queries
+from engine.store.messages import Attempt, Failed, Happened
+from engine.store.schema import StoreError
+from engine.store.writer import Writer
+from engine.stream.types import Event
+
+
+@pytest.fixture
+def reader(path: Path, db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(queries.open_readonly(path)) as connection:
+        yield connection
+
+
+def test_runs_are_listed_and_filtered(db: sqlite3.Connection, reader: sqlite3.Connection, gone: int) -> None:
+    Writer(db).write([began("aa1", name="Alpha"), ended("done")], START)
+    Writer(db).write([began("aa2", name="beta", started=START + 1), ended("failed")], START)
+    Writer(db).write([began("bb3", name="alphabet", started=START + 2)], START)
+    Writer(db).write([began("cc4", pid=gone, started=START + 3)], START + 7)
+    assert [run.id for run in queries.runs(reader)] == ["cc4", "bb3", "aa2", "aa1"]
+    assert [run.id for run in queries.runs(reader, limit=2)] == ["cc4", "bb3"]
+    assert [run.id for run in queries.runs(reader, name="ALPHA")] == ["bb3", "aa1"]
+    assert [run.id for run in queries.runs(reader, status="failed")] == ["aa2"]
+    assert [run.id for run in queries.runs(reader, status="running")] == ["bb3"]
+    crashed = queries.runs(reader, status="crashed")
+    assert [(run.id, run.ended, run.seconds) for run in crashed] == [("cc4", START + 7, 4.0)]
+
+
+def test_a_run_is_found_by_what_is_enough(db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    with pytest.raises(StoreError, match="no runs recorded yet"):
+        queries.find(reader, "last")
+    for at, run in enumerate(["aa", "aab1", "aab2", "c_"]):
+        Writer(db).write([began(run, started=START - at), ended()], START)
+    assert queries.find(reader, "last").id == "aa"
+    assert queries.find(reader, "aa").id == "aa", "the whole id, though others begin so"
+    assert queries.find(reader, "aab1").id == "aab1"
+    assert queries.find(reader, "c").id == "c_"
+    with pytest.raises(StoreError, match="could be aab1, aab2$"):
+        queries.find(reader, "aab")
+    for unknown in ("", "AAB1", "c%", "zzz"):
+        with pytest.raises(StoreError, match="no run"):
+            queries.find(reader, unknown)
+
+
+def test_what_is_known_of_a_run(db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    failures = [Failed(2, "exception", "ValueError", "bad", "tb"), Failed(3, "timeout", "", "late", "")]
+    writer = Writer(db)
+    writer.write(opening(), START)
+    writer.write([finished(0, [1, 2], seconds=2.0), finished(0, [1], job=1, row=4, seconds=9.0)], START)
+    writer.write([finished(2, [None, None], failures=failures, seconds=0.1)], START)
+    writer.write([Attempt(0, 3, 1, 0, 5, START, "died", "killed")], START)
+    died = Event(2, START, "warning", "agent.died", "agent local/0 was killed", {"pid": 5})
+    writer.write([Happened([Event(1, START, "info", "a", "b", {}), died]), ended()], START)
+
+    run = queries.find(reader, "r1")
+    assert (run.done, run.failed, run.tasks, run.seconds, run.rate) == (3, 2, 5, 10.0, 0.5)
+    assert (run.pid, run.command[0], run.machine) == (os.getpid(), "shoal", {"cores": 2})
+    local, wide = queries.pools(reader, "r1")
+    assert (local.name, local.size, local.done, local.failed) == ("local", 4, 2, 2)
+    assert (local.seconds, wide.seconds) == (pytest.approx(4.2), 9.0)
+    assert (wide.done, wide.failed) == (1, 0)
+    slowest = queries.slowest(reader, "r1", 2)
+    assert [(task.job, task.task, task.agent, task.seconds) for task in slowest] == [
+        ("score", 0, "wide/0", 9.0), ("fit", 0, "local/1", 2.0),
+    ]  # fmt: skip
+    assert [(t.task, t.error_type, t.error_message) for t in queries.failures(reader, "r1")] == [
+        (2, "ValueError", "bad"), (3, "", "late"),
+    ]  # fmt: skip
+    assert queries.failure_kinds(reader, "r1") == {"ValueError": 1, "timeout": 1}
+    assert (queries.redelivered(reader, "r1"), queries.deaths(reader, "r1")) == (1, 1)
+    assert [event.number for event in queries.events(reader, "r1")] == [1, 2]
+    assert [event.number for event in queries.events(reader, "r1", after=1)] == [2]
+    assert [event.data for event in queries.events(reader, "r1", notable=True)] == [{"pid": 5}]
+
+
+def test_failures_are_found_without_reading_the_others(db: sqlite3.Connection) -> None:
+    plan = rows(
+        db, f"EXPLAIN QUERY PLAN {queries._TASK.format(queries._FAILED)} AND t.state = 'failed'", "r1"
+    )
+    assert any("tasks_failed" in row[-1] for row in plan)
+
+
+def test_views_read_well(db: sqlite3.Connection, writer: Writer) -> None:
+    writer.write([finished(0, [1]), ended()], START)
+    found = rows(db, "SELECT run_name, job, pool, task, agent, started, result FROM task_view")
+    assert found == [("sweep", "fit", "local", 0, "local/1", "2025-11-21 12:00:01.000", "1")]
+    assert rows(db, "SELECT id, status, started, seconds, per_second FROM run_view") == [
+        ("r1", "done", "2025-11-21 12:00:00.000", 10.0, 0.1)
+    ]
