@@ -17,14 +17,15 @@ import engine as _engine
 
 if _Path(_engine.__file__ or "").resolve().parent.parent != _Path(__file__).resolve().parent:
     raise ImportError(
-        f"a package named 'engine' at {_engine.__file__} hides Shoal's own: import shoal before it comes first on sys.path"
+        f"a package named 'engine' at {_engine.__file__} hides Shoal's own: "
+        "import shoal before it comes first on sys.path"
     )
 
-from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout  # noqa: E402
-from engine.runtime.executor import Engine  # noqa: E402
-from engine.runtime.limits import TooMany  # noqa: E402
-from engine.runtime.nest import StartError  # noqa: E402
-from engine.stream.types import Event  # noqa: E402
+from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
+from engine.runtime.executor import Engine
+from engine.runtime.limits import TooMany
+from engine.runtime.nest import StartError
+from engine.stream.types import Event
 
 __all__ = [
     "Engine",

@@ -1,43 +1,25 @@
-"""Every test runs in folders of its own, and fails if it leaves a process, a descriptor, a thread, shared memory or a socket behind."""
+"""Every test runs in folders of its own, and fails if it leaves a process, a descriptor, a thread, shared memory or a
+socket behind.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import MARK, marked_processes
 
-ROOT = Path(__file__).resolve().parent.parent
-_MARK = f"SHOAL_TEST={uuid.uuid4().hex}"
 _GRACE = 5.0
 """Seconds that what is about to end may take for it. A leak is what never ends, so waiting longer hides none."""
 
 
 def pytest_configure() -> None:
-    name, _, value = _MARK.partition("=")
+    name, _, value = MARK.partition("=")
     os.environ[name] = value  # inherited by whatever is started, whoever its parent is by the end
-
-
-def marked_processes() -> dict[int, str]:
-    """Living processes, other than this one, that descend from this test session: names by pid."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        try:
-            if _MARK.encode() not in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
-                continue
-            state, _, _ = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].strip().partition(" ")
-            name = Path(f"/proc/{entry}/comm").read_text().strip()
-        except (OSError, ValueError):  # it ended while we looked
-            continue
-        if state != "Z":
-            found[int(entry)] = name
-    return found
 
 
 def _zombies() -> set[int]:
@@ -60,15 +42,6 @@ def _descriptors() -> dict[str, str]:
 
 def _threads() -> set[str]:
     return {f"{thread.name}-{thread.ident}" for thread in threading.enumerate()}
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
-    """Wait until something is true, as soon as it is; fail the test if it never gets so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what or condition}")
-        time.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

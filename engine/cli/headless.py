@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-
 from engine.cli.items import StdinItems
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime.driver import Driver, report_text
@@ -47,7 +46,9 @@ def duration(seconds: float | None) -> str:
 
 
 class Reporter:
-    """Tells of progress: one line that is rewritten on a terminal, a line now and then elsewhere, JSON lines if asked for."""
+    """Tells of progress: one line that is rewritten on a terminal, a line now and then elsewhere, JSON lines if asked
+    for.
+    """
 
     def __init__(self, as_json: bool, quiet: bool) -> None:
         self._json = as_json
@@ -60,6 +61,8 @@ class Reporter:
         """Pass an event on."""
         if self._json:
             self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
+        elif event.kind.startswith("run."):
+            pass  # the summary says so
         elif event.level != "info" or event.kind.startswith("agent.std"):
             self.clear()
             say(event.text if event.level == "info" else f"{event.level}: {event.text}")
@@ -80,8 +83,8 @@ class Reporter:
         if self._json:
             self.line(
                 {
-                    "event": "progress", "at": frame.at, "done": frame.done, "failed": frame.failed, "tasks": frame.total,
-                    "tasks_per_second": round(frame.rate, 1), "eta": frame.eta,
+                    "event": "progress", "at": frame.at, "done": frame.done, "failed": frame.failed,
+                    "tasks": frame.total, "tasks_per_second": round(frame.rate, 1), "eta": frame.eta,
                 }
             )  # fmt: skip
             return
@@ -224,7 +227,8 @@ def _end(run: Run, driver: Driver, options: dict[str, Any], reporter: Reporter, 
     seconds = run.sampler.elapsed
     over = core.done + core.failed + core.cancelled
     summary = {
-        "run": run.id, "name": run.name, "status": status, "tasks": core.submitted, "done": core.done, "failed": core.failed,
+        "run": run.id, "name": run.name, "status": status, "tasks": core.submitted, "done": core.done,
+        "failed": core.failed,
         "delivered": round(core.accepted / core.submitted, 6) if core.submitted else 1.0, "seconds": round(seconds, 3),
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.board.rows,
         "restarts": core.restarts, "redelivered": core.redelivered,
@@ -232,7 +236,7 @@ def _end(run: Run, driver: Driver, options: dict[str, Any], reporter: Reporter, 
     run.finish(status, summary)
     if driver.writer is not None:
         driver.writer.close()
-    if not options["as_json"]:
+    if not options["as_json"] and (core.submitted or broken is None):
         _tell(summary, options)
         for value in driver.reports:
             print(report_text(value), flush=True)
@@ -257,7 +261,8 @@ def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
     rest = f", {left:,} not run" if left else ""
     say(
         f"{summary['name']} {summary['run']}: {summary['done']:,} of {summary['tasks']:,} done{failed}{rest} in "
-        f"{duration(summary['seconds'])} ({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
+        f"{duration(summary['seconds'])} "
+        f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
     if summary["failed"] and not options["no_record"]:
         say(f"what failed, and why: shoal show {summary['run']}")
@@ -297,7 +302,10 @@ def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
         "agents": {pool.name: pool.agents for pool in pools},
         "batch_max": spec.batch_max,
         "steps": [
-            {"name": step.name, "call": step.call, "command": step.command, "timeout": step.timeout, "retries": step.retries}
+            {
+                "name": step.name, "call": step.call, "command": step.command, "timeout": step.timeout,
+                "retries": step.retries,
+            }
             for step in spec.steps
         ],
     }  # fmt: skip
@@ -307,5 +315,3 @@ def module_path(extra: list[str]) -> list[str]:
     """Where agents find modules: the working folder, a plan's folder, then as in this process."""
     rest = [entry for entry in sys.path if entry]
     return list(dict.fromkeys([os.getcwd(), *extra, *rest]))
-
-

@@ -1,7 +1,7 @@
 """Items: the arguments of tasks, from a file of JSON lines, CSV or text, or from standard input.
 
-A file is read twice: once to see that all of it can be read, and to count; then again, as tasks are taken. So what is wrong with
-line 900,000 is said before anything runs.
+A file is read twice: once to see that all of it can be read, and to count; then again, as tasks are taken. So what is
+wrong with line 900,000 is said before anything runs.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         number = 0
         try:
-            for number, line in enumerate(file, 1):  # noqa: B007
+            for number, line in enumerate(file, 1):
                 yield number, line.rstrip("\r\n")
         except UnicodeDecodeError:
             raise SpecError(f"{path}, line {number + 1}: not UTF-8 text") from None
@@ -103,11 +103,14 @@ class FileItems:
 
 
 class StdinItems:
-    """Items from standard input, one a line, as they come: it may never end. A thread waits for it, so that the loop does not."""
+    """Items from standard input, one a line, as they come: it may never end.
+
+    A thread waits for it, so that the loop does not.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         """`wake` is called when there is something after there was nothing."""
-        self._queue: queue.Queue[str | None | SpecError] = queue.Queue(_WAITING_LINES)
+        self._queue: queue.Queue[str | SpecError | None] = queue.Queue(_WAITING_LINES)
         self._wake = wake
         threading.Thread(target=self._read, name="shoal-stdin", daemon=True).start()
 

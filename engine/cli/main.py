@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -54,7 +55,9 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 def shoal() -> None:
     """Fleets of Python agents on one machine, and a view of where the time goes.
 
@@ -70,7 +73,19 @@ def shoal() -> None:
 def main() -> None:
     """Run the command line. Exit codes: 0 well, 1 some task failed, 2 bad input or usage, 130 interrupted."""
     try:
-        shoal(prog_name="shoal")
+        code = shoal(prog_name="shoal", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.ClickException as error:
+        # One line: what is wrong, and where to read on.
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        hint = f" ({command} --help)" if command else ""
+        click.echo(f"shoal: {error.format_message()}{hint}", err=True)
+        code = error.exit_code
+    except click.Abort:
+        code = 130
     except BrokenPipeError:  # the reader of our output has left
-        sys.stderr.close()
-        raise SystemExit(141) from None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    raise SystemExit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 from engine.plan.steps import PoolSpec, RunSpec, SpecError, Step
 
 
-class Count(click.ParamType):
+class Count(click.ParamType[Any]):
     """A number of at least 1, or ``auto``, which is None."""
 
     name = "N|auto"
@@ -30,7 +31,7 @@ class Count(click.ParamType):
         return number
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[Any]):
     """A number of seconds above 0."""
 
     name = "S"
@@ -49,12 +50,18 @@ class Seconds(click.ParamType):
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
 @click.argument("what", nargs=-1, metavar="[PLAN.toml | module:function | -- COMMAND ...]")
 @click.option("--items", metavar="FILE", help="Items: .jsonl, .csv or .txt (one a line), - for standard input.")
-@click.option("--agents", type=Count(), help="Agents; auto is one for each core. For a plan: of its first pool.")
+@click.option(
+    "--agents", type=Count(), metavar="N|auto", help="Agents; auto is one for each core. For a plan: of its first pool."
+)
 @click.option("--batch-max", type=click.IntRange(1), metavar="N", help="Tasks in one batch at the most (500).")
-@click.option("--shards", type=Count(), help="Hosts that feed and fork the agents; auto goes by their number.")
+@click.option(
+    "--shards", type=Count(), metavar="N|auto", help="Hosts that feed and fork the agents; auto goes by their number."
+)
 @click.option("--timeout", type=Seconds(), help="Seconds one task may take; then it is killed and has failed.")
 @click.option("--retries", type=click.IntRange(0), metavar="N", help="How often a failed task is tried again (0).")
-@click.option("--out", metavar="FILE.jsonl", help="Results, one JSON line a task, in the order of the items; - for stdout.")
+@click.option(
+    "--out", metavar="FILE.jsonl", help="Results, one JSON line a task, in the order of the items; - for stdout."
+)
 @click.option("--db", metavar="FILE", help="Database of runs; by default in the XDG data folder.")
 @click.option("--no-record", is_flag=True, help="Record nothing.")
 @click.option("--name", help="Name of the run.")
@@ -62,7 +69,7 @@ class Seconds(click.ParamType):
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, the last one a summary.")
 @click.option("--serve", type=int, hidden=True)
 @click.pass_context
-def run(ctx: click.Context, what: tuple[str, ...], **options: Any) -> None:
+def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     """Run a plan, a Python callable over items, or a command over items.
 
     \b
@@ -70,10 +77,11 @@ def run(ctx: click.Context, what: tuple[str, ...], **options: Any) -> None:
     shoal run mymodule:evaluate --items points.jsonl --out results.jsonl
     seq 1 100 | shoal run --items - -- convert in{}.png out{n}.jpg
 
-    In a command, {} stands for the item and {n} for its number from 1; without either the item comes last. No shell is involved.
+    In a command, {} stands for the item and {n} for its number from 1; without either the item comes last. No shell is
+    involved.
 
-    Exit codes: 0 all done, 1 some task failed, 2 bad input or usage, 130 interrupted (the first ctrl-c lets what runs finish, the
-    second stops at once).
+    Exit codes: 0 all done, 1 some task failed, 2 bad input or usage, 130 interrupted (the first ctrl-c lets what runs
+    finish, the second stops at once).
     """
     try:
         from engine.runtime.limits import TooMany
@@ -133,6 +141,8 @@ def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool)
     if dashes:
         step.command = list(what)
         name = Path(what[0]).name
+        if "{" not in what[0] and shutil.which(what[0]) is None:
+            raise SpecError(f"no program {what[0]!r} on the PATH")
     elif len(what) == 1 and ":" in what[0]:
         step.call = name = what[0]
         module, _, function = what[0].partition(":")
@@ -140,7 +150,8 @@ def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool)
             raise SpecError(f"{what[0]!r} is not module:function, such as engine.workloads.coordination:echo")
     else:
         raise SpecError(
-            f"{what[0]!r} is neither a plan (.toml) nor module:function; put -- before a command: shoal run --items FILE -- {what[0]}"
+            f"{what[0]!r} is neither a plan (.toml) nor module:function; "
+            f"put -- before a command: shoal run --items FILE -- {what[0]}"
         )
     source = options["items"]
     if source is None:

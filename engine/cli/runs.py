@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 STATUSES: Final = ("running", "done", "failed", "interrupted", "crashed")
 """As `engine.store.queries` has them: written again here, for help must not load a database."""
 _HEADS: Final = ("RUN", "NAME", "STATUS", "STARTED", "TIME", "TASKS", "DONE", "FAILED", "RATE")
+_SPARE: Final = ("RATE", "TASKS", "SHARDS", "STARTED", "TIME", "RUN TIME", "ATTEMPTS")
+"""Columns that a narrow terminal goes without, the first one first."""
+_NAME_LEAST: Final = 10
 _STYLES: Final = {
     "running": "cyan",
     "done": "green",
@@ -60,7 +63,9 @@ def duration(seconds: float | None) -> str:
 
 def number(value: float) -> str:
     """A count, thousands apart; a rate with a decimal where that says something."""
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def printable(text: str) -> str:
@@ -92,15 +97,22 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: int, style
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for at, head in enumerate(heads):
-        drawn.add_column(head, justify="right" if at >= right else "left", no_wrap=True, overflow="ellipsis")
+    console = Console(highlight=False)
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    least = [min(width, _NAME_LEAST) if head == "NAME" else width for head, width in zip(heads, widths, strict=True)]
+    shown = list(range(len(heads)))
+    for head in _SPARE:  # a narrow terminal: better whole columns fewer than all of them cut off
+        if head in heads and sum(least[at] + 2 for at in shown) > console.width:
+            shown.remove(heads.index(head))
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="")
+    for at in shown:
+        side: Literal["left", "right"] = "right" if at >= right else "left"
+        drawn.add_column(heads[at], justify=side, no_wrap=True, overflow="ellipsis", min_width=least[at])
     for row in rows:
+        styles = [_STYLES.get(text, "") if at == styled else "" for at, text in enumerate(row)]
         # Text: a name may hold what rich takes for markup.
-        drawn.add_row(
-            *(Text(t, style=_STYLES.get(t, "") if at == styled else "") for at, t in enumerate(row))
-        )
-    Console(highlight=False).print(drawn)
+        drawn.add_row(*(Text(row[at], styles[at]) for at in shown))
+    console.print(drawn)
 
 
 @click.command()
@@ -111,6 +123,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: int, style
 @click.option("--json", "as_json", is_flag=True, help="JSON, one run a line.")
 def runs(db: Path | None, status: str | None, name: str | None, limit: int, as_json: bool) -> None:
     """List recorded runs, the newest first."""
+    import sqlite3
     from contextlib import closing
 
     import msgspec
@@ -119,8 +132,6 @@ def runs(db: Path | None, status: str | None, name: str | None, limit: int, as_j
     from engine.store.schema import NoDatabaseError, StoreError, explain
 
     path = database(db)
-    import sqlite3
-
     try:
         with closing(queries.open_readonly(path)) as connection:
             found = queries.runs(connection, status, name, limit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,11 +69,7 @@ def _failure(task: Task) -> None:
     kind = task.error_type or task.error_kind or "failed"
     where = f" on {task.agent}" if task.agent else ""
     tries = f" after {task.attempts} attempts" if task.attempts > 1 else ""
-    click.echo(
-        f"  {_task(task)}{where}{tries}: {printable(kind)}: {printable(task.error_message or '')}".rstrip(
-            ": "
-        )
-    )
+    click.echo(f"  {_task(task)}{where}{tries}: {printable(kind)}: {printable(task.error_message or '')}".rstrip(": "))
     lines = [line for line in (task.error_traceback or "").splitlines() if line.strip()]
     for line in lines[-_TRACEBACK_LINES:]:
         indent = len(line) - len(line.lstrip())
@@ -92,6 +87,7 @@ def _event(event: StoredEvent) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(run: str, db: Path | None, as_json: bool) -> None:
     """Show one recorded run. RUN is its id, the beginning of it, or `last`."""
+    import sqlite3
     from contextlib import closing
 
     from engine.store import queries

@@ -91,11 +91,7 @@ class Core(Ledger):
         Returns what of it counts, or None if none does: an unknown batch, or outcomes accepted before.
         """
         batch = self.batches.get(batch_id)
-        if (
-            batch is None
-            or not 0 <= offset < offset + tasks <= batch.count
-            or offset + tasks <= batch.accepted
-        ):
+        if batch is None or not 0 <= offset < offset + tasks <= batch.count or offset + tasks <= batch.accepted:
             self.stale += tasks
             return None
         found, pool = batch.range, self.pools[batch.range.pool]
@@ -252,18 +248,14 @@ class Core(Ledger):
                 return
             found, first, stop = pool.ready[0]
             end = stop
-            if (
-                found.holes
-            ):  # some of the segment ended while it was ready: look for the first run that did not
+            if found.holes:  # some of the segment ended while it was ready: look for the first run that did not
                 first, end = next(found.runs_of(READY, first, stop, found.options.batch_max), (stop, stop))
                 if first == stop:
                     pool.ready.popleft()
                     continue
             cost = self._costs[found.function]
             options = found.options
-            size = min(
-                end - first, batch_size(cost, pool.queued, pool.up, options.batch_max, options.item_bytes)
-            )
+            size = min(end - first, batch_size(cost, pool.queued, pool.up, options.batch_max, options.item_bytes))
             prefetch = may_prefetch(cost, size)
             if shard.batches >= shard.up and not prefetch:
                 return  # long work never waits behind other work while an agent elsewhere may come free
@@ -310,9 +302,7 @@ class Core(Ledger):
             return
         times = "once" if attempt == 1 else f"{attempt} times"
         self.accepted += 1
-        self._end(
-            found, index, index + 1, "poisoned", f"its agent died {times} while it ran; the last: {text}"
-        )
+        self._end(found, index, index + 1, "poisoned", f"its agent died {times} while it ran; the last: {text}")
 
     def _forget(self, batch: Batch) -> None:
         del self.batches[batch.id]

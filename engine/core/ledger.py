@@ -177,9 +177,7 @@ class Ledger:
             self._not_ok.add(found.id)
         self._actions.append(RangeOver(found.id, found.failed))
         self._over.append(found)
-        if (
-            len(self._over) == 1
-        ):  # else a caller further up is at it: a chain of ranges may be longer than the stack
+        if len(self._over) == 1:  # else a caller further up is at it: a chain of ranges may be longer than the stack
             while self._over:
                 self._release(self._over[0])
                 self._over.popleft()

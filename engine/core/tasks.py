@@ -54,9 +54,7 @@ class TaskRange:
         "tries",
     )
 
-    def __init__(
-        self, number: int, count: int, function: int, pool: int, options: Options, waits: int
-    ) -> None:
+    def __init__(self, number: int, count: int, function: int, pool: int, options: Options, waits: int) -> None:
         self.id = number
         self.count = count
         self.function = function

@@ -64,7 +64,7 @@ class PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     pools: dict[str, PoolTable] = {}
 
 
-_TABLES = {"": PlanFile, "pools": PoolTable, "tasks": TaskTable, "over": RangeTable}
+_TABLES: dict[str, type[msgspec.Struct]] = {"": PlanFile, "pools": PoolTable, "tasks": TaskTable, "over": RangeTable}
 
 
 def load(path: Path) -> RunSpec:
@@ -202,9 +202,7 @@ def _values(where: str, name: str, value: list[Any] | RangeTable) -> list[Any] |
     if isinstance(value, RangeTable):
         if value.step == 0:
             raise SpecError(f"{where}: the step of {name!r} is 0")
-        column: list[Any] | range = range(
-            value.from_, value.to + (1 if value.step > 0 else -1), value.step
-        )
+        column: list[Any] | range = range(value.from_, value.to + (1 if value.step > 0 else -1), value.step)
     else:
         column = value
     if not len(column):

@@ -28,8 +28,9 @@ class PoolSpec:
 class Step:
     """Tasks of one function, or of one command, over many arguments.
 
-    Exactly one of `call` and `command` is set. `arguments` gives one value a task, and may be endless; with `keywords` each is a
-    dict of keyword arguments. `gather` names steps whose arguments and results are this step's two arguments, as lists.
+    Exactly one of `call` and `command` is set. `arguments` gives one value a task, and may be endless; with `keywords`
+    each is a dict of keyword arguments. `gather` names steps whose arguments and results are this step's two arguments,
+    as lists.
     """
 
     name: str

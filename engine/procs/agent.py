@@ -1,7 +1,7 @@
 """An agent: receives batches, runs their tasks one after the other, and writes each outcome to its ring at once.
 
-Only outcomes of tasks that are known to be trivial are grouped, for at most a millisecond: so a slow task holds back none of its
-finished neighbours, and a killed agent's finished work is still there.
+Only outcomes of tasks that are known to be trivial are grouped, for at most a millisecond: so a slow task holds back
+none of its finished neighbours, and a killed agent's finished work is still there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ COMMAND: Final = "!command"
 """Reference of the function that runs an argv; its body is the template as a msgpack list of text."""
 
 APPLY: Final = "!apply"
-"""Reference of the function whose first argument is the callable: for callables that are not worth a definition of their own."""
+"""Reference of the function whose first argument is the callable: for callables that are not worth a definition of
+their own.
+"""
 
 _IDLE, _BUSY = 2, 3
 _GROUP_NS: Final = 1_000_000
@@ -143,6 +145,7 @@ class Agent:
         known = self._functions.get(number)
         if known is None:
             defined = self._defined[number]
+            call: Callable[..., Any]
             if defined.reference == COMMAND:
                 call = self._command(values.read(defined.body))
             elif defined.reference == APPLY:
@@ -218,7 +221,7 @@ class Agent:
                 kind = "result"
                 if type(value) not in plain:
                     value = values.hold(value)
-                    size += len(value.data) if type(value) is _Ext else _GROUP_BYTES + 1
+                    size += values.size(value) if type(value) is _Ext else _GROUP_BYTES + 1
                 elif type(value) is str or type(value) is bytes:
                     size += 4 * len(value)
             except BaseException as error:
@@ -274,7 +277,8 @@ class Agent:
             cells[base + FAILED] += len(errors)
         cells[base + DONE] += count - len(errors)
         if parcels or not self._ring.write(record):
-            # Through the channel, behind what the ring held at this moment; it blocks while the host has no room, as it should.
+            # Through the channel, behind what the ring held at this moment; it blocks while the host has no room, as it
+            # should.
             prefix = bytes((frames.RECORD,)) + self._ring.head.to_bytes(8, "little")
             channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels])
         elif now - self._belled > _QUIET_NS:

@@ -1,6 +1,8 @@
-"""How another process of Shoal's is started: a fresh interpreter that loads this very package, whatever else has its name.
+"""How another process of Shoal's is started: a fresh interpreter that loads this very package, whatever else has its
+name.
 
-A user's own package named ``engine`` may come first on the path; so the package is loaded from its place, not looked up.
+A user's own package named ``engine`` may come first on the path; so the package is loaded from its place, not looked
+up.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ THREAD_LIMITS = (
 
 
 def argv(module: str, *arguments: str) -> list[str]:
-    """The command that runs ``main()`` of a module of this package. ``-P``: nothing of the working folder is imported by it."""
+    """The command that runs ``main()`` of a module of this package.
+
+    ``-P``: nothing of the working folder is imported by it.
+    """
     return [sys.executable, "-P", "-c", _CODE, str(_HERE), module, *arguments]
 
 

@@ -52,7 +52,9 @@ class _Captured:
 
 
 def fill(template: list[str], item: str, number: int) -> list[str]:
-    """The argv for one item: ``{}`` becomes the item, ``{n}`` its number from 1. No template holds either: the item is appended.
+    """The argv for one item: ``{}`` becomes the item, ``{n}`` its number from 1.
+
+    No template holds either: the item is appended.
 
     One pass, so braces in the item stay what they are.
     """
@@ -63,7 +65,9 @@ def fill(template: list[str], item: str, number: int) -> list[str]:
 
 
 def run(argv: list[str], timeout: float, board: Scoreboard, row: int) -> dict[str, Any]:
-    """Run a command to its end. Raises `CommandFailed` for another exit code than 0, a signal, the timeout, or no such program.
+    """Run a command to its end.
+
+    Raises `CommandFailed` for another exit code than 0, a signal, the timeout, or no such program.
 
     `timeout`: seconds, 0 for none; then the whole group is killed.
     """

@@ -1,7 +1,7 @@
 """A shard host: forks its agents, holds their queue, passes their outcomes on, and watches them die.
 
-Single-threaded. It owns no task: what it holds are frames in transit. It may wait for the engine to take an outcome, because the
-engine never waits for it; it never waits for an agent.
+Single-threaded. It owns no task: what it holds are frames in transit. It may wait for the engine to take an outcome,
+because the engine never waits for it; it never waits for an agent.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable
@@ -165,7 +166,7 @@ class Host:
             if slot.sock.fileno() == fd and slot.outbox.flush():
                 self._epoll.modify(fd, select.EPOLLIN)
 
-    # -- the engine -----------------------------------------------------------------------------------------------------
+    # -- the engine ----------------------------------------------------------------------------------------------------
 
     def _from_engine(self) -> None:
         for _ in range(64):
@@ -218,9 +219,7 @@ class Host:
             self._send(frames.encode(frames.AgentsUp(self._came_up)))
             self._came_up = []
         if self._outputs.lines or self._outputs.dropped:
-            lines = [
-                (self._row_of(pid), pid, stream, line) for pid, stream, line in self._outputs.lines[:32]
-            ]
+            lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in self._outputs.lines[:32]]
             del self._outputs.lines[:32]  # 32 lines of 4 KiB fit a frame
             self._send(frames.encode(frames.Output(lines, self._outputs.dropped)))
             self._outputs.dropped = 0
@@ -238,7 +237,7 @@ class Host:
                 return -1
         return -1
 
-    # -- agents: birth ----------------------------------------------------------------------------------------------------
+    # -- agents: birth -------------------------------------------------------------------------------------------------
 
     def _spawn_some(self) -> None:
         for _ in range(min(_SPAWN_SLICE, len(self._to_spawn))):
@@ -269,7 +268,7 @@ class Host:
         self._watch(ours.fileno(), lambda: self._from_agent(slot))
         self._watch(slot.pidfd, lambda: self._died(slot))
 
-    # -- agents: life -----------------------------------------------------------------------------------------------------
+    # -- agents: life --------------------------------------------------------------------------------------------------
 
     def _from_agent(self, slot: Slot) -> None:
         while (received := slot.receiver.receive()) is not None:
@@ -306,7 +305,7 @@ class Host:
                 self._seen(slot, record)
                 if self._bundled > _BUNDLE:
                     self._flush()
-        except (RingBroken, frames.struct.error) as error:
+        except (RingBroken, struct.error) as error:
             slot.told = f"it overwrote its outcome ring: {error}"
             self._flush()
             reader.reset()
@@ -332,15 +331,11 @@ class Host:
                 base = slot.row * CELLS
                 limit = current.timeout + (_COMMAND_GRACE if cells[base + GROUP] else 0.0)
                 started = cells[base + START]
-                if (
-                    cells[base + BATCH] == current.id
-                    and cells[base + OFFSET]
-                    and now_ns - started > limit * 1e9
-                ):
+                if cells[base + BATCH] == current.id and cells[base + OFFSET] and now_ns - started > limit * 1e9:
                     self._kill(slot, "timeout")
         self._reap_orphans()
 
-    # -- the queue ------------------------------------------------------------------------------------------------------
+    # -- the queue -----------------------------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         queue, idle = self._queue, self._idle
@@ -407,7 +402,7 @@ class Host:
                     back.append(held.id)
         self._send(frames.encode(frames.Returned(back)))
 
-    # -- agents: death ----------------------------------------------------------------------------------------------------
+    # -- agents: death -------------------------------------------------------------------------------------------------
 
     def _kill(self, slot: Slot, why: str) -> None:
         if not slot.why:
@@ -425,10 +420,8 @@ class Host:
         for fd in self._outputs.fds:
             self._outputs.read(fd, int(time.monotonic()))
         running = cells[base + BATCH], int(cells[base + OFFSET]) - 1
-        batches = []
-        for held in (slot.current, slot.next):
-            if held is not None:
-                batches.append((held.id, running[1] if held.id == running[0] else -1))
+        held = [batch for batch in (slot.current, slot.next) if batch is not None]
+        batches = [(batch.id, running[1] if batch.id == running[0] else -1) for batch in held]
         words = slot.told or self._outputs.last_words(slot.pid)
         self._forget(slot)
         cells[base + STATE] = _DEAD

@@ -1,6 +1,8 @@
-"""The nursery: a fresh, single-threaded process that has imported what a run needs, and forks hosts from that warm image.
+"""The nursery: a fresh, single-threaded process that has imported what a run needs, and forks hosts from that warm
+image.
 
-It supervises its hosts only so far as to tell the engine how they ended. Its death kills nobody; the engine's death ends it.
+It supervises its hosts only so far as to tell the engine how they ended. Its death kills nobody; the engine's death
+ends it.
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ class Nursery:
         self._receiver = channel.Receiver(sock, channel.buffer(frames.RECEIVE))
         self._context: Any = multiprocess.get_context("fork")
         self._hosts: dict[int, tuple[int, Any]] = {}
-        """(shard, process) by pidfd. Not by the process's sentinel: a host closes every descriptor it inherits, that one included."""
+        """(shard, process) by pidfd.
+
+        Not by the process's sentinel: a host closes every descriptor it inherits, that one included.
+        """
         self._board: Parcel | None = None
         self._socket = ""
         self._engine = -1
@@ -129,7 +134,9 @@ def _load(frame: frames.Prepare) -> str:
     """Import, resolve and warm up what the run asked for; "" or what is wrong, in one line."""
     importlib.invalidate_caches()
     for name in frame.hints:
-        with contextlib.suppress(BaseException):  # then each agent will find out for itself, and say so where it matters
+        with contextlib.suppress(
+            BaseException
+        ):  # then each agent will find out for itself, and say so where it matters
             importlib.import_module(name)
     for name in frame.preload:
         try:
@@ -178,4 +185,6 @@ def main() -> None:
     except channel.Closed:
         pass
     nursery.leave()
-    os._exit(0)  # not through multiprocess's exit handler: it would wait for the hosts, which the engine's end concerns as well
+    os._exit(
+        0
+    )  # not through multiprocess's exit handler: it would wait for the hosts, which the engine's end concerns as well

@@ -1,7 +1,8 @@
 """What agents write to stdout and stderr, line by line, bounded, with the name of the process that wrote it.
 
 One stream socket a host and stream, shared by all its agents: the kernel stamps what it carries with the writer's pid
-(SO_PASSCRED), and never joins what two processes wrote. Two pipes an agent would hit the per-user limit at 1,024 agents.
+(SO_PASSCRED), and never joins what two processes wrote. Two pipes an agent would hit the per-user limit at 1,024
+agents.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The outcome ring: one writer (an agent), one reader (its host, or the engine once that host is dead), in shared memory.
+"""The outcome ring: one writer (an agent), one reader (its host, or the engine once that host is dead), in shared
+memory.
 
-A record is its length and CRC-32 (4 bytes each), then its bytes, wrapping around the end. The writer copies first and publishes
-the new head last, with one 8-byte store: whoever is killed in between has published nothing. Head and tail only ever grow.
+A record is its length and CRC-32 (4 bytes each), then its bytes, wrapping around the end. The writer copies first and
+publishes the new head last, with one 8-byte store: whoever is killed in between has published nothing. Head and tail
+only ever grow.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The scoreboard: one memfd mapped by all processes of a run, a row an agent, and each agent's outcome ring.
 
-A row is sixteen 8-byte cells. Each cell has one writer, which stores it whole, without a lock: the agent its own, the host those
-it is said to own. So telemetry costs no message, and the row of a dead agent says which task killed it.
+A row is sixteen 8-byte cells. Each cell has one writer, which stores it whole, without a lock: the agent its own, the
+host those it is said to own. So telemetry costs no message, and the row of a dead agent says which task killed it.
 
-Layout: the rows, padded to a page, then the rings one after another. Plain stores are enough where a store is seen in program
-order (x86-64) or after the system call that announces it; a record's checksum covers a reader that comes without announcement.
+Layout: the rows, padded to a page, then the rings one after another. Plain stores are enough where a store is seen in
+program order (x86-64) or after the system call that announces it; a record's checksum covers a reader that comes
+without announcement.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ CELLS: Final = 16
 ROW: Final = CELLS * 8
 
 STATE: Final = 0
-"""absent 0, starting 1, idle 2, busy 3, draining 4, dead 5 (as `engine.stream.types.AGENT_STATES`); dead and starting by the host."""
+"""absent 0, starting 1, idle 2, busy 3, draining 4, dead 5 (as `engine.stream.types.AGENT_STATES`); dead and starting
+by the host.
+"""
 PID: Final = 1
 """Written by the host."""
 GENERATION: Final = 2
@@ -25,13 +28,19 @@ GENERATION: Final = 2
 BATCH: Final = 3
 """Batch that runs, 0 for none."""
 OFFSET: Final = 4
-"""Task that runs in that batch: its offset + 1, 0 between tasks. Written after BATCH and START, so that blame is never early."""
+"""Task that runs in that batch: its offset + 1, 0 between tasks.
+
+Written after BATCH and START, so that blame is never early.
+"""
 START: Final = 5
 """When that task began, CLOCK_MONOTONIC in ns."""
 DONE: Final = 6
 FAILED: Final = 7
 GROUP: Final = 8
-"""Process group of the command that runs, 0 for none. Written by the command's own process before it execs, cleared by the agent."""
+"""Process group of the command that runs, 0 for none.
+
+Written by the command's own process before it execs, cleared by the agent.
+"""
 MEMORY: Final = 9
 """Peak resident bytes, as the agent last reported."""
 HEAD: Final = 10
@@ -50,7 +59,10 @@ def rows_bytes(rows: int) -> int:
 
 
 def ring_capacity(rows: int) -> int:
-    """Bytes of each ring: about 64 MiB in all, a power of two from 8 to 256 KiB. Only pages that are written cost memory."""
+    """Bytes of each ring: about 64 MiB in all, a power of two from 8 to 256 KiB.
+
+    Only pages that are written cost memory.
+    """
     share = (64 << 20) // max(rows, 1)
     return max(8 << 10, min(256 << 10, 1 << (share.bit_length() - 1)))
 

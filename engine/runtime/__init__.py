@@ -1,1 +1,3 @@
-"""The engine's I/O around the core: the loop, the processes it starts, the control socket, the recorder's line, the Executor."""
+"""The engine's I/O around the core: the loop, the processes it starts, the control socket, the recorder's line, the
+Executor.
+"""

@@ -50,7 +50,10 @@ def describe(down: frames.AgentDown) -> str:
 
 
 def await_process(pid: int, sock: socket.socket) -> None:
-    """Wait until a process we asked to end has ended, and kill it if it takes too long. What it still says is thrown away."""
+    """Wait until a process we asked to end has ended, and kill it if it takes too long.
+
+    What it still says is thrown away.
+    """
     if pid <= 0:
         return
     try:

@@ -212,15 +212,7 @@ NOTHING_YET: Final = _NothingYet()
 def _mean_bytes(held: list[Any]) -> int:
     """About how long an argument is on the wire, by the first few."""
     sample = held[:50]
-    total = 0
-    for value in sample:
-        if type(value) is values.Ext:
-            total += len(value.data)
-        elif isinstance(value, str | bytes):
-            total += len(value)
-        else:
-            total += 8
-    return total // len(sample)
+    return sum(map(values.size, sample)) // len(sample)
 
 
 def report_text(value: Any) -> str:
@@ -228,4 +220,3 @@ def report_text(value: Any) -> str:
     if isinstance(value, dict) and isinstance(value.get("text"), str):
         return str(value["text"])
     return value if isinstance(value, str) else json.dumps(value, indent=2, default=repr)
-

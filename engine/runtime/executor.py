@@ -1,7 +1,7 @@
 """``Engine``: a `concurrent.futures.Executor` on a fleet of agents.
 
-Callers in any thread put what they want into an inbox; one thread owns the run and takes it from there, so that tasks submitted one
-by one travel together.
+Callers in any thread put what they want into an inbox; one thread owns the run and takes it from there, so that tasks
+submitted one by one travel together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from engine.wire import values
 _CHUNK: Final = 5_000
 """Items of a map that travel as one range."""
 _DEFINITIONS: Final = 200
-"""Callables that are defined once for every agent; lambdas beyond that travel with their arguments, lest they pile up."""
+"""Callables that are defined once for every agent; lambdas beyond that travel with their arguments, lest they pile up.
+"""
 
 _live: weakref.WeakSet[_Worker] = weakref.WeakSet()
 
@@ -64,7 +65,10 @@ class _Chunk:
 
 
 class _Worker:
-    """The thread that owns the run. Knows nothing of the `Engine` object, so that one that is forgotten can be collected."""
+    """The thread that owns the run.
+
+    Knows nothing of the `Engine` object, so that one that is forgotten can be collected.
+    """
 
     def __init__(self, run: Run, options: Options) -> None:
         self.run = run
@@ -137,13 +141,18 @@ class _Worker:
         while self.inbox:
             thing = self.inbox.popleft()
             if isinstance(thing, _Call):
-                if thing.future.set_running_or_notify_cancel():
+                if thing.future.claim():
                     thing.future.set_exception(BrokenProcessPool(why))
             elif isinstance(thing, _Chunk):
                 thing.chunk.fail(BrokenProcessPool(why))
         core = self.run.fleet.core
         status = "failed" if core.failed else "done"
-        summary = {"tasks": core.submitted, "done": core.done, "failed": core.failed, "seconds": self.run.sampler.elapsed}
+        summary = {
+            "tasks": core.submitted,
+            "done": core.done,
+            "failed": core.failed,
+            "seconds": self.run.sampler.elapsed,
+        }
         try:
             self.run.finish(status, summary)
         finally:
@@ -162,9 +171,9 @@ class _Worker:
                     if core.cancel(thing.place, index) and thing.place not in core.ranges:
                         break
         elif isinstance(thing, _Chunk):
-            number = self._number(thing.function)
-            if isinstance(number, BaseException):
-                thing.chunk.fail(number)
+            number = self._number(thing.function, by_value=True)
+            if isinstance(number, BaseException) or number is None:
+                thing.chunk.fail(number or RuntimeError("no number"))
                 return
             job = Job(number, thing.size, thing.chunk, thing.chunk, star=thing.star, options=self._options)
             thing.chunk.place = self.run.submit(job)
@@ -182,7 +191,7 @@ class _Worker:
                 break
             calls.append(following)
             self.inbox.popleft()
-        calls = [call for call in calls if not call.future.cancelled()]
+        calls = [call for call in calls if not (call.future.cancelled() and not call.future.claim())]
         if not calls:
             return
         number = self._number(first.function)
@@ -197,7 +206,7 @@ class _Worker:
                     number = error
         if isinstance(number, BaseException):
             for call in calls:
-                if call.future.set_running_or_notify_cancel():
+                if call.future.claim():
                     call.future.set_exception(number)
             return
         tasks = FutureTasks(held, [call.future for call in calls])
@@ -207,15 +216,18 @@ class _Worker:
             if call.future.cancelled():  # in between: it could not know its place
                 self.run.fleet.core.cancel(place, index)
 
-    def _number(self, function: Callable[..., Any]) -> int | BaseException | None:
-        """The function's number; the error why it can't have one; None if it is to travel with its arguments."""
+    def _number(self, function: Callable[..., Any], by_value: bool = False) -> int | BaseException | None:
+        """The function's number; the error why it can't have one; None if it is to travel with its arguments.
+
+        `by_value`: it is to have a number whatever their count.
+        """
         known = self._numbers.get(id(function))
         if known is not None:
             return known[1]
         fleet = self.run.fleet
         try:
             reference = values.by_reference(function)
-            if reference is None and len(self._numbers) >= _DEFINITIONS:
+            if reference is None and not by_value and len(self._numbers) >= _DEFINITIONS:
                 return None
             number = fleet.define(function)
         except BaseException as error:
@@ -243,11 +255,13 @@ class _Worker:
 class Engine(Executor):
     """Runs calls on warm agents: processes that survive each other's crashes.
 
-    As `concurrent.futures.ProcessPoolExecutor`, but: an agent that is killed costs its task a retry, not the pool; lambdas, closures
-    and what is defined in a script or a notebook work; no main guard is needed; tasks are batched as their measured times suggest.
+    As `concurrent.futures.ProcessPoolExecutor`, but: an agent that is killed costs its task a retry, not the pool;
+    lambdas, closures and what is defined in a script or a notebook work; no main guard is needed; tasks are batched as
+    their measured times suggest.
 
-    A future may raise, beside what the task raised: `TaskPoisoned` (it killed its agent `crash_limit` times), `TaskTimeout`,
-    `RemoteError` (it raised something that can't be carried over), BrokenProcessPool (no agent could be started at all).
+    A future may raise, beside what the task raised: `TaskPoisoned` (it killed its agent `crash_limit` times),
+    `TaskTimeout`, `RemoteError` (it raised something that can't be carried over), BrokenProcessPool (no agent could be
+    started at all).
     """
 
     def __init__(
@@ -412,7 +426,10 @@ class Engine(Executor):
                 self._worker.post(chunk)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; end the agents when all are done. With `cancel_futures`, those that were not sent are cancelled."""
+        """Take no more calls; end the agents when all are done.
+
+        With `cancel_futures`, those that were not sent are cancelled.
+        """
         with self._lock:
             self._shut = True
             if self._worker.pid != os.getpid():

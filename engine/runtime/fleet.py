@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from engine.core.actions import Action, Happened, RangeOver, Recall, Send, SpawnAgent, StartHost, TasksOver
 from engine.core.core import Core
 from engine.procs import scoreboard
@@ -157,7 +159,10 @@ class Fleet:
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def define(self, function: Callable[..., Any] | str, body: bytes = b"") -> int:
-        """The number of a function: a callable, or a reference with its body. Raises what pickling a callable raises."""
+        """The number of a function: a callable, or a reference with its body.
+
+        Raises what pickling a callable raises.
+        """
         reference = function if isinstance(function, str) else values.by_reference(function) or ""
         if not reference:
             import cloudpickle
@@ -210,7 +215,7 @@ class Fleet:
                 self._start_host(action)
             case Recall():
                 self._put(self._wires.get(action.shard), frames.encode(frames.Recall()))
-            case Happened():
+            case Happened() if self.error is None:  # else it is said once, and not for each pool
                 self.event(action.level, action.kind, action.text, **action.data)
 
     def _send(self, action: Send) -> None:
@@ -230,7 +235,7 @@ class Fleet:
             column = values.encode(len(parcels) - 1)
         work = frames.Work(
             action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
-            frames.msgspec.Raw(column),
+            msgspec.Raw(column),
         )  # fmt: skip
         self._put(wire, frames.encode(work), parcels)
 
@@ -245,7 +250,7 @@ class Fleet:
         if wire.outbox.flush():
             self.loop.when_room(wire.sock.fileno(), None)
 
-    # -- the nursery ----------------------------------------------------------------------------------------------------
+    # -- the nursery ---------------------------------------------------------------------------------------------------
 
     def _start_host(self, action: StartHost) -> None:
         if self._nest is None:
@@ -260,7 +265,7 @@ class Fleet:
         receiver = channel.Receiver(sock, self._buffer)
         wire = Wire(action.shard, sock, receiver, channel.Outbox(sock), self._nest)
         self._wires[action.shard] = wire
-        self.loop.watch(sock.fileno(), lambda: self._from_host(wire))
+        self.loop.watch(sock.fileno(), lambda: (self._from_host(wire), None)[1])
 
     def _nursery_said(self, frame: frames.FromNursery) -> None:
         match frame:

@@ -14,7 +14,9 @@ from engine.wire import values
 from engine.wire.memory import Parcel
 
 _TOMBSTONE: Final = values.Ext(9, b"")
-"""Argument of a task that was cancelled in the very moment it was sent: the agent can't read it, and nobody waits for that."""
+"""Argument of a task that was cancelled in the very moment it was sent: the agent can't read it, and nobody waits for
+that.
+"""
 
 
 class TaskFuture(Future[Any]):
@@ -23,8 +25,16 @@ class TaskFuture(Future[Any]):
     def __init__(self, cancelled: Callable[[TaskFuture], None]) -> None:
         super().__init__()
         self._told = cancelled
+        self._claimed = False
         self.place: tuple[int, int] | None = None
         """(range, index), once it is in the core."""
+
+    def claim(self) -> bool:
+        """Mark it as running, once; False if it was cancelled before, which whoever waits for it is told by this."""
+        if not self._claimed:
+            self._claimed = True
+            return self.set_running_or_notify_cancel()
+        return not self.cancelled()
 
     def cancel(self) -> bool:
         """Cancel the task if it has not been sent to an agent."""
@@ -50,7 +60,7 @@ class FutureTasks:
         """As `jobs.Source`. From here on a task can't be cancelled any more."""
         for index in range(first, first + count):
             future = self._futures[index]
-            if future is None or (not future.running() and not future.set_running_or_notify_cancel()):
+            if future is None or not future.claim():
                 self._raw[index] = _TOMBSTONE
         return self._items.column(first, count, parcels)
 
@@ -83,13 +93,12 @@ class FutureTasks:
         for index in range(first, first + count):
             future = self._futures[index]
             self._futures[index] = None
-            if future is None or future.done():
-                continue
-            if not future.running() and not future.set_running_or_notify_cancel():
+            if future is None:
                 continue
             if kind == "cancelled":
-                future.set_exception(exception_for(kind, text))
-            else:
+                Future.cancel(future)
+                future.claim()
+            elif future.claim():
                 future.set_exception(exception_for(kind, text))
 
     def finished(self, failed: int) -> None:
@@ -166,7 +175,10 @@ class MapChunk:
             self._arrived.notify_all()
 
     def results(self, deadline: float | None) -> Iterator[Any]:
-        """Results in order, as they come. Raises a task's exception, or TimeoutError once `deadline` (monotonic) has passed."""
+        """Results in order, as they come.
+
+        Raises a task's exception, or TimeoutError once `deadline` (monotonic) has passed.
+        """
         for index in range(len(self._slots)):
             found = self._slots[index]
             if found is _PENDING:
@@ -186,5 +198,3 @@ class MapChunk:
                 yield values.unwrap(found, [])
             else:
                 yield found
-
-

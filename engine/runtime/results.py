@@ -24,7 +24,10 @@ class _Builtins(pickle.Unpickler):
 
 
 def plain_value(item: Any) -> Any:
-    """The value of an item of a column if that takes no import of anything. Raises `pickle.UnpicklingError` otherwise."""
+    """The value of an item of a column if that takes no import of anything.
+
+    Raises `pickle.UnpicklingError` otherwise.
+    """
     if type(item) is not values.Ext:
         return item
     if item.code != values.PICKLE:
@@ -50,7 +53,7 @@ def value_of(item: Any, parcels: list[Parcel]) -> Any:
 
 
 def _hook(value: Any) -> Any:
-    """JSON for what msgspec has no idea of: arrays and their scalars as lists and numbers, anything else as its text."""
+    """JSON for what msgspec has no idea of: arrays as lists, their scalars as numbers, anything else as its text."""
     for method in ("tolist", "item"):
         convert = getattr(value, method, None)
         if callable(convert) and type(value).__module__.split(".")[0] in ("numpy", "array"):
@@ -62,7 +65,10 @@ _json = msgspec.json.Encoder(enc_hook=_hook)
 
 
 def to_json(value: Any) -> str:
-    """Any value as JSON. What JSON has no word for becomes text: NaN and infinities too, so that other programs can read it."""
+    """Any value as JSON.
+
+    What JSON has no word for becomes text: NaN and infinities too, so that other programs can read it.
+    """
     if type(value) is float and not math.isfinite(value):
         return f'"{value}"'
     try:

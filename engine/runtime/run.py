@@ -101,9 +101,7 @@ class Run:
             )
         )
         for pool in self.fleet.core.pools:
-            recording.tell(
-                messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards))
-            )
+            recording.tell(messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards)))
         self.fleet.listeners.append(recording.event)
         self.fleet.recorders.append(self._record)
         self.fleet.enders.append(self._record_ended)
@@ -140,7 +138,9 @@ class Run:
         job, base = self._jobs.get(range_id, (0, 0))
         self.recording.tell(messages.Ended(job, base + first, count, kind, text, time.time()))
 
-    def _record_attempt(self, range_id: int, index: int, attempt: int, row: int, pid: int, kind: str, text: str) -> None:
+    def _record_attempt(
+        self, range_id: int, index: int, attempt: int, row: int, pid: int, kind: str, text: str
+    ) -> None:
         assert self.recording is not None
         job, base = self._jobs.get(range_id, (0, 0))
         self.recording.tell(messages.Attempt(job, base + index, attempt, row, pid, time.time(), kind, text))
@@ -195,4 +195,3 @@ class Run:
             self.recording.close()
             self.recording = None
         self.fleet.close()
-

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 from engine.procs.scoreboard import STATE
 from engine.runtime.fleet import Fleet
@@ -24,9 +24,7 @@ class Sampler:
         self._began = time.monotonic()
         self._numbers = 0
         self._history: deque[tuple[float, int]] = deque()
-        self._cpu = (0.0, 0.0)
         self._cores = cores()
-        self._memory_total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._ended: float | None = None
 
     @property
@@ -50,6 +48,17 @@ class Sampler:
             self._history.popleft()
         then, before = self._history[0]
         return (over - before) / (now - then) if now > then else 0.0
+
+    @cached_property
+    def _psutil(self) -> Any:
+        import psutil  # 25 ms, and only a run that is watched needs it
+
+        psutil.cpu_percent(None)
+        return psutil
+
+    @cached_property
+    def _process(self) -> Any:
+        return self._psutil.Process()
 
     def frame(self, total: int | None, state: RunState | None = None) -> Frame:
         """The run now. `total`: tasks expected in all, None if unknown; `state`: None to tell by the fleet."""
@@ -87,21 +96,8 @@ class Sampler:
         return core.accepted / over if over else 1.0
 
     def _machine(self) -> MachineView:
-        busy, total, available = 0.0, 0.0, 0
-        try:
-            with open("/proc/stat") as stat:
-                times = [float(x) for x in stat.readline().split()[1:9]]
-            total, busy = sum(times), sum(times) - times[3] - times[4]
-            with open("/proc/meminfo") as info:
-                for line in info:
-                    if line.startswith("MemAvailable:"):
-                        available = int(line.split()[1]) * 1024
-                        break
-            fds = len(os.listdir("/proc/self/fd"))
-        except OSError:  # no /proc: then these stay unknown
-            fds = 0
-        was_busy, was_total = self._cpu
-        self._cpu = (busy, total)
-        share = (busy - was_busy) / (total - was_total) if total > was_total and was_total else 0.0
-        used = max(0, self._memory_total - available)
-        return MachineView(share, self._cores, used, self._memory_total, os.getloadavg()[0], fds)
+        memory = self._psutil.virtual_memory()
+        return MachineView(
+            self._psutil.cpu_percent(None) / 100, self._cores, memory.total - memory.available, memory.total,
+            self._psutil.getloadavg()[0], self._process.num_fds(),
+        )  # fmt: skip

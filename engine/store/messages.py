@@ -1,6 +1,7 @@
 """What an engine tells its recorder, and what that answers.
 
-msgspec arrays, one a datagram, columnar where there are many of something: tasks travel as groups of outcomes, never one by one.
+msgspec arrays, one a datagram, columnar where there are many of something: tasks travel as groups of outcomes, never
+one by one.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     nanoseconds: bytes
     """Run times, unsigned 8-byte native integers: as many as there are tasks."""
     results: list[Any]
-    """Plain values as they are; what is not plain as ``[kind, data]`` with kind "pickle" or "large" (data empty); None where failed."""
+    """Plain values as they are; what is not plain as ``[kind, data]`` with kind "pickle" or "large" (data empty); None
+    where failed.
+    """
     failures: list[Failed]
     skipped: list[int]
     """Indexes among these that are not over after all: they run again."""
@@ -76,7 +79,9 @@ class Failed(msgspec.Struct, frozen=True, array_like=True):
 
     index: int
     kind: str
-    """``exception``, ``arguments``, ``result``, ``exit``, ``timeout``, ``poisoned``, ``dependency``, ``pool``, ``cancelled``."""
+    """``exception``, ``arguments``, ``result``, ``exit``, ``timeout``, ``poisoned``, ``dependency``, ``pool``,
+    ``cancelled``.
+    """
     type: str
     message: str
     traceback: str

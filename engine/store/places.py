@@ -29,10 +29,9 @@ def _boot() -> str:
 
 
 def identity(pid: int) -> str:
-    """What tells a process from all others: boot, pid namespace, clock tick of its start; "" where there is
-    no such process.
+    """What tells a process from later ones with its pid: boot, pid namespace, clock tick of its start.
 
-    A pid alone would do only until it is given to another process.
+    An empty text where there is no such process.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -45,8 +44,9 @@ def identity(pid: int) -> str:
 
 
 def is_gone(pid: int, known: str) -> bool:
-    """Whether the process that had this `identity` is certainly gone. One in another container can't be seen:
-    then False.
+    """Whether the process that had this `identity` is certainly gone.
+
+    One in another container can't be seen from here: then False.
     """
     old = known.split(" ")
     if len(old) != 3:

@@ -1,5 +1,4 @@
-"""Questions to the database, on a connection that can only read: never in the way of a recorder for longer
-than one query.
+"""Questions to the database, on a connection that can only read: never in the way of a recorder.
 
 Nothing heavy is imported, and every answer is a plain struct, so that a command, a screen or a test may ask.
 """
@@ -26,9 +25,7 @@ class Run(msgspec.Struct, frozen=True):
     id: str
     name: str
     status: str
-    """One of `STATUSES`. A run whose engine and recorder are both gone is ``crashed``, whatever the file
-    says.
-    """
+    """One of `STATUSES`. ``crashed`` if engine and recorder are both gone, whatever the file says."""
     started: float
     ended: float | None
     seconds: float
@@ -140,9 +137,7 @@ def _run(row: sqlite3.Row, now: float) -> Run:
     )  # fmt: skip
 
 
-def runs(
-    db: sqlite3.Connection, status: str | None = None, name: str | None = None, limit: int = 20
-) -> list[Run]:
+def runs(db: sqlite3.Connection, status: str | None = None, name: str | None = None, limit: int = 20) -> list[Run]:
     """Runs, the newest first. `name`: text that the name contains, case aside; `limit` 0: all of them."""
     query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE (? IS NULL OR instr(lower(name), lower(?)))"
     if status is not None:
@@ -242,8 +237,9 @@ def _event(number: int, at: float, level: str, kind: str, text: str, data: str) 
 def events(
     db: sqlite3.Connection, run: str, *, after: int = 0, notable: bool = False, limit: int = 1000
 ) -> list[StoredEvent]:
-    """Events in order, those with a number above `after`; `notable`: only the last ones that are more than
-    information.
+    """Events in order, from the one after number `after`.
+
+    `notable`: only those that are more than information, and of them the last ones.
     """
     wanted = "AND level <> 'info' ORDER BY number DESC" if notable else "ORDER BY number"
     columns = "number, at, level, kind, text, data"

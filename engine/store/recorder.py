@@ -1,5 +1,4 @@
-"""The recorder: a process of its own that writes one run to the database, so that no commit ever holds up the
-engine.
+"""The recorder: a process of its own that writes one run to the database, so no commit holds up the engine.
 
 It commits whenever the engine has nothing more to say, and at the latest after `ROWS` rows or `PATIENCE`
 seconds. While the database does not take them (another writer, a full disk) messages are kept and tried
@@ -257,8 +256,7 @@ def sweep(db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             db.executemany(
-                "UPDATE runs SET status = 'crashed', ended = max(started, seen) "
-                "WHERE id = ? AND status = 'running'",
+                "UPDATE runs SET status = 'crashed', ended = max(started, seen) WHERE id = ? AND status = 'running'",
                 gone,
             )
             db.execute("COMMIT")

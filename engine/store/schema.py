@@ -7,9 +7,10 @@ once.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ BUSY_MS: Final = 250
 """How long SQLite itself waits for another writer. Short: the recorder goes on taking messages between two
 tries.
 """
+_SMALLEST: Final = 512
+"""Bytes of the smallest database."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for another writer while the file is opened."""
 
@@ -186,14 +189,33 @@ def explain(path: Path, error: Exception) -> StoreError:
     return StoreError(f"can't open {path}: {reason}")
 
 
+@contextlib.contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read is of one moment."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.OperationalError):  # a grave error has ended it already
+            connection.execute("ROLLBACK")
+
+
 def check(path: Path, connection: sqlite3.Connection) -> int:
-    """The version of an open file, 0 if it is empty. Raises `StoreError` if it isn't ours or is too new, or
-    sqlite3.Error.
+    """The version of an open file, 0 if it is empty.
+
+    Raises `StoreError` if it isn't ours or is too new, or sqlite3.Error.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if 0 < path.stat().st_size < _SMALLEST:  # SQLite would take it for an empty one, and write over it
+        raise StoreError(f"{path} is not a database, or a damaged one")
+    with _snapshot(connection):  # or else another recorder may make the tables between two of these questions
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION:
-        if version or application or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        if version or application or tables:
             raise StoreError(f"{path} is a database of another program")
         return 0
     if version > VERSION:
@@ -204,9 +226,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
 
 
 def migrate(path: Path, connection: sqlite3.Connection) -> None:
-    """Bring an open database up to date; nothing happens to one that is. Raises `StoreError` or
-    sqlite3.Error.
-    """
+    """Bring an open database up to date; one that is stays as it is. Raises `StoreError` or sqlite3.Error."""
     if check(path, connection) == VERSION:
         return
     from sqlite_utils import Database  # 100 ms, and only a new file needs it

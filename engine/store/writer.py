@@ -121,9 +121,7 @@ def stored(value: object) -> Stored:
 
 
 class _Tally:
-    """What one transaction adds to the counts of its jobs, kept apart so that a rollback needs no undoing
-    here.
-    """
+    """What one transaction adds to the counts of its jobs: apart, so that a rollback undoes it."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, list[float]] = {}
@@ -201,9 +199,7 @@ class Writer:
             self._tally.jobs = kept
             db.execute("ROLLBACK TO one")
             text = " ".join(str(error).split())
-            complaints.append(
-                f"a message was not recorded ({type(message).__name__}: {type(error).__name__}: {text})"
-            )
+            complaints.append(f"a message was not recorded ({type(message).__name__}: {type(error).__name__}: {text})")
         db.execute("RELEASE one")
 
     def _apply(self, message: ToRecorder) -> None:
@@ -229,10 +225,7 @@ class Writer:
                     (*row, tried.kind, clean(tried.text)),
                 )
             case Happened():
-                rows = (
-                    (run, e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data))
-                    for e in message.events
-                )
+                rows = ((run, e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data)) for e in message.events)
                 db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             case PoolMade() as pool:
                 db.execute(
@@ -302,9 +295,7 @@ class Writer:
         good = [(*row, *stored(result)) for row, result in kept if row[2] not in over]
         self._insert(_DONE, group.job, good, done=len(good), seconds=sum(row[6] for row in good))
         skipped = set(group.skipped)
-        bad = [
-            (*row, *_why(failures[row[2]])) for row, _ in kept if row[2] in failures and row[2] not in skipped
-        ]
+        bad = [(*row, *_why(failures[row[2]])) for row, _ in kept if row[2] in failures and row[2] not in skipped]
         self._insert(_FAILED, group.job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
 
     def _ended(self, run: str, end: Ended) -> None:
@@ -316,10 +307,7 @@ class Writer:
                 (run, end.job, end.first, end.first + end.count - 1),
             )
         )
-        rows = (
-            (run, end.job, task, tries.get(task, 0), *columns)
-            for task in range(end.first, end.first + end.count)
-        )
+        rows = ((run, end.job, task, tries.get(task, 0), *columns) for task in range(end.first, end.first + end.count))
         self._insert(_FAILED, end.job, rows, failed=end.count)
 
     def _insert(

@@ -32,7 +32,10 @@ class Client:
     """
 
     def __init__(self, path: Path | str, timeout: float = 5.0) -> None:
-        """Connect and read the greeting. Raises `StreamError` where no engine of this version answers within `timeout` s."""
+        """Connect and read the greeting.
+
+        Raises `StreamError` where no engine of this version answers within `timeout` s.
+        """
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._socket.settimeout(timeout)
@@ -47,7 +50,8 @@ class Client:
                 raise StreamError(f"no greeting from {path} within {timeout:g} s")
             if greeting.version != STREAM_VERSION:
                 raise StreamError(
-                    f"the engine speaks stream version {greeting.version}, this shoal {STREAM_VERSION}: use the same version"
+                    f"the engine speaks stream version {greeting.version}, this shoal {STREAM_VERSION}: "
+                    "use the same version"
                 )
         except BaseException:
             self.close()
@@ -55,7 +59,10 @@ class Client:
         self.hello = greeting
 
     def receive(self, timeout: float | None = None) -> ToReader | None:
-        """The next message, or None if none came within `timeout` seconds (None: wait). Raises `StreamEnded` at the end."""
+        """The next message, or None if none came within `timeout` seconds (None: wait).
+
+        Raises `StreamEnded` at the end.
+        """
         try:
             ready, _, _ = select.select([self._socket], [], [], timeout)
             if not ready:
@@ -68,9 +75,10 @@ class Client:
         if flags & socket.MSG_TRUNC:
             raise StreamError("a message longer than any engine sends: not an engine?")
         try:
-            return to_reader.decode(data)
+            message: ToReader = to_reader.decode(data)
         except msgspec.MsgspecError as error:
             raise StreamError(f"a message this shoal can't read: {error}") from error
+        return message
 
     def command(self, name: Literal["stop", "drain"]) -> None:
         """Ask something of the engine. Raises `StreamEnded` if it is gone."""

@@ -1,7 +1,7 @@
 """Where an engine's control socket lies, and which engines are alive.
 
-A socket is ``RUN.sock`` in a folder of this user's alone (0700): ``$XDG_RUNTIME_DIR/shoal``, or ``/tmp/shoal-UID`` where
-there is no such folder.
+A socket is ``RUN.sock`` in a folder of this user's alone (0700): ``$XDG_RUNTIME_DIR/shoal``, or ``/tmp/shoal-UID``
+where there is no such folder.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import socket
 import stat
 import time
 from pathlib import Path
-
 
 _DRAFT_AGE = 60.0
 """Seconds after which a socket that was never finished is nobody's."""

@@ -1,7 +1,7 @@
 """What travels from an engine to whoever watches it, and back.
 
-Everything is a msgspec struct in msgpack, one message a datagram of a Unix ``SOCK_SEQPACKET`` socket. Structs are arrays on
-the wire (``array_like``), so fields may only ever be added at the end, with a default.
+Everything is a msgspec struct in msgpack, one message a datagram of a Unix ``SOCK_SEQPACKET`` socket. Structs are
+arrays on the wire (``array_like``), so fields may only ever be added at the end, with a default.
 """
 
 from __future__ import annotations

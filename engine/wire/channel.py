@@ -73,9 +73,7 @@ class Receiver:
         The view is overwritten by the next message into the same buffer: copy what must last.
         """
         try:
-            size, ancillary, told, _ = self._sock.recvmsg_into(
-                [self._view], _ROOM, flags | socket.MSG_CMSG_CLOEXEC
-            )
+            size, ancillary, told, _ = self._sock.recvmsg_into([self._view], _ROOM, flags | socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return None
         except ConnectionResetError as error:
@@ -100,7 +98,10 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, data: bytes, parcels: list[Parcel] | None = None) -> None:
-        """Send now or as soon as there is room. After the other end is gone it does nothing: its death is seen elsewhere."""
+        """Send now or as soon as there is room.
+
+        After the other end is gone it does nothing: its death is seen elsewhere.
+        """
         held = parcels or []
         if self.closed:
             return
@@ -123,4 +124,3 @@ class Outbox:
         except Closed:
             self.closed = True
             return True
-

@@ -1,9 +1,11 @@
 """The messages between engine, nursery, hosts and agents.
 
-msgspec structs as msgpack arrays, tagged by a small number. Every process of a run comes from one installation, so there is one
-`VERSION`, checked once, by the nursery. Work and outcomes are columnar: one frame a batch, never one a task.
+msgspec structs as msgpack arrays, tagged by a small number. Every process of a run comes from one installation, so
+there is one `VERSION`, checked once, by the nursery. Work and outcomes are columnar: one frame a batch, never one a
+task.
 
-A batch's outcomes travel as *records*, which hosts pass on without looking inside: a fixed head (`HEAD`) and a msgpack body.
+A batch's outcomes travel as *records*, which hosts pass on without looking inside: a fixed head (`HEAD`) and a msgpack
+body.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ import msgspec
 VERSION: Final = 1
 
 FRAME_MAX: Final = 200_000
-"""Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself. An unprivileged socket takes 212,960."""
+"""Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself.
+
+An unprivileged socket takes 212,960.
+"""
 RECEIVE: Final = 256 << 10
 """Bytes of a buffer that any frame fits."""
 FDS_MAX: Final = 250
@@ -124,7 +129,9 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag=11):
     """The batch is short: it may wait in the queue of an agent that is still busy."""
     count: int
     column: msgspec.Raw
-    """The arguments: a column of `engine.wire.values`; or an integer, the index of the parcel that the whole column travels in."""
+    """The arguments: a column of `engine.wire.values`; or an integer, the index of the parcel that the whole column
+    travels in.
+    """
 
 
 class Spawn(msgspec.Struct, frozen=True, array_like=True, tag=12):
@@ -179,7 +186,9 @@ class Returned(msgspec.Struct, frozen=True, array_like=True, tag=22):
 
 
 class Output(msgspec.Struct, frozen=True, array_like=True, tag=23):
-    """Host to engine: lines written by agents, as (row or -1, pid, 1 stdout or 2 stderr, line), and how many were left out."""
+    """Host to engine: lines written by agents, as (row or -1, pid, 1 stdout or 2 stderr, line), and how many were left
+    out.
+    """
 
     lines: list[tuple[int, int, int, str]]
     dropped: int
@@ -228,7 +237,9 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     offset: int
     """In the batch."""
     kind: str
-    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code), ``timeout``."""
+    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code),
+    ``timeout``.
+    """
     type: str
     """Name of the exception's class."""
     message: str

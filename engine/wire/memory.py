@@ -1,7 +1,8 @@
 """Large values in memory of their own: a memfd that is handed over with the frame, so that no socket copies it.
 
-Layout: a head of little-endian 8-byte sizes (count, then the pickle's, then each buffer's), the pickle, then the buffers, each
-at a multiple of 64 bytes. Whoever unpacks it maps it privately: arrays are writable, and writing to one copies only the page.
+Layout: a head of little-endian 8-byte sizes (count, then the pickle's, then each buffer's), the pickle, then the
+buffers, each at a multiple of 64 bytes. Whoever unpacks it maps it privately: arrays are writable, and writing to one
+copies only the page.
 """
 
 from __future__ import annotations

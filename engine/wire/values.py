@@ -1,10 +1,10 @@
 """Values between processes: every value comes out as the type that went in.
 
-A *column* is a list of values that travels as one msgpack array. Plain scalars (exactly str, int, float, bool, None, bytes) are
-written as they are; anything else is a pickle in an extension, one pickle a value, so that a value that can't be read is the
-fault of its own task and of no other. Pickles are made by cloudpickle where plain pickle would only write a name that the
-reader can't import: callables, and classes of ``__main__`` or of a function's body. It tells both ends which class is which, so
-an instance that comes back is an instance of the very class that its sender knows.
+A *column* is a list of values that travels as one msgpack array. Plain scalars (exactly str, int, float, bool, None,
+bytes) are written as they are; anything else is a pickle in an extension, one pickle a value, so that a value that
+can't be read is the fault of its own task and of no other. Pickles are made by cloudpickle where plain pickle would
+only write a name that the reader can't import: callables, and classes of ``__main__`` or of a function's body. It tells
+both ends which class is which, so an instance that comes back is an instance of the very class that its sender knows.
 
 A pickle from `LARGE` bytes on travels outside of the frame, in a memfd: see `engine.wire.memory`.
 """
@@ -39,7 +39,10 @@ encode = _encoder.encode
 
 
 def dumps(value: object, buffers: list[pickle.PickleBuffer] | None = None) -> bytes:
-    """Pickle any value; large buffers inside it (arrays) are appended to `buffers`. Raises whatever its pickling raises."""
+    """Pickle any value; large buffers inside it (arrays) are appended to `buffers`.
+
+    Raises whatever its pickling raises.
+    """
     callback = None if buffers is None else buffers.append
     kind = type(value)
     if kind.__module__ in ("builtins", "numpy") and kind not in (list, dict, tuple, set, frozenset, type):
@@ -51,7 +54,8 @@ def dumps(value: object, buffers: list[pickle.PickleBuffer] | None = None) -> by
 
 
 def hold(value: object) -> object:
-    """A value as it waits to be sent: itself if plain and small, else a pickle in an extension, or a parcel if that is large.
+    """A value as it waits to be sent: itself if plain and small, else a pickle in an extension, or a parcel if that is
+    large.
 
     Raises whatever pickling it raises.
     """
@@ -74,6 +78,13 @@ def hold(value: object) -> object:
             return pack(data, buffers)
         data = dumps(value)
     return Ext(PICKLE, data)
+
+
+def size(item: object) -> int:
+    """About how many bytes a held value takes in a frame."""
+    if type(item) is Ext:
+        return memoryview(item.data).nbytes
+    return len(item) if isinstance(item, str | bytes) else 9
 
 
 def is_plain(column: Sequence[object]) -> bool:
@@ -112,7 +123,7 @@ def parcel(column: bytes) -> Parcel:
 
 
 def open_column(column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[Any]:
-    """The items of a column as it stands in a frame: the column itself, or the index of the parcel that it travels in."""
+    """The items of a column as it stands in a frame: itself, or the index of the parcel that it travels in."""
     found = read(column)
     if type(found) is int:
         return _decode_list(parcels[found].load())

@@ -31,9 +31,7 @@ def warm_up() -> None:
     ksg.warm_up()
 
 
-def estimate(
-    data: str, direction: str, history: int, surrogate: int, seed: int = 2000, neighbours: int = 4
-) -> float:
+def estimate(data: str, direction: str, history: int, surrogate: int, seed: int = 2000, neighbours: int = 4) -> float:
     """Return one transfer entropy of the recording, in nats.
 
     Args:
@@ -136,8 +134,7 @@ def finding(args: Sequence[Mapping[str, Any]], values: Sequence[float | None]) -
     keys = sorted(null, key=lambda key: (key[0], order.index(key[1])))
     rows = [_row(key, true.get(key), null[key]) for key in keys]
     significant = {
-        name: [row["history"] for row in rows if row["direction"] == name and _is_significant(row)]
-        for name in order
+        name: [row["history"] for row in rows if row["direction"] == name and _is_significant(row)] for name in order
     }
     stronger = {str(h): _stronger([row for row in rows if row["history"] == h]) for h, _ in keys}
     winners = {name for name in stronger.values() if name is not None}
@@ -156,9 +153,7 @@ def _row(key: tuple[int, str], te: float | None, drawn: list[float]) -> dict[str
     # Exact sums: the finding must not depend on the order in which the estimates came back.
     n = len(drawn)
     mean = math.fsum(drawn) / n if n else None
-    sd = (
-        math.sqrt(math.fsum((d - mean) ** 2 for d in drawn) / (n - 1)) if mean is not None and n > 1 else None
-    )
+    sd = math.sqrt(math.fsum((d - mean) ** 2 for d in drawn) / (n - 1)) if mean is not None and n > 1 else None
     excess = p = None
     if te is not None and mean is not None:
         excess = te - mean
@@ -233,9 +228,7 @@ def _sentences(
     weak = [row for row in judged if 1 / (1 + row["surrogates"]) > LEVEL]
     if weak:
         need = math.ceil(1 / LEVEL) - 1
-        lines.append(
-            f"{len(weak)} of {len(rows)} rows have fewer than the {need} surrogates p <= {LEVEL} takes."
-        )
+        lines.append(f"{len(weak)} of {len(rows)} rows have fewer than the {need} surrogates p <= {LEVEL} takes.")
     return lines
 
 

@@ -131,9 +131,7 @@ def transfer_entropy(
     order, rank = _sorted_by_first(z)
     x, y, z = (np.ascontiguousarray(columns[:, order]) for columns in (x, y, z))
     return float(
-        transfer_entropy_sorted(
-            x, y, z, order, rank, int(neighbours), int(algorithm), int(theiler), _digamma(n)
-        )
+        transfer_entropy_sorted(x, y, z, order, rank, int(neighbours), int(algorithm), int(theiler), _digamma(n))
     )
 
 

@@ -77,9 +77,7 @@ def _offer(
         if abs(order[j] - now) <= theiler:
             continue
         slot = last
-        while slot > 0 and (
-            near[slot - 1] > gap or (near[slot - 1] == gap and order[who[slot - 1]] > order[j])
-        ):
+        while slot > 0 and (near[slot - 1] > gap or (near[slot - 1] == gap and order[who[slot - 1]] > order[j])):
             near[slot] = near[slot - 1]
             who[slot] = who[slot - 1]
             slot -= 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import marked_processes, wait_for
+from processes import marked_processes, wait_for
 
 SHOAL = [sys.executable, "-m", "engine.cli"]
 

@@ -48,7 +48,7 @@ def path(tmp_path: Path) -> Path:
     found = tmp_path / "runs.db"
     write(found, began("aaa1", "warm [bold]up[/]", START), RunEnded(START + 2, "done", {}))
     times = array.array("Q", [10**9, 2 * 10**9, 3 * 10**6]).tobytes()
-    trace = 'Traceback (most recent call last):\n  File "m.py", line 3, in f\n    raise ValueError\nValueError: no\n'
+    trace = 'Traceback (most recent call last):\n  File "m.py", line 3, in f\n    raise it\nValueError: no\n'
     failure = Failed(1, "exception", "ValueError", "no\x1b[31m\nsuch thing", trace)
     write(
         found,
@@ -76,10 +76,10 @@ def test_runs_in_columns(path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["ccc3", "abb2", "aaa1"]
     assert "warm [bold]up[/]" in lines[2], "a name is no markup"
     assert "\x1b" not in result.stdout
-    assert {
-        line.index(status) for line, status in zip(lines, ("running", "failed", "done"), strict=True)
-    } == {head.index("STATUS")}
-    assert lines[1].split()[-4:] == ["3", "2", "1", "0.1/s"]
+    assert {line.index(status) for line, status in zip(lines, ("running", "failed", "done"), strict=True)} == {
+        head.index("STATUS")
+    }
+    assert lines[1].split()[-4:] == ["3", "2", "1", "0.075/s"]
 
 
 def test_runs_filtered(path: Path) -> None:
@@ -125,8 +125,10 @@ def test_a_run_is_shown(path: Path) -> None:
     assert result.exit_code == 0, result.output
     text = result.stdout
     for part in (
-        "abb2  sweep  failed", "shoal run 'a b.toml'", "(40 s)", "3: 2 done, 1 failed", "0.1/s", "agents 4, retries 2",
-        "note odd", "agent local/2 was killed by SIGKILL", "failures: ValueError 1", "ValueError: no\n",
+        "abb2  sweep  failed", "shoal run 'a b.toml'", "(40 s)", "3: 2 done, 1 failed", "0.075/s",
+        "agents 4, retries 2",
+        "note odd", "agent local/2 was killed by SIGKILL", "failures: ValueError 1",
+        "ValueError: no\n",
         "fit[1] on local/2 after 3 attempts: ValueError: no�[31m such thing",
     ):  # fmt: skip
         assert part in text, part
@@ -155,9 +157,7 @@ def test_a_run_for_programs(path: Path) -> None:
     assert found["events"][0]["kind"] == "agent.died"
 
 
-@pytest.mark.parametrize(
-    ("run", "words"), [("zzz", "no run 'zzz'"), ("a", "could be aaa1, abb2"), ("", "no run ''")]
-)
+@pytest.mark.parametrize(("run", "words"), [("zzz", "no run 'zzz'"), ("a", "could be aaa1, abb2"), ("", "no run ''")])
 def test_a_run_that_is_not_there(path: Path, run: str, words: str) -> None:
     result = call("show", run, "--db", path)
     assert result.exit_code == 2
@@ -190,8 +190,24 @@ def test_words_and_numbers() -> None:
         "0",
         "12",
         "1,234,567",
-        "0.2",
+        "0.25",
         "99.5",
         "12,346",
     ]
     assert printable("a\x1b]0;x\x07\r\nb\tc") == "a�]0;x� b c"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_terminal_of_any_width_shows_which_run_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    runs.main(["--db", str(path)], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert {"ccc3", "abb2", "aaa1"} <= {line.split()[0] for line in lines}
+    assert "failed" in lines[3]
+    assert "\x1b[3" not in "".join(lines), "no colours"
+    assert (" TIME" in lines[0]) == (width > 40)

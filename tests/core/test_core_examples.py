@@ -37,9 +37,7 @@ def known(core: Core, seconds: float, function: int = 1) -> None:
     core._costs.setdefault(function, Cost()).seconds = seconds
 
 
-def finish(
-    core: Core, send: Send, row: int = 0, failed: tuple[int, ...] = (), nanoseconds: int = 1000
-) -> None:
+def finish(core: Core, send: Send, row: int = 0, failed: tuple[int, ...] = (), nanoseconds: int = 1000) -> None:
     assert core.outcomes(row, send.batch, 0, send.count, failed, nanoseconds)
     check(core)
 

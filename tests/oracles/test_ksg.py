@@ -45,9 +45,7 @@ def test_number_of_embedded_rows(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("algorithm", [1, 2])
 @pytest.mark.parametrize(("direction", "pair"), [("x->y", (0, 1)), ("y->x", (1, 0))])
-def test_coupled_series_fall_where_the_estimator_falls(
-    algorithm: int, direction: str, pair: tuple[int, int]
-) -> None:
+def test_coupled_series_fall_where_the_estimator_falls(algorithm: int, direction: str, pair: tuple[int, int]) -> None:
     columns = table(AR1["file"])
     te = transfer_entropy(columns[:, pair[0]], columns[:, pair[1]], algorithm=algorithm)
     usual = AR1["estimator"][str(algorithm)]

@@ -119,7 +119,8 @@ class Line:
         except Closed:
             return None
         assert received is not None
-        return from_recorder.decode(received[0])
+        found: FromRecorder = from_recorder.decode(received[0])
+        return found
 
     def ready(self) -> None:
         assert self.answer() == Ready("")

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import START, began, ended, finished, opening, rows
 
 from engine.store import queries
 from engine.store.messages import Attempt, Failed, Happened
 from engine.store.schema import StoreError
 from engine.store.writer import Writer
 from engine.stream.types import Event
+
+from .conftest import START, began, ended, finished, opening, rows
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_run_is_found_by_what_is_enough(db: sqlite3.Connection, reader: sqlite
     assert queries.find(reader, "aa").id == "aa", "the whole id, though others begin so"
     assert queries.find(reader, "aab1").id == "aab1"
     assert queries.find(reader, "c").id == "c_"
-    with pytest.raises(StoreError, match="could be aab1, aab2$"):
+    with pytest.raises(StoreError, match=r"could be aab1, aab2$"):
         queries.find(reader, "aab")
     for unknown in ("", "AAB1", "c%", "zzz"):
         with pytest.raises(StoreError, match="no run"):
@@ -69,7 +70,8 @@ def test_what_is_known_of_a_run(db: sqlite3.Connection, reader: sqlite3.Connecti
     assert (run.pid, run.command[0], run.machine) == (os.getpid(), "shoal", {"cores": 2})
     local, wide = queries.pools(reader, "r1")
     assert (local.name, local.size, local.done, local.failed) == ("local", 4, 2, 2)
-    assert (local.seconds, wide.seconds) == (pytest.approx(4.2), 9.0)
+    assert local.seconds == pytest.approx(4.2)
+    assert wide.seconds == 9.0
     assert (wide.done, wide.failed) == (1, 0)
     slowest = queries.slowest(reader, "r1", 2)
     assert [(task.job, task.task, task.agent, task.seconds) for task in slowest] == [
@@ -86,9 +88,7 @@ def test_what_is_known_of_a_run(db: sqlite3.Connection, reader: sqlite3.Connecti
 
 
 def test_failures_are_found_without_reading_the_others(db: sqlite3.Connection) -> None:
-    plan = rows(
-        db, f"EXPLAIN QUERY PLAN {queries._TASK.format(queries._FAILED)} AND t.state = 'failed'", "r1"
-    )
+    plan = rows(db, f"EXPLAIN QUERY PLAN {queries._TASK.format(queries._FAILED)} AND t.state = 'failed'", "r1")
     assert any("tasks_failed" in row[-1] for row in plan)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, START, Line, began, ended, finished, opening, rows
 
 from engine.store import queries
 from engine.store.messages import Committed, Flush, Ready, encode
@@ -21,6 +20,8 @@ from engine.store.recorder import sweep
 from engine.store.schema import open_database
 from engine.store.writer import Writer
 from engine.wire.channel import send
+
+from .conftest import PATIENCE, START, Line, began, ended, finished, opening, rows
 
 Start = Callable[..., Line]
 
@@ -33,14 +34,12 @@ def ask(path: Path, query: str) -> list[tuple[object, ...]]:
 def test_a_whole_run(recorder: Start, path: Path) -> None:
     line = recorder()
     line.ready()
-    line.send(
-        *opening(), *(finished(first, list(range(100))) for first in range(0, 2000, 100)), ended(tasks=2000)
-    )
+    line.send(*opening(), *(finished(first, list(range(100))) for first in range(0, 2000, 100)), ended(tasks=2000))
     line.flush(7)
-    assert ask(path, "SELECT status, tasks, done FROM runs") == [("done", 2000, 2000)]
     assert line.close() == (0, "")
-    assert ask(path, "SELECT count(*) FROM tasks") == [(2000,)]
     assert {file.name for file in path.parent.iterdir()} == {"runs.db"}, "the log was folded in"
+    assert ask(path, "SELECT status, tasks, done FROM runs") == [("done", 2000, 2000)]
+    assert ask(path, "SELECT count(*) FROM tasks") == [(2000,)]
 
 
 def test_a_flush_is_answered_after_its_commit(recorder: Start, path: Path) -> None:
@@ -215,7 +214,8 @@ def test_runs_of_engines_that_are_gone_are_swept(recorder: Start, path: Path, go
     line = recorder()
     line.ready()
     assert ask(path, "SELECT id, status, seconds FROM runs ORDER BY id") == [
-        ("live", "running", None), ("lost", "crashed", 3.0), ("over", "done", 10.0), ("reused", "crashed", 3.0),
+        ("live", "running", None), ("lost", "crashed", 3.0),
+        ("over", "done", 10.0), ("reused", "crashed", 3.0),
     ]  # fmt: skip
 
 
@@ -229,9 +229,7 @@ def test_sweeping_gives_the_lock_back(db: sqlite3.Connection, gone: int) -> None
 def test_it_holds_nothing_that_it_does_not_need(recorder: Start, path: Path) -> None:
     line = recorder()
     line.ready()
-    found = [
-        os.readlink(f"/proc/{line.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{line.process.pid}/fd")
-    ]
+    found = [os.readlink(f"/proc/{line.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{line.process.pid}/fd")]
     ours = [name for name in found if not name.startswith(str(path))]
     assert sum(name.startswith("socket:") for name in ours) == 1
     assert len(ours) <= 5, ours  # the three of every process, the channel, the pidfd

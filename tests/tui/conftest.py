@@ -58,9 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Other versions draw other pictures: they may compare, and must not overwrite."""
     if config.getoption("update_snapshots", default=False):
         others = {
-            name: found
-            for name, wanted in DRAWN_BY.items()
-            if (found := importlib.metadata.version(name)) != wanted
+            name: found for name, wanted in DRAWN_BY.items() if (found := importlib.metadata.version(name)) != wanted
         }
         if others:
             pytest.exit(f"snapshots are drawn by {DRAWN_BY}, here are {others}: not updated", returncode=2)
@@ -195,9 +193,7 @@ def app_of() -> Callable[..., ShoalApp]:
     return make
 
 
-def _pool(
-    name: str, first: int, states: bytes, queued: int, done: int, failed: int, restarts: int
-) -> PoolView:
+def _pool(name: str, first: int, states: bytes, queued: int, done: int, failed: int, restarts: int) -> PoolView:
     return PoolView(
         name=name,
         first=first,
@@ -257,9 +253,7 @@ def frame_of(
     )
 
 
-def states_of(
-    size: int, busy: float, *, seed: int, dead: range = range(0), starting: range = range(0)
-) -> bytes:
+def states_of(size: int, busy: float, *, seed: int, dead: range = range(0), starting: range = range(0)) -> bytes:
     """The states of a pool: by chance busy or idle, but for those that are named."""
     chance = random.Random(seed)
     states = bytearray(BUSY if chance.random() < busy else IDLE for _ in range(size))

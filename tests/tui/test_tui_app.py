@@ -27,9 +27,7 @@ from tui.widgets.header import Header
 AppOf = Callable[..., ShoalApp]
 
 
-def drive(
-    app: ShoalApp, play: Callable[[Pilot[Any]], Awaitable[None]], size: tuple[int, int] = (80, 24)
-) -> Any:
+def drive(app: ShoalApp, play: Callable[[Pilot[Any]], Awaitable[None]], size: tuple[int, int] = (80, 24)) -> Any:
     """Run an app, play with it, and return how it ended."""
 
     async def session() -> None:

@@ -74,9 +74,7 @@ def test_messages_become_views(
     assert (view.phase, view.missed, len(view.events)) == ("live", 2, 3)
 
 
-def test_a_slow_app_is_poked_once(
-    engine_of: EngineOf, watch_of: WatchOf, make_frame: Callable[..., Frame]
-) -> None:
+def test_a_slow_app_is_poked_once(engine_of: EngineOf, watch_of: WatchOf, make_frame: Callable[..., Frame]) -> None:
     engine = engine_of()
     watch = watch_of(engine.path)
     watch.until(lambda view: view.hello is not None)
@@ -92,9 +90,7 @@ def test_a_slow_app_is_poked_once(
     assert watch.pokes - before <= 3
 
 
-def test_an_engine_that_dies_is_lost(
-    engine_of: EngineOf, watch_of: WatchOf, make_frame: Callable[..., Frame]
-) -> None:
+def test_an_engine_that_dies_is_lost(engine_of: EngineOf, watch_of: WatchOf, make_frame: Callable[..., Frame]) -> None:
     engine = engine_of()
     watch = watch_of(engine.path)
     engine.send(make_frame({"micro": b"\3"}))

@@ -188,10 +188,7 @@ def test_two_agents_share_a_cell(app_of: AppOf, large: View) -> None:
         states = large.frame.agents
         colours = {BUSY: fleet.ink("busy").color, IDLE: fleet.ink("idle").color}
         drawn = [
-            (segment.style.color, segment.style.bgcolor)
-            for segment in cells
-            for _ in segment.text
-            if segment.style
+            (segment.style.color, segment.style.bgcolor) for segment in cells for _ in segment.text if segment.style
         ]
         assert drawn == [(colours[states[i]], colours[states[i + width]]) for i in range(width)]
 

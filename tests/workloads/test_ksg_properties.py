@@ -78,9 +78,7 @@ def slow_transfer_entropy(
 ) -> float:
     if normalise == "series":
         source, target = z_score(source[:, None])[:, 0], z_score(target[:, None])[:, 0]
-    times = [
-        t for t in range(len(target) - 1) if t - (k - 1) * k_tau >= 0 and t + 1 - delay - (l - 1) * l_tau >= 0
-    ]
+    times = [t for t in range(len(target) - 1) if t - (k - 1) * k_tau >= 0 and t + 1 - delay - (l - 1) * l_tau >= 0]
     x = np.array([[source[t + 1 - delay - i * l_tau] for i in range(l)] for t in times])
     y = np.array([[target[t + 1]] for t in times])
     z = np.array([[target[t - i * k_tau] for i in range(k)] for t in times])
@@ -98,9 +96,7 @@ def slow_transfer_entropy(
     return psi(neighbours) + math.fsum(terms) / len(terms)
 
 
-def slow_mutual_information(
-    x: Array, y: Array, *, neighbours: int, algorithm: int, theiler: int, delay: int
-) -> float:
+def slow_mutual_information(x: Array, y: Array, *, neighbours: int, algorithm: int, theiler: int, delay: int) -> float:
     x, y = x[: len(x) - delay], y[delay:]
     terms = []
     for near_x, near_y in neighbourhoods([x, y], algorithm, neighbours, theiler):
@@ -148,23 +144,17 @@ def test_transfer_entropy_is_the_formula(
     if shuffled:
         permutation = np.random.default_rng(seed).permutation(embedded_rows(n, **lags)).tolist()
     expected = slow_transfer_entropy(x, y, **lags, **counting, normalise="none", permutation=permutation)
-    assert ksg.transfer_entropy(x, y, **lags, **counting, permutation=permutation) == pytest.approx(
-        expected, abs=1e-12
-    )
+    assert ksg.transfer_entropy(x, y, **lags, **counting, permutation=permutation) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    seed=st.integers(0, 2**32), normalise=st.sampled_from(["series", "calc"]), lags=lags, counting=counting
-)
+@given(seed=st.integers(0, 2**32), normalise=st.sampled_from(["series", "calc"]), lags=lags, counting=counting)
 def test_normalisation_is_the_formula(
     seed: int, normalise: Any, lags: dict[str, Any], counting: dict[str, Any]
 ) -> None:
     x, y = (drawn_series(seed, 60, 0) * [100, 0.01] + [5, -3]).T
     expected = slow_transfer_entropy(x, y, **lags, **counting, normalise=normalise)
-    assert ksg.transfer_entropy(x, y, **lags, **counting, normalise=normalise) == pytest.approx(
-        expected, abs=1e-12
-    )
+    assert ksg.transfer_entropy(x, y, **lags, **counting, normalise=normalise) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=60, deadline=None)

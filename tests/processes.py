@@ -1,0 +1,41 @@
+"""Helpers of tests that start processes."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+MARK = f"SHOAL_TEST={uuid.uuid4().hex}"
+"""In the environment of whatever this test session starts, so that it is found whoever its parent is by then."""
+
+
+def marked_processes() -> dict[int, str]:
+    """Living processes, other than this one, that descend from this test session: names by pid."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            if MARK.encode() not in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                continue
+            state, _, _ = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].strip().partition(" ")
+            name = Path(f"/proc/{entry}/comm").read_text().strip()
+        except (OSError, ValueError):  # it ended while we looked
+            continue
+        if state != "Z":
+            found[int(entry)] = name
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+    """Wait until something is true, as soon as it is; fail the test if it never gets so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what or condition}")
+        time.sleep(0.005)

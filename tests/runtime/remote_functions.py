@@ -1,0 +1,147 @@
+"""What the tests of `Engine` run in agents. A module of its own, as users' functions are."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.workloads import coordination
+
+_state: list[str] = []
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Odd(Exception):
+    """Takes two arguments."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__(a, b)
+
+
+class Unreadable(Exception):
+    """Can be pickled but not read again."""
+
+    def __init__(self, text: str, more: str) -> None:
+        super().__init__(text)
+
+
+class BreaksWhenRead:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    raise ValueError("not to be read")
+
+
+class KillsWhenRead:
+    """Ends the process that reads it, unless that is the caller."""
+
+    def __init__(self, caller: int) -> None:
+        self.caller = caller
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kill_unless, (self.caller,)
+
+
+def _kill_unless(caller: int) -> None:
+    if os.getpid() != caller:
+        os._exit(9)
+
+
+class _KillsWhenWritten:
+    def __reduce__(self) -> tuple[Any, ...]:
+        os._exit(9)
+
+
+def same(x: Any) -> Any:
+    return x
+
+
+def type_name(x: Any) -> str:
+    return type(x).__name__
+
+
+def double(x: Any) -> Any:
+    return x * 2
+
+
+def raise_odd(a: int, b: int) -> None:
+    raise Odd(a, b)
+
+
+def raise_unreadable() -> None:
+    raise Unreadable("no", "way")
+
+
+def recurse() -> None:
+    recurse()
+
+
+def make_lock() -> Any:
+    return threading.Lock()
+
+
+def make_breaks_when_read() -> Any:
+    return BreaksWhenRead()
+
+
+def make_kills_when_written() -> Any:
+    return _KillsWhenWritten()
+
+
+def reciprocal(x: float) -> float:
+    return 1 / x
+
+
+def touch(path: str) -> None:
+    Path(path).touch()
+
+
+def initialise(value: str) -> None:
+    _state.append(value)
+
+
+def initialised(_: int) -> str:
+    return _state[0]
+
+
+def fail_to_initialise() -> None:
+    raise OSError("no licence here")
+
+
+def crash(how: str) -> None:
+    coordination.crash(how)
+
+
+def die_once(flag: str) -> str:
+    if not os.path.exists(flag):
+        Path(flag).touch()
+        os.kill(os.getpid(), 9)
+    return "alive"
+
+
+def nap(seconds: float) -> float:
+    if seconds:
+        time.sleep(seconds)
+    return seconds
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def draw(seconds: float) -> tuple[int, float, float]:
+    time.sleep(seconds)
+    return os.getpid(), random.random(), time.monotonic()
