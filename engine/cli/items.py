@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import queue
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -65,13 +66,17 @@ def _csv_rows(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[dict[str,
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        number = 0
-        try:
-            for number, line in enumerate(file, 1):
-                yield number, line.rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise SpecError(f"{path}, line {number + 1}: not UTF-8 text") from None
+    with path.open("rb") as file:  # not as text: that is decoded in large pieces, so an error would name the wrong line
+        for number, raw in enumerate(file, 1):
+            try:
+                yield number, _text(number, raw)
+            except UnicodeDecodeError:
+                raise SpecError(f"{path}, line {number}: not UTF-8 text") from None
+
+
+def _text(number: int, raw: bytes) -> str:
+    """A line without its end, the first one without the mark that some editors and spreadsheets put before it."""
+    return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
 
 
 class FileItems:
@@ -85,6 +90,8 @@ class FileItems:
         """Read all of it once. Raises `SpecError` if it is missing, empty, binary, or broken at some line."""
         self._path = path
         try:
+            if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # what a pipe holds can be read once only
+                raise SpecError(f"{path}: not a regular file; pipe it into --items -")
             with path.open("rb") as file:
                 if b"\0" in file.read(_SNIFF):
                     raise SpecError(f"{path}: a binary file; items are lines of text (.txt), JSON (.jsonl) or .csv")
@@ -117,10 +124,9 @@ class StdinItems:
     def _read(self) -> None:
         number = 0
         try:
-            for number, raw in enumerate(sys.stdin.buffer, 1):  # noqa: B007
-                empty = self._queue.empty()
-                self._queue.put(raw.decode("utf-8").rstrip("\r\n"))
-                if empty:
+            for number, raw in enumerate(sys.stdin.buffer, 1):
+                self._queue.put(_text(number, raw))
+                if self._queue.qsize() <= 1:  # asked afterwards: whoever found it empty before is now told
                     self._wake()
         except UnicodeDecodeError:
             self._queue.put(SpecError(f"standard input, line {number}: not UTF-8 text"))

@@ -24,7 +24,7 @@ def run_on_screen(arguments: list[str]) -> int:
     reading, writing = os.pipe()
     log = os.memfd_create("shoal-engine-log", os.MFD_CLOEXEC)
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    own = [*arguments[:at], "--serve", str(writing), *arguments[at:]]
+    own = ["shoal", *arguments[:at], "--serve", str(writing), *arguments[at:]]
     process = subprocess.Popen(
         boot.argv("engine.cli.main", *own),
         stdin=subprocess.DEVNULL,

@@ -97,7 +97,7 @@ def failure(offset: int, kind: str, error: BaseException) -> frames.Failure:
         told = ""
     pickled, detail = b"", {}
     if isinstance(error, command.CommandFailed):
-        kind, detail = error.kind, error.detail
+        kind, detail, told = error.kind, error.detail, error.detail.get("stderr", "")
     else:
         try:
             error.__traceback__ = None

@@ -19,6 +19,8 @@ OUTPUT_MAX: Final = 1 << 20
 _PLACE: Final = re.compile(r"\{n?\}")
 _LINGER: Final = 0.2
 """Seconds that output is still read after the command itself has ended: a child of its may hold the pipe open."""
+_POLL_MAX: Final = 86_400.0
+"""Seconds of one wait; poll takes no more than 24 days."""
 
 
 class CommandFailed(Exception):
@@ -103,7 +105,7 @@ def run(argv: list[str], timeout: float, board: Scoreboard, row: int) -> dict[st
         raise CommandFailed("timeout", f"took longer than its timeout of {timeout:g} s", detail)
     if code:
         last = detail["stderr"].strip().splitlines()[-1:] or [""]
-        how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+        how = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
         raise CommandFailed("exit", f"{how}{': ' + last[0] if last[0] else ''}", detail)
     return detail
 
@@ -124,28 +126,35 @@ def _wait(process: subprocess.Popen[bytes], deadline: float | None) -> tuple[boo
         until = deadline
         open_fds = {*streams, over}
         while open_fds:
-            wait = None if until is None else max(0.0, until - time.monotonic()) * 1000
-            events = poller.poll(wait)
-            if not events or (until is not None and time.monotonic() > until):
-                return over in open_fds, out, err
-            for fd, _ in events:
+            wait = None if until is None else min(max(0.0, until - time.monotonic()), _POLL_MAX) * 1000
+            for fd, _ in poller.poll(wait):
                 if fd == over:
                     until = time.monotonic() + _LINGER
                 elif streams[fd].read():
                     continue
                 poller.unregister(fd)
                 open_fds.discard(fd)
+            # After what was there has been read: on a busy machine the deadline may pass between a wait and a read.
+            if open_fds and until is not None and time.monotonic() >= until:
+                return over in open_fds, out, err
         return False, out, err
     finally:
         os.close(over)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal: most of them have no name
+        return f"signal {number}"
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     """Kill whatever is left of the group, reap the command, close its pipes."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    except ProcessLookupError:  # it has moved to another group itself
+        os.kill(process.pid, signal.SIGKILL)  # not reaped yet, so the pid is its own
     process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:

@@ -107,6 +107,8 @@ class Host:
         self._idle: deque[Slot] = deque()
         self._queue: deque[Held] = deque()
         self._functions: dict[int, tuple[bytes, list[Parcel]]] = {}
+        self._commands: set[int] = set()
+        """Functions that keep to their timeout by themselves."""
         self._to_spawn: deque[tuple[int, int]] = deque(config.spawn)
         self._came_up: list[tuple[int, int, int]] = []
         self._bundle: list[bytes] = []
@@ -180,6 +182,8 @@ class Host:
                     self._queue.append(Held(frame, bytes(view), parcels))
                 case frames.Define():
                     self._functions[frame.function] = (bytes(view), parcels)
+                    if frame.reference == agents.COMMAND:
+                        self._commands.add(frame.function)
                 case frames.Spawn():
                     self._to_spawn.extend(frame.rows)
                 case frames.Kill():
@@ -329,7 +333,7 @@ class Host:
             current = slot.current
             if current is not None and current.timeout and not slot.why:
                 base = slot.row * CELLS
-                limit = current.timeout + (_COMMAND_GRACE if cells[base + GROUP] else 0.0)
+                limit = current.timeout + (_COMMAND_GRACE if current.function in self._commands else 0.0)
                 started = cells[base + START]
                 if cells[base + BATCH] == current.id and cells[base + OFFSET] and now_ns - started > limit * 1e9:
                     self._kill(slot, "timeout")

@@ -18,7 +18,7 @@ LINE_MAX: Final = 4096
 """Bytes kept of one line."""
 LINES_PER_SECOND: Final = 500
 """Lines of one host that are passed on in a second; the others are counted."""
-_WORDS: Final = 8
+_WORDS: Final = 32
 """Lines of stderr kept for each process, in case they were its last."""
 
 

@@ -15,6 +15,8 @@ from zlib import crc32
 from engine.procs.scoreboard import CELLS, HEAD, TAIL, Scoreboard
 
 _PREFIX: Final = struct.Struct("<II")
+_SEED: Final = 0x5A0A1
+"""Where the checksum begins: so a ring that was wiped with zeros does not read as empty records."""
 
 
 class RingBroken(Exception):
@@ -39,7 +41,7 @@ class Writer:
         if size > self._capacity - (head - self._cells[self._tail_at]):
             return False
         at = head % self._capacity
-        data = _PREFIX.pack(len(record), crc32(record)) + record
+        data = _PREFIX.pack(len(record), crc32(record, _SEED)) + record
         end = at + size
         if end <= self._capacity:
             self._ring[at:end] = data
@@ -84,7 +86,7 @@ class Reader:
         if size + 8 > room:
             raise RingBroken(f"a record of {size} bytes where {room} were written")
         record = self._copy(self.tail + 8, size)
-        if crc32(record) != check:
+        if crc32(record, _SEED) != check:
             raise RingBroken("a record whose checksum is wrong")
         return record, self.tail + 8 + size
 

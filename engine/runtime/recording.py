@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import select
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from engine.runtime.jobs import Group
 from engine.runtime.limits import cores
 from engine.runtime.loop import Loop
 from engine.runtime.nest import StartError
+from engine.runtime.results import plain_value, to_json
 from engine.store import messages
 from engine.stream.types import Event
 from engine.wire import channel, values
@@ -45,10 +46,9 @@ class Recording:
         lost: why nothing is recorded any more, once the recorder has died.
     """
 
-    def __init__(self, loop: Loop, database: Path, changed: Callable[[], None]) -> None:
-        """Start it. `changed` is called when it dies or catches up. Raises `StartError`."""
+    def __init__(self, loop: Loop, database: Path) -> None:
+        """Start it. Raises `StartError`."""
         self._loop = loop
-        self._changed = changed
         self.lost: str | None = None
         self._ready = False
         self._flushes = 0
@@ -150,7 +150,6 @@ class Recording:
     def _room(self) -> None:
         if self._outbox.flush():
             self._loop.when_room(self._sock.fileno(), None)
-            self._changed()
 
     def _read(self) -> None:
         try:
@@ -166,7 +165,6 @@ class Recording:
             self._loop.unwatch(self._sock.fileno())
             if self.lost is None:
                 self.lost = "the recorder died"
-        self._changed()
 
     def close(self) -> None:
         """Let it commit and end, and wait for that."""
@@ -182,6 +180,11 @@ class Recording:
 
 
 def _storable(item: Any) -> Any:
-    if type(item) is values.Ext:
-        return ["pickle", item.data] if item.code == values.PICKLE else ["large", b""]
-    return item
+    if type(item) is not values.Ext:
+        return item
+    if item.code != values.PICKLE:
+        return ["large", b""]
+    try:
+        return ["json", to_json(plain_value(item))]
+    except pickle.UnpicklingError:
+        return ["pickle", item.data]

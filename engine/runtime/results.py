@@ -6,14 +6,12 @@ import io
 import math
 import pickle
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 
 import msgspec
 
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
-
-_FLUSH: Final = 1 << 16
 
 
 class _Builtins(pickle.Unpickler):
@@ -52,29 +50,61 @@ def value_of(item: Any, parcels: list[Parcel]) -> Any:
         return f"<can't be read here: {type(error).__name__}: {error}>"
 
 
+def _shown(value: Any) -> str:
+    """Its repr, as text that any file takes. Never raises, whatever its class does."""
+    try:
+        return _clean(repr(value))
+    except Exception:  # nested too deeply, too; what is left is what we know ourselves
+        return f"<{type(value).__name__}: its text can't be had>"
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _hook(value: Any) -> Any:
-    """JSON for what msgspec has no idea of: arrays as lists, their scalars as numbers, anything else as its text."""
+    """JSON for what msgspec has no idea of: arrays and their scalars as lists and numbers, anything else as its text."""
     for method in ("tolist", "item"):
         convert = getattr(value, method, None)
         if callable(convert) and type(value).__module__.split(".")[0] in ("numpy", "array"):
             return convert()
-    return repr(value)
+    for kind in (str, int, float):  # of a class of its own: by its value
+        if isinstance(value, kind):
+            return getattr(kind, f"__{kind.__name__}__")(value)
+    return _shown(value)
 
 
 _json = msgspec.json.Encoder(enc_hook=_hook)
 
 
 def to_json(value: Any) -> str:
-    """Any value as JSON.
-
-    What JSON has no word for becomes text: NaN and infinities too, so that other programs can read it.
-    """
-    if type(value) is float and not math.isfinite(value):
-        return f'"{value}"'
+    """Any value as JSON. What JSON has no word for becomes text: NaN and infinities too, so that other programs can read it."""
+    if value is None:
+        return "null"
     try:
-        return _json.encode(value).decode()
-    except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
-        return _json.encode(repr(value).encode("utf-8", "backslashreplace").decode()).decode()
+        data = _json.encode(value)
+        if b"null" not in data and type(value) is not float:
+            return data.decode()
+    except Exception:  # a lone surrogate somewhere, or anything that the methods of its class may raise
+        pass
+    try:  # msgspec writes null for NaN, too: look at each value
+        return _json.encode(_careful(msgspec.to_builtins(value, enc_hook=_hook))).decode()
+    except Exception:
+        return _json.encode(_shown(value)).decode()
+
+
+def _careful(value: Any) -> Any:
+    """Builtins without anything that JSON has no word for."""
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if kind is str:
+        return _clean(value)
+    if kind is dict:
+        return {_careful(key): _careful(found) for key, found in value.items()}
+    if kind in (list, tuple, set, frozenset):
+        return [_careful(found) for found in value] if kind is not tuple else tuple(map(_careful, value))
+    return value
 
 
 def row(index: int, task: str | None, item: Any, parcels: list[Parcel], failure: frames.Failure | None) -> str:

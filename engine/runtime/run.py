@@ -67,6 +67,7 @@ class Run:
         """(job, base) by range."""
         self._job_count = 0
         self._next_frame = 0.0
+        self._said_lost = False
         self.frame: Frame | None = None
         self.on_frame: Callable[[Frame], None] | None = None
         """Called ten times a second, if set; otherwise frames are only made while somebody watches."""
@@ -76,7 +77,7 @@ class Run:
         self.control: Control | None = None
         try:
             if options.database is not None:
-                self.recording = Recording(self.fleet.loop, options.database, lambda: None)
+                self.recording = Recording(self.fleet.loop, options.database)
             self.fleet.hatch()
             if options.control:
                 hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started)
@@ -154,6 +155,10 @@ class Run:
             wait = max(0.0, self._next_frame - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
         self.fleet.step(timeout)
+        if self.recording is not None and self.recording.lost is not None and not self._said_lost:
+            self._said_lost = True
+            text = f"nothing is recorded from here on: {self.recording.lost}"
+            self.fleet.event("error", "recorder.lost", text)
         if watched and time.monotonic() >= self._next_frame:
             self._next_frame = time.monotonic() + FRAME_SECONDS
             self.show()

@@ -99,6 +99,8 @@ def _list(value: list[Any]) -> Stored:
             return None, "pickle", data
         case ["large", bytes()]:
             return None, "large", None
+        case ["json", str() as text]:  # a container, which the engine has read and written as JSON
+            return text, "json", None
         case _:
             return as_json(value), None, None
 

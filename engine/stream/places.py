@@ -1,7 +1,7 @@
 """Where an engine's control socket lies, and which engines are alive.
 
 A socket is ``RUN.sock`` in a folder of this user's alone (0700): ``$XDG_RUNTIME_DIR/shoal``, or ``/tmp/shoal-UID``
-where there is no such folder.
+where there is no such folder, or none to write in.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ class UnsafeFolder(OSError):
 def runtime_folder() -> Path:
     """The folder of the sockets, made if it was missing. Raises `UnsafeFolder` if others could plant a socket in it."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(base) / "shoal" if base and os.path.isdir(base) else Path(f"/tmp/shoal-{os.getuid()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(base) / "shoal" if base and _usable(base) else Path(f"/tmp/shoal-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):  # a file, or a link to nowhere: refused below
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UnsafeFolder(f"{folder} is not a folder of yours: remove it, or set XDG_RUNTIME_DIR")
     if stat.S_IMODE(found.st_mode) & 0o077:
         os.chmod(folder, 0o700)
     return folder
+
+
+def _usable(base: str) -> bool:
+    """Whether we may have a folder in there: after ``su`` the variable may still name another user's."""
+    return os.path.isdir(base) and os.access(base, os.W_OK | os.X_OK)
 
 
 def answers(path: Path) -> bool:

@@ -72,8 +72,13 @@ class Receiver:
 
         The view is overwritten by the next message into the same buffer: copy what must last.
         """
+        flags |= socket.MSG_CMSG_CLOEXEC
         try:
-            size, ancillary, told, _ = self._sock.recvmsg_into([self._view], _ROOM, flags | socket.MSG_CMSG_CLOEXEC)
+            try:
+                size, ancillary, told, _ = self._sock.recvmsg_into([self._view], _ROOM, flags)
+            except ConnectionResetError:
+                # Said once, and before what the other end had sent, if it left something of ours unread: look again.
+                size, ancillary, told, _ = self._sock.recvmsg_into([self._view], _ROOM, flags)
         except BlockingIOError:
             return None
         except ConnectionResetError as error:

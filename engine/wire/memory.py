@@ -8,15 +8,23 @@ copies only the page.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
 import os
 import pickle
 import struct
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
 _ALIGN = 64
 _CHUNK = 1 << 30
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+_libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+_MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 def _up(offset: int) -> int:
@@ -36,7 +44,7 @@ class Parcel:
         size = os.fstat(self.fd).st_size
         if size < 16:
             raise ValueError("a parcel without a head")
-        mapped = memoryview(mmap.mmap(self.fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+        mapped = _map(self.fd, size)
         (count,) = struct.unpack_from("<Q", mapped)
         if not 1 <= count <= size // 8 - 1:
             raise ValueError("a parcel with a broken head")
@@ -58,6 +66,17 @@ class Parcel:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _map(fd: int, size: int) -> memoryview:
+    """Map a file privately, until the last view of it is gone. Python's own mmap would keep a descriptor as long."""
+    address = _libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE, fd, 0)
+    if address == _MAP_FAILED:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    mapped = (ctypes.c_ubyte * size).from_address(address)
+    weakref.finalize(mapped, _libc.munmap, address, size).atexit = False  # arrays may be used until the very end
+    return pickle.PickleBuffer(mapped).raw()
 
 
 def _write(fd: int, at: int, data: bytes | memoryview) -> None:

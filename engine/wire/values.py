@@ -28,6 +28,9 @@ PARCEL: Final = 2
 LARGE: Final = 128 << 10
 """Bytes from which a value leaves the frame. A frame must fit the send buffer that every Linux grants (208 KiB)."""
 
+_SIMPLE: Final = frozenset({int, str, float, bytes, bytearray, complex, bool, type(None), range})
+"""Kinds that can't hold anything whose pickle would be a name that the reader can't import."""
+
 PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
 _SHORT: Final = frozenset({int, float, bool, type(None)})
 
@@ -45,12 +48,17 @@ def dumps(value: object, buffers: list[pickle.PickleBuffer] | None = None) -> by
     """
     callback = None if buffers is None else buffers.append
     kind = type(value)
-    if kind.__module__ in ("builtins", "numpy") and kind not in (list, dict, tuple, set, frozenset, type):
+    if kind in _SIMPLE or (kind.__module__ == "numpy" and not _has_objects(value)):
         return pickle.dumps(value, 5, buffer_callback=callback)
     import cloudpickle  # 20 ms, and nobody who only sends numbers needs it
 
     data: bytes = cloudpickle.dumps(value, 5, buffer_callback=callback)
     return data
+
+
+def _has_objects(value: object) -> bool:
+    """Whether something of numpy's may hold Python objects, which may be of any kind."""
+    return bool(getattr(getattr(value, "dtype", None), "hasobject", True))
 
 
 def hold(value: object) -> object:
