@@ -222,11 +222,12 @@ class Host:
         if self._came_up:
             self._send(frames.encode(frames.AgentsUp(self._came_up)))
             self._came_up = []
-        if self._outputs.lines or self._outputs.dropped:
-            lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in self._outputs.lines[:32]]
-            del self._outputs.lines[:32]  # 32 lines of 4 KiB fit a frame
-            self._send(frames.encode(frames.Output(lines, self._outputs.dropped)))
-            self._outputs.dropped = 0
+        outputs = self._outputs
+        while outputs.lines or outputs.dropped:
+            lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in outputs.lines[:32]]
+            del outputs.lines[:32]  # 32 lines of 4 KiB fit a frame
+            self._send(frames.encode(frames.Output(lines, outputs.dropped)))
+            outputs.dropped = 0
 
     def _row_of(self, pid: int) -> int:
         """The row of the agent that a process is, or descends from; -1 if it can't be told."""
@@ -489,6 +490,11 @@ class Host:
                 os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        try:
+            self._outputs.finish()  # what they wrote last is told, too
+            self._report()
+        except channel.Closed:
+            pass
 
 
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard) -> None:

@@ -20,6 +20,8 @@ LINES_PER_SECOND: Final = 500
 """Lines of one host that are passed on in a second; the others are counted."""
 _WORDS: Final = 32
 """Lines of stderr kept for each process, in case they were its last."""
+_PROCESSES: Final = 8192
+"""Processes whose words are kept, those that wrote last: nobody asks for those of a child that a task started."""
 
 
 class Outputs:
@@ -53,10 +55,13 @@ class Outputs:
         """Descriptors for an agent's stdout and stderr."""
         return self._writing[0].fileno(), self._writing[1].fileno()
 
-    def read(self, fd: int, second: int) -> None:
-        """Take in what has been written. `second`: of any clock, for the limit."""
+    def read(self, fd: int, second: int, limit: int = 16) -> None:
+        """Take in what has been written. `second`: of any clock, for the limit.
+
+        `limit`: reads at the most; then the others get their turn.
+        """
         end, stream = self._ends[fd]
-        for _ in range(16):  # then the others get their turn
+        for _ in range(limit):
             try:
                 data, ancillary, _, _ = end.recvmsg(1 << 16, _SPACE)
             except BlockingIOError:
@@ -69,6 +74,13 @@ class Outputs:
                     pid = _CREDENTIALS.unpack(found[: _CREDENTIALS.size])[0]
             self._take(pid, stream, data, second)
 
+    def finish(self) -> None:
+        """Take in all there is; what did not end with a newline becomes a line. For when all writers are gone."""
+        for fd in self._ends:
+            self.read(fd, self._second, 1 << 30)
+        for pid, stream in list(self._partial):
+            self._line(pid, stream, bytes(self._partial.pop((pid, stream))))
+
     def _take(self, pid: int, stream: int, data: bytes, second: int) -> None:
         if second != self._second:
             self._second, self._passed = second, 0
@@ -77,13 +89,20 @@ class Outputs:
         rest = pieces.pop()
         if rest:
             self._partial[pid, stream] = bytearray(rest[:LINE_MAX])
+            if len(self._partial) > _PROCESSES:
+                oldest = next(iter(self._partial))
+                self._line(*oldest, bytes(self._partial.pop(oldest)))
         for piece in pieces:
             self._line(pid, stream, piece)
 
     def _line(self, pid: int, stream: int, raw: bytes) -> None:
         line = raw[:LINE_MAX].decode("utf-8", "backslashreplace").rstrip("\r")
         if stream == 2:
-            self._words.setdefault(pid, deque(maxlen=_WORDS)).append(line)
+            words = self._words.pop(pid, None) or deque(maxlen=_WORDS)
+            words.append(line)
+            self._words[pid] = words
+            if len(self._words) > _PROCESSES:
+                del self._words[next(iter(self._words))]
         if self._passed < LINES_PER_SECOND:
             self._passed += 1
             self.lines.append((pid, stream, line))

@@ -8,7 +8,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from engine.procs.ring import Reader, RingBroken
@@ -49,10 +49,10 @@ def describe(down: frames.AgentDown) -> str:
     return text
 
 
-def await_process(pid: int, sock: socket.socket) -> None:
+def await_process(pid: int, sock: socket.socket, hear: Callable[[], bool]) -> None:
     """Wait until a process we asked to end has ended, and kill it if it takes too long.
 
-    What it still says is thrown away.
+    `hear` is called while `sock` has something it still says, and returns False at the end of that.
     """
     if pid <= 0:
         return
@@ -67,23 +67,15 @@ def await_process(pid: int, sock: socket.socket) -> None:
         deadline = time.monotonic() + _PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             ready = [found for found, _ in poller.poll(left * 1000)]
-            if fd in ready:
+            if sock.fileno() in ready:
+                if not hear():
+                    poller.unregister(sock)
+            elif fd in ready:
                 return
-            if ready and not _swallow(sock):
-                poller.unregister(sock)
         signal.pidfd_send_signal(fd, signal.SIGKILL)
         poller.poll(1000)
     finally:
         os.close(fd)
-
-
-def _swallow(sock: socket.socket) -> bool:
-    try:
-        return bool(sock.recv(1 << 16))
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
 
 
 def end_agents(board: Scoreboard, rows: Sequence[int]) -> None:

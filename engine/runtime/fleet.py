@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -90,6 +91,7 @@ class Fleet:
         self._definitions: dict[int, tuple[bytes, list[Parcel]]] = {}
         self._known: dict[str | bytes, int] = {}
         self._events = 0
+        self._closed = False
         self._waiting_hosts: list[StartHost] = []
         for pool, count in zip(pools, shards, strict=True):
             self.core.add_pool(pool.name, pool.agents, min(count, pool.agents))
@@ -138,18 +140,34 @@ class Fleet:
         self.core.drain()
         self.settle()
 
-    def close(self) -> None:
-        """End every process, and wait for that. May be called twice."""
-        if self.phase == "closed":
-            return
+    def dismiss(self) -> None:
+        """End the hosts and their agents, and hear what these wrote last. Nothing runs any more after this."""
         self.phase = "closed"
         for wire in self._wires.values():
             wire.outbox.put(frames.encode(frames.Stop()))
         for wire in self._wires.values():
             self.loop.unwatch(wire.sock.fileno())
-            deaths.await_process(wire.pid, wire.sock)
+            deaths.await_process(wire.pid, wire.sock, partial(self._hear_out, wire))
             wire.sock.close()
         self._wires.clear()
+
+    def _hear_out(self, wire: Wire) -> bool:
+        try:
+            received = wire.receiver.receive()
+        except channel.Closed:
+            return False
+        if received is not None and received[0][0] != frames.RECORD:
+            frame = frames.from_host.decode(received[0])
+            if isinstance(frame, frames.Output):
+                self._host_said(wire, frame)
+        return True
+
+    def close(self) -> None:
+        """End every process, wait for that, and give everything back. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.dismiss()
         if self._nest is not None:
             self._nest.close()
         self.board.close()

@@ -63,7 +63,7 @@ def _clean(text: str) -> str:
 
 
 def _hook(value: Any) -> Any:
-    """JSON for what msgspec has no idea of: arrays and their scalars as lists and numbers, anything else as its text."""
+    """JSON for what msgspec does not know: arrays and their scalars as lists and numbers, anything else as its text."""
     for method in ("tolist", "item"):
         convert = getattr(value, method, None)
         if callable(convert) and type(value).__module__.split(".")[0] in ("numpy", "array"):
@@ -78,7 +78,10 @@ _json = msgspec.json.Encoder(enc_hook=_hook)
 
 
 def to_json(value: Any) -> str:
-    """Any value as JSON. What JSON has no word for becomes text: NaN and infinities too, so that other programs can read it."""
+    """Any value as JSON. What JSON has no word for becomes text, NaN and infinities too: other programs can read it.
+
+    Never raises.
+    """
     if value is None:
         return "null"
     try:

@@ -182,9 +182,10 @@ class Run:
     def finish(self, status: str, summary: dict[str, Any]) -> None:
         """The run is over: say so, record it, and wait until all of it is in the database."""
         self.sampler.end()
+        self.show("ended")
+        self.fleet.dismiss()
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
-        self.show("ended")
         if self.recording is not None:
             self.recording.tell(messages.RunEnded(time.time(), status, summary))
             flush = self.recording.flush()
