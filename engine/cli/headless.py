@@ -24,6 +24,7 @@ from engine.stream.types import Event, Frame
 
 _LINE_SECONDS: Final = 10.0
 """Seconds between progress lines where stderr is no terminal."""
+_SCREEN_SECONDS: Final = 5.0
 
 
 def say(text: str) -> None:
@@ -188,8 +189,7 @@ def _drive(
             }
         )  # fmt: skip
     run.fleet.start()
-    _announce(options["serve"], run)
-    interrupted = told = False
+    interrupted = told = announced = False
     while True:
         if run.fleet.phase == "running":
             driver.feed()
@@ -197,6 +197,9 @@ def _drive(
         stop = interrupts.count >= 2 or run.stop_asked == "stop"
         if run.fleet.error is not None:
             raise SpecError(run.fleet.error)
+        if not announced and run.fleet.phase == "running":  # before that a bad callable is still a line, and no screen
+            announced = True
+            _announce(options["serve"], run)
         if stop:
             interrupted = True
             break
@@ -216,7 +219,16 @@ def _drive(
             say("interrupted: finishing what runs; ctrl-c again stops at once")
         run.step(1.0)
     reporter.clear()
+    if options["serve"] is not None and announced:
+        _await_reader(run)
     return _end(run, driver, options, reporter, interrupted)
+
+
+def _await_reader(run: Run) -> None:
+    """A run that is over before its screen is up waits a little for it: a person is there, and wants to see."""
+    deadline = time.monotonic() + _SCREEN_SECONDS
+    while run.control is not None and not run.control.watched and time.monotonic() < deadline:
+        run.step(0.1)
 
 
 def _end(run: Run, driver: Driver, options: dict[str, Any], reporter: Reporter, interrupted: bool) -> int:

@@ -17,6 +17,8 @@ from engine.stream.client import StreamError
 
 _START: Final = 120.0
 """Seconds for the engine to say where it listens: importing what the run needs comes before that."""
+_PATIENCE: Final = 1.0
+"""Seconds after which it is said why nothing is seen yet."""
 
 
 def run_on_screen(arguments: list[str]) -> int:
@@ -53,6 +55,8 @@ def _address(reading: int, process: subprocess.Popen[bytes]) -> Path | None:
     deadline = time.monotonic() + _START
     found = b""
     try:
+        if not poller.poll(_PATIENCE * 1000):
+            click.echo("importing what the run needs ...", err=True)
         while time.monotonic() < deadline and poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
             data = os.read(reading, 4096)
             if not data:

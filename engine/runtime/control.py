@@ -11,11 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from engine.runtime.loop import Loop
 from engine.stream import places
-from engine.stream.types import Command, Event, Frame, Hello, Refused, encoder, to_engine
+from engine.stream.types import UNREADABLE, Command, Event, Frame, Hello, Refused, encoder, to_engine
 
 _RECENT: Final = 200
 """Events that a reader who joins is told of."""
@@ -139,7 +137,7 @@ class Control:
             return
         try:
             command = to_engine.decode(data)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._send(reader, encoder.encode(Refused(f"not a command: {error}")), keep=True)
             return
         self._command(command)

@@ -64,7 +64,7 @@ class Sampler:
         """The run now. `total`: tasks expected in all, None if unknown; `state`: None to tell by the fleet."""
         fleet, core = self._fleet, self._fleet.core
         self._numbers += 1
-        states = bytes(fleet.board.column(STATE)) 
+        states = bytes(fleet.board.column(STATE))
         pools = []
         for pool in core.pools:
             slice_ = states[pool.rows.start : pool.rows.stop]

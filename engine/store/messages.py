@@ -64,8 +64,10 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     nanoseconds: bytes
     """Run times, unsigned 8-byte native integers: as many as there are tasks."""
     results: list[Any]
-    """Plain values as they are; None where the task failed; what is not plain as ``[kind, data]``: ``pickle`` and its bytes,
-    ``json`` and its text (a container of plain values), ``large`` and nothing.
+    """Plain values as they are; None where the task failed.
+
+    What is not plain comes as ``[kind, data]``: ``pickle`` and its bytes, ``json`` and its text (a container of plain
+    values), ``large`` and nothing.
     """
     failures: list[Failed]
     skipped: list[int]

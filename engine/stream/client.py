@@ -8,9 +8,7 @@ import socket
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
-from engine.stream.types import STREAM_VERSION, Command, Hello, Refused, ToReader, encoder, to_reader
+from engine.stream.types import STREAM_VERSION, UNREADABLE, Command, Hello, Refused, ToReader, encoder, to_reader
 
 MESSAGE_MAX = 1 << 18
 """Bytes of the largest message an engine sends; anything longer is garbage."""
@@ -76,7 +74,7 @@ class Client:
             raise StreamError("a message longer than any engine sends: not an engine?")
         try:
             message: ToReader = to_reader.decode(data)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise StreamError(f"a message this shoal can't read: {error}") from error
         return message
 

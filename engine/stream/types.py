@@ -130,6 +130,9 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
 
 ToReader: TypeAlias = Hello | Event | Frame | Refused
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding garbage may raise."""
+
 encoder = msgspec.msgpack.Encoder()
 to_reader = msgspec.msgpack.Decoder(ToReader)
 to_engine = msgspec.msgpack.Decoder(Command)

@@ -74,7 +74,7 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, Point):
         return same(a.both(), b.both())
     if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        return bool(a.dtype == b.dtype) and a.shape == b.shape and a.tobytes() == b.tobytes()
     return bool(a == b)
 
 
@@ -279,7 +279,8 @@ def test_by_reference_names_what_another_process_can_import() -> None:
 def test_by_reference_refuses_what_has_no_name_or_shares_it() -> None:
     def nested() -> None: ...
 
-    for function in (lambda: 1, nested, Point(1).both, [].append, functools.partial(len), str.upper, 3):
+    refused: list[object] = [lambda: 1, nested, Point(1).both, [].append, functools.partial(len), str.upper, 3]
+    for function in refused:
         assert values.by_reference(function) is None, function
 
 

@@ -1,0 +1,174 @@
+"""Frames: each comes out as it went in, none can change its bytes unnoticed, and garbage is refused by msgspec."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.wire import frames
+
+CONFIG = frames.HostConfig("main", 3, 2, 8192, 64, 4711, ["late"], b"\x80", [(3, 1), (4, 1)])
+FAILURE = frames.Failure(0, "exception", "E", "m", "t", b"p", {"k": 1})
+
+GOLDEN: list[tuple[msgspec.Struct, str]] = [
+    (
+        frames.Prepare(1, ["/a"], "/b", 4711, "/c.sock", ["p"], ["m:f"], ["m:w"], ["h"], 12288),
+        "9b010191a22f61a22f62cd1267a72f632e736f636b91a17091a36d3a6691a36d3a7791a168cd3000",
+    ),
+    (frames.Prepared("no", 2, 0.5), "9402a26e6f02cb3fe0000000000000"),
+    (frames.StartHost(1, CONFIG), "93030199a46d61696e0302cd200040cd126791a46c617465c4018092920301920401"),
+    (frames.HostExited(1, 4712, -9), "940401cd1268f7"),
+    (frames.HostStarted(1, 4712, ""), "940501cd1268a0"),
+    (frames.Define(7, "m:f", b"body"), "940a07a36d3a66c404626f6479"),
+    (
+        frames.Work(300, 7, True, 1.5, False, 2, msgspec.Raw(b"\x92\x01\xa1x")),
+        "980bcd012c07c3cb3ff8000000000000c2029201a178",
+    ),
+    (frames.Spawn([(3, 1)]), "920c91920301"),
+    (frames.Kill([(3, 1), (4, 2)], "timeout"), "930d92920301920402a774696d656f7574"),
+    (frames.Recall(), "910e"),
+    (frames.Stop(), "910f"),
+    (frames.AgentsUp([(3, 1, 4713)]), "921491930301cd1269"),
+    (
+        frames.AgentDown(3, 1, 4713, -11, "", [(300, 5), (301, -1)], "last words", 1 << 20),
+        "99150301cd1269f5a09292cd012c0592cd012dffaa6c61737420776f726473ce00100000",
+    ),
+    (frames.Returned([300, 301]), "921692cd012ccd012d"),
+    (frames.Output([(3, 4713, 2, "line")], 12), "9317919403cd126902a46c696e650c"),
+    (frames.SpawnFailed(3, 2, "no memory"), "94180302a96e6f206d656d6f7279"),
+    (
+        frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE]),
+        "9391c0c4080000000000000000919700a9657863657074696f6ea145a16da174c4017081a16b01",
+    ),
+]
+"""One of each kind, and its bytes."""
+
+FAMILIES: list[tuple[Any, msgspec.msgpack.Decoder[Any]]] = [
+    (frames.ToNursery, frames.to_nursery),
+    (frames.FromNursery, frames.from_nursery),
+    (frames.ToHost, frames.to_host),
+    (frames.FromHost, frames.from_host),
+    (frames.Define | frames.Work, frames.to_agent),
+]
+KINDS = [(kind, decoder) for family, decoder in FAMILIES for kind in typing.get_args(family)]
+
+
+def values_of(annotation: Any) -> st.SearchStrategy[Any]:
+    """Anything that a field may hold."""
+    if annotation is int:
+        return st.integers(-(1 << 63), (1 << 64) - 1)
+    if annotation is float:
+        return st.floats(allow_nan=False)
+    if annotation is msgspec.Raw:
+        return st.lists(st.integers(0, 255) | st.text()).map(frames.encode).map(msgspec.Raw)
+    if annotation is Any:
+        return st.none() | st.booleans() | st.text()
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return structs_of(annotation)
+    arguments = typing.get_args(annotation)
+    match typing.get_origin(annotation):
+        case None:
+            return st.from_type(annotation)
+        case origin if origin is list:
+            return st.lists(values_of(arguments[0]), max_size=5)
+        case origin if origin is tuple:
+            return st.tuples(*map(values_of, arguments))
+        case _:
+            return st.dictionaries(st.text(), values_of(arguments[1]), max_size=3)
+
+
+def structs_of(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
+    return st.builds(kind, *(values_of(field.type) for field in msgspec.structs.fields(kind)))
+
+
+def plain(value: Any) -> Any:
+    """As comparable builtins: raw columns are compared by their bytes."""
+    if isinstance(value, msgspec.Raw):
+        return bytes(value)
+    if isinstance(value, msgspec.Struct):
+        return [type(value), *map(plain, msgspec.structs.astuple(value))]
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("kind", "decoder"), KINDS)
+def test_every_frame_comes_out_as_it_went_in(kind: type[msgspec.Struct], decoder: Any) -> None:
+    @given(structs_of(kind))
+    def check(frame: msgspec.Struct) -> None:
+        assert plain(decoder.decode(frames.encode(frame))) == plain(frame)
+
+    check()
+
+
+@given(structs_of(frames.Outcomes))
+def test_the_body_of_a_record_comes_out_as_it_went_in(body: frames.Outcomes) -> None:
+    assert plain(frames.outcomes_decoder.decode(frames.encode(body))) == plain(body)
+
+
+@pytest.mark.parametrize(("frame", "golden"), GOLDEN, ids=lambda x: type(x).__name__)
+def test_the_bytes_of_each_kind(frame: msgspec.Struct, golden: str) -> None:
+    # Changed on purpose? Then `frames.VERSION` goes up, and these go with it.
+    assert frames.encode(frame).hex() == golden.replace(" ", "")
+    assert frames.VERSION == 1
+
+
+def test_every_kind_has_golden_bytes() -> None:
+    assert {type(frame) for frame, _ in GOLDEN} == {kind for kind, _ in KINDS} | {frames.Outcomes}
+
+
+def test_the_head_of_a_record() -> None:
+    packed = frames.HEAD.pack(1, 2, 3, 4)
+    assert packed.hex() == "010000000000000002000000030000000400000000000000"
+
+
+def test_no_frame_begins_like_records() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        frames.from_host.decode(bytes((frames.RECORD,)) + b"\x90")
+    assert all(frames.encode(frame)[0] != frames.RECORD for frame, _ in GOLDEN)
+
+
+@pytest.mark.parametrize("decoder", [decoder for _, decoder in FAMILIES])
+def test_unknown_kinds_and_those_of_another_channel_are_refused(decoder: Any) -> None:
+    ours = next(typing.get_args(family) for family, found in FAMILIES if found is decoder)
+    for tag in [*(msgspec.inspect.type_info(kind).tag for kind, _ in KINDS if kind not in ours), 99, -1, "1", None]:  # type: ignore[attr-defined]
+        with pytest.raises(msgspec.ValidationError):
+            decoder.decode(msgspec.msgpack.encode([tag, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]))
+
+
+@pytest.mark.parametrize(("frame", "golden"), GOLDEN, ids=lambda x: type(x).__name__)
+def test_a_frame_cut_anywhere_is_refused(frame: msgspec.Struct, golden: str) -> None:
+    decoder = next((d for kind, d in KINDS if kind is type(frame)), frames.outcomes_decoder)
+    whole = bytes.fromhex(golden)
+    for size in range(len(whole)):
+        with pytest.raises(msgspec.DecodeError, match="truncated"):
+            decoder.decode(whole[:size])
+
+
+REFUSED = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What a decoder raises: text that is no UTF-8 is Python's own word, and no `MsgspecError`."""
+
+ALL_DECODERS = [*(decoder for _, decoder in FAMILIES), frames.outcomes_decoder]
+
+
+@given(st.binary(max_size=80))
+def test_random_bytes_raise_what_msgspec_raises(data: bytes) -> None:
+    for decoder in ALL_DECODERS:
+        try:
+            decoder.decode(data)
+        except REFUSED:
+            pass
+
+
+@given(st.sampled_from([bytes.fromhex(golden) for _, golden in GOLDEN]), st.integers(0, 200), st.integers(0, 255))
+def test_frames_with_one_byte_changed_raise_what_msgspec_raises(whole: bytes, at: int, byte: int) -> None:
+    broken = bytearray(whole)
+    broken[at % len(broken)] = byte
+    for decoder in ALL_DECODERS:
+        try:
+            decoder.decode(bytes(broken))
+        except REFUSED:
+            pass
