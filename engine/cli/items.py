@@ -6,12 +6,13 @@ wrong with line 900,000 is said before anything runs.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import queue
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def _json_lines(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Any]:
             continue
         try:
             yield decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise SpecError(f"{name}, line {number}: not JSON: {error}") from None
 
 
@@ -65,7 +66,7 @@ def _csv_rows(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[dict[str,
             yield dict(zip(header, row, strict=True))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path) -> Generator[tuple[int, str]]:
     with path.open("rb") as file:  # not as text: that is decoded in large pieces, so an error would name the wrong line
         for number, raw in enumerate(file, 1):
             try:
@@ -106,7 +107,8 @@ class FileItems:
             raise SpecError(f"{path}: no items in it")
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(_decoder(self._path.name)(_lines(self._path)))
+        with contextlib.closing(_lines(self._path)) as lines:  # where a line is wrong, the file is closed at once
+            yield from _decoder(str(self._path))(lines)
 
 
 class StdinItems:
@@ -122,17 +124,22 @@ class StdinItems:
         threading.Thread(target=self._read, name="shoal-stdin", daemon=True).start()
 
     def _read(self) -> None:
-        number = 0
+        number, none = 0, True
         try:
             for number, raw in enumerate(sys.stdin.buffer, 1):
-                self._queue.put(_text(number, raw))
+                text = _text(number, raw)
+                if not text:
+                    continue
+                none = False
+                self._queue.put(text)
                 if self._queue.qsize() <= 1:  # asked afterwards: whoever found it empty before is now told
                     self._wake()
         except UnicodeDecodeError:
             self._queue.put(SpecError(f"standard input, line {number}: not UTF-8 text"))
+            none = False
         except (OSError, ValueError):  # closed
             pass
-        if number == 0:
+        if none:
             self._queue.put(SpecError("no items on standard input"))
         self._queue.put(None)
         self._wake()
@@ -148,5 +155,4 @@ class StdinItems:
                 return
             if isinstance(found, SpecError):
                 raise found
-            if found:
-                yield found
+            yield found

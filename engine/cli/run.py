@@ -14,14 +14,14 @@ from engine.plan.steps import PoolSpec, RunSpec, SpecError, Step
 
 
 class Count(click.ParamType[Any]):
-    """A number of at least 1, or ``auto``, which is None."""
+    """A number of at least 1, or ``auto``, which is 0."""
 
     name = "N|auto"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         """As click asks for it."""
-        if value is None or value == "auto" or isinstance(value, int):
-            return None if value == "auto" else value
+        if value == "auto" or isinstance(value, int):
+            return 0 if value == "auto" else value  # 0 is told from None, which is "not given"
         try:
             number = int(value)
         except ValueError:
@@ -122,8 +122,8 @@ def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> R
             raise SpecError("a plan has its items inside: leave --items out")
         spec = load(Path(first))
         pool = spec.pools[0]
-        pool.agents = options["agents"] or pool.agents
-        pool.shards = options["shards"] or pool.shards
+        pool.agents = pool.agents if options["agents"] is None else options["agents"] or None
+        pool.shards = pool.shards if options["shards"] is None else options["shards"] or None
         spec.batch_max = options["batch_max"] or spec.batch_max
         for step in spec.steps:
             step.timeout = options["timeout"] or step.timeout
@@ -161,5 +161,5 @@ def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool)
         step.arguments, step.total = items, items.count
     elif options["serve"] is not None or sys.stdin.isatty():
         raise SpecError("--items - reads standard input, which is your terminal: pipe something into it")
-    pool = PoolSpec(agents=options["agents"], shards=options["shards"])
+    pool = PoolSpec(agents=options["agents"] or None, shards=options["shards"] or None)
     return RunSpec(name, [pool], [step], options["batch_max"] or 500)

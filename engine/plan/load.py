@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 import math
 import re
 import tomllib
@@ -194,7 +193,7 @@ def _step(path: Path, where: str, table: TaskTable, pool: str) -> Step:
     step.keywords = True
     step.total = math.prod(len(column) for column in columns.values())
     if table.command is not None:
-        step.arguments, step.keywords = [""], False
+        step.arguments, step.keywords = [None], False
     return step
 
 
@@ -205,7 +204,11 @@ def _values(where: str, name: str, value: list[Any] | RangeTable) -> list[Any] |
         column: list[Any] | range = range(value.from_, value.to + (1 if value.step > 0 else -1), value.step)
     else:
         column = value
-    if not len(column):
+    try:
+        count = len(column)
+    except OverflowError:  # of a range that nobody lives to see the end of
+        raise SpecError(f"{where}: {name!r} has too many values") from None
+    if not count:
         raise SpecError(f"{where}: {name!r} has no values")
     return column
 
@@ -218,6 +221,13 @@ class Combinations:
         self._columns = dict(columns)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        names = list(self._columns)
-        for found in itertools.product(*self._columns.values()):
-            yield {**self._shared, **dict(zip(names, found, strict=True))}
+        return self._vary(list(self._columns.items()), self._shared)
+
+    def _vary(self, columns: list[tuple[str, list[Any] | range]], found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Not by itertools.product: that makes lists of the columns first, and a range may be longer than memory."""
+        if not columns:
+            yield dict(found)
+            return
+        name, column = columns[0]
+        for value in column:
+            yield from self._vary(columns[1:], {**found, name: value})

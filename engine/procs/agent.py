@@ -50,6 +50,8 @@ _PROVEN: Final = 32
 """Tasks of a function that must all have been trivial before its outcomes are grouped."""
 _QUIET_NS: Final = 5_000_000
 """No second bell within this time: the host looks by itself soon enough."""
+_AGAIN: Final = 0.005
+"""Seconds until a message is tried again that the kernel had no memory or no room for descriptors for."""
 _TEXT_MAX: Final = 16 << 10
 _EXCEPTION_MAX: Final = 32 << 10
 
@@ -280,7 +282,8 @@ class Agent:
             # Through the channel, behind what the ring held at this moment; it blocks while the host has no room, as it
             # should.
             prefix = bytes((frames.RECORD,)) + self._ring.head.to_bytes(8, "little")
-            channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels])
+            while not channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels]):
+                time.sleep(_AGAIN)
         elif now - self._belled > _QUIET_NS:
             self._bell(now)
 
@@ -328,6 +331,7 @@ def main(
     code = 1
     try:
         system.die_with_parent(host)
+        system.set_name("shoal-agent")
         os.setpgid(0, 0)  # whatever a task leaves behind is in this group, and ends with it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.dup2(outputs[0], 1)

@@ -53,13 +53,15 @@ class _Captured:
         return self.kept.decode("utf-8", "backslashreplace")
 
 
-def fill(template: list[str], item: str, number: int) -> list[str]:
+def fill(template: list[str], item: str | None, number: int) -> list[str]:
     """The argv for one item: ``{}`` becomes the item, ``{n}`` its number from 1.
 
-    No template holds either: the item is appended.
+    No template holds either: the item is appended. None: the command as it is, for a step without items.
 
     One pass, so braces in the item stay what they are.
     """
+    if item is None:
+        return list(template)
     if not any("{}" in part or "{n}" in part for part in template):
         return [*template, item]
     values = {"{}": item, "{n}": str(number)}

@@ -34,6 +34,7 @@ _COMMAND_GRACE: Final = 5.0
 """Seconds beyond its timeout that a command task has to end by its agent's own hand."""
 _BUNDLE: Final = 160_000
 """Bytes of records in one message to the engine."""
+_AGAIN: Final = 0.005
 _STOP_GRACE: Final = 0.5
 
 _PREFIX = bytes((frames.RECORD,))
@@ -204,8 +205,11 @@ class Host:
             poller = select.poll()
             poller.register(self._sock, select.POLLOUT)
             poller.register(self._engine, select.POLLIN)
-            if any(fd == self._engine for fd, _ in poller.poll()):
+            ready = [fd for fd, _ in poller.poll()]
+            if self._engine in ready:
                 raise channel.Closed
+            if fds:  # it may not be the socket that is full, but the number of descriptors under way
+                time.sleep(_AGAIN)
 
     def _flush(self) -> None:
         """Send the records collected so far, then give their room back to the agents."""

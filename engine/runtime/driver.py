@@ -175,7 +175,10 @@ class Driver:
         step = opened.step
         star = step.command is not None or step.keywords or step.gather is not None
         if step.command is not None:
-            held = [values.hold(((str(text), opened.submitted + n), {})) for n, text in enumerate(found, 1)]
+            held = [
+                values.hold(((None if text is None else str(text), opened.submitted + n), {}))
+                for n, text in enumerate(found, 1)
+            ]
         elif step.keywords:
             held = [values.hold(((), keywords)) for keywords in found]
         elif step.gather is not None:

@@ -64,10 +64,11 @@ def _clean(text: str) -> str:
 
 def _hook(value: Any) -> Any:
     """JSON for what msgspec does not know: arrays and their scalars as lists and numbers, anything else as its text."""
-    for method in ("tolist", "item"):
-        convert = getattr(value, method, None)
-        if callable(convert) and type(value).__module__.split(".")[0] in ("numpy", "array"):
-            return convert()
+    if str(type(value).__module__).partition(".")[0] in ("numpy", "array"):
+        for method in ("tolist", "item"):
+            convert = getattr(value, method, None)
+            if callable(convert):
+                return convert()
     for kind in (str, int, float):  # of a class of its own: by its value
         if isinstance(value, kind):
             return getattr(kind, f"__{kind.__name__}__")(value)

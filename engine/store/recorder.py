@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from engine.store.messages import (
     MESSAGE_MAX,
     Committed,
@@ -38,6 +36,7 @@ from engine.store.messages import (
 from engine.store.places import is_gone
 from engine.store.schema import StoreError, explain, is_busy, open_database, primary
 from engine.store.writer import Writer
+from engine.stream.types import UNREADABLE
 from engine.wire.channel import Closed, Outbox, Receiver, buffer
 
 ROWS: Final = 4096
@@ -187,7 +186,7 @@ class Recorder:
     def _hold(self, view: memoryview) -> None:
         try:
             message = to_recorder.decode(view)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             _say(f"a message was not understood: {error}")
             return
         if not self._held:

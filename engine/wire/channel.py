@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import mmap
 import socket
 from collections import deque
@@ -11,6 +12,9 @@ from typing import Final
 
 from engine.wire.memory import Parcel
 
+_GONE: Final = (BrokenPipeError, ConnectionResetError, ConnectionRefusedError)
+_CROWDED: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+"""The kernel has no room for it now: memory, or descriptors under way beyond this user's limit."""
 _FD_SIZE: Final = array.array("i").itemsize
 _ROOM: Final = socket.CMSG_SPACE(253 * _FD_SIZE)
 BUFFER: Final = 1 << 20
@@ -30,7 +34,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def send(sock: socket.socket, parts: Sequence[bytes | memoryview], fds: Sequence[int] = ()) -> bool:
-    """Send one message. False if it has no room now (a non-blocking end). Raises `Closed`."""
+    """Send one message. False if it has no room now. Raises `Closed`."""
     try:
         if fds:
             sock.sendmsg(parts, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
@@ -38,8 +42,12 @@ def send(sock: socket.socket, parts: Sequence[bytes | memoryview], fds: Sequence
             sock.sendmsg(parts)
     except BlockingIOError:
         return False
-    except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError) as error:
-        raise Closed from error
+    except OSError as error:
+        if error.errno in _CROWDED:
+            return False
+        if isinstance(error, _GONE):
+            raise Closed from error
+        raise
     return True
 
 

@@ -308,3 +308,10 @@ def test_a_failed_step_fails_what_comes_after_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     kinds = [json.loads(line).get("kind") for line in done.stdout.splitlines()]
     assert kinds == ["exception", "dependency", "dependency"]
+
+
+def test_a_plans_command_without_items_runs_once_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text("[[tasks]]\nname='a'\ncommand=['echo', 'just this']\n")
+    done = shoal("run", "plan.toml", "--agents", "auto", "--out", "-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"]["stdout"] == "just this\n"

@@ -1,4 +1,4 @@
-"""Another process of Shoal's is this very package, whatever else is called ``engine``; then the name is the user's again."""
+"""Another process of Shoal's is this very package, whatever else is called ``engine``; then the user has the name."""
 
 from __future__ import annotations
 

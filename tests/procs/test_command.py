@@ -107,9 +107,9 @@ def test_output_that_is_no_text(board: Scoreboard) -> None:
 
 
 def test_a_timeout_kills_the_whole_group(board: Scoreboard) -> None:
-    error = failed("sleep 1000 & (sleep 1000 & wait) & echo started; wait", board, 1.0)
+    error = failed("sleep 1000 & (sleep 1000 & wait) & echo started; wait", board, 2.0)
     assert error.kind == "timeout"
-    assert str(error) == "took longer than its timeout of 1 s"
+    assert str(error) == "took longer than its timeout of 2 s"
     assert error.detail["exit_code"] == -signal.SIGKILL
     assert error.detail["stdout"] == "started\n"
     wait_for(lambda: not marked_processes(), what="the grandchildren end with the group")

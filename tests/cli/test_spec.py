@@ -1,0 +1,162 @@
+"""From the command line to a spec: each form of ``shoal run``, and a sentence for whatever is none."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from engine.cli.run import Count, Seconds, make_spec
+from engine.cli.run import run as command
+from engine.plan.steps import RunSpec, SpecError
+
+PLAN = """\
+[pools.one]
+agents = 3
+[pools.two]
+agents = 4
+shards = 2
+[[tasks]]
+name = "a"
+call = "m:f"
+timeout = 5
+retries = 1
+[[tasks]]
+name = "b"
+call = "m:g"
+"""
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> str:
+    path = tmp_path / "items.txt"
+    path.write_text("1\n2\n3\n")
+    return str(path)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> str:
+    path = tmp_path / "sweep.toml"
+    path.write_text(PLAN)
+    return str(path)
+
+
+def spec_of(*argv: str) -> RunSpec:
+    options = command.make_context("run", list(argv)).params
+    return make_spec(options.pop("what"), options, "--" in argv)
+
+
+def refused(*argv: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        spec_of(*argv)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_callable_over_items(items: str) -> None:
+    spec = spec_of("package.module:Class.method", "--items", items)
+    (step,), (pool,) = spec.steps, spec.pools
+    assert (spec.name, spec.batch_max, spec.path) == ("package.module:Class.method", 500, [])
+    assert (step.call, step.command, step.total, step.keywords) == ("package.module:Class.method", None, 3, False)
+    assert (step.timeout, step.retries, step.report) == (None, 0, False)
+    assert list(step.arguments) == ["1", "2", "3"]
+    assert (pool.name, pool.agents, pool.shards) == (step.pool, None, None)
+
+
+def test_every_option_of_it(items: str) -> None:
+    spec = spec_of(
+        "--agents", "7", "m:f", "--items", items, "--shards", "2", "--batch-max", "9", "--timeout", "1.5",
+        "--retries", "3", "--name", "mine",
+    )  # fmt: skip
+    assert (spec.name, spec.batch_max) == ("mine", 9)
+    assert (spec.pools[0].agents, spec.pools[0].shards) == (7, 2)
+    assert (spec.steps[0].timeout, spec.steps[0].retries) == (1.5, 3)
+
+
+def test_a_command_over_items(items: str) -> None:
+    spec = spec_of("--items", items, "--", "/usr/bin/convert", "{}", "--name", "{n}.png", "--")
+    assert spec.name == "convert"
+    assert spec.steps[0].command == ["/usr/bin/convert", "{}", "--name", "{n}.png", "--"]
+    assert spec.steps[0].call is None
+    assert spec.steps[0].total == 3
+
+
+@pytest.mark.parametrize("word", ["plan.toml", "m:f", "--items"])
+def test_after_dashes_everything_is_a_command(
+    items: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / word).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert spec_of("--items", items, "--", word).steps[0].command == [word]
+
+
+def test_standard_input_has_no_end_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("1\n"))
+    assert spec_of("m:f", "--items", "-").steps[0].total is None
+
+
+def test_a_plan_as_it_is(plan: str, tmp_path: Path) -> None:
+    spec = spec_of(plan)
+    assert (spec.name, spec.batch_max, spec.path) == ("sweep", 500, [str(tmp_path)])
+    assert [(pool.name, pool.agents, pool.shards) for pool in spec.pools] == [("one", 3, None), ("two", 4, 2)]
+    assert [(step.timeout, step.retries) for step in spec.steps] == [(5.0, 1), (None, 0)]
+
+
+def test_options_win_over_a_plan_agents_those_of_its_first_pool(plan: str) -> None:
+    spec = spec_of(
+        plan, "--agents", "9", "--shards", "3", "--batch-max", "1", "--timeout", "2", "--retries", "0", "--name", "mine"
+    )
+    assert (spec.name, spec.batch_max) == ("mine", 1)
+    assert [(pool.agents, pool.shards) for pool in spec.pools] == [(9, 3), (4, 2)]
+    assert [(step.timeout, step.retries) for step in spec.steps] == [(2.0, 0), (2.0, 0)]
+
+
+def test_what_cannot_be_run(plan: str, items: str, tmp_path: Path) -> None:
+    nothing = "nothing to run: give a plan, module:function, or -- and a command (shoal run --help)"
+    assert refused() == refused("--items", items) == refused("--") == nothing
+    assert refused(plan, "other.toml") == "one plan at a time: what is 'other.toml'?"
+    assert refused(plan, "--items", items) == "a plan has its items inside: leave --items out"
+    assert refused(str(tmp_path / "no.toml")) == f"{tmp_path / 'no.toml'}: no such plan"
+    assert refused("m:f") == refused("--", "echo") == "no items: give --items FILE, or --items - for standard input"
+    assert refused("m:f", "--items", str(tmp_path / "no.txt")) == f"{tmp_path / 'no.txt'}: no such items file"
+    assert refused("m:f", "--items", str(tmp_path)) == f"{tmp_path}: a folder, not an items file"
+    told = "'echo' is neither a plan (.toml) nor module:function; put -- before a command: shoal run --items FILE -- "
+    assert refused("echo", "--items", items) == refused("echo", "x:y", "--items", items) == told + "echo"
+    for call in ("m:", ":f", "m:f()", "C:\\x", "m.py:f:g", "1:2"):
+        assert refused(call, "--items", items).startswith(f"{call!r} is not module:function, such as engine.workloads.")
+
+
+def test_a_terminal_is_no_list_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert refused("m:f", "--items", "-").startswith("--items - reads standard input, which is your terminal")
+
+
+@pytest.mark.parametrize(
+    "argv", [["--agents", "0"], ["--batch-max", "0"], ["--retries", "-1"], ["--timeout", "0"], ["--nonsense"]]
+)
+def test_options_that_cannot_be(argv: list[str]) -> None:
+    with pytest.raises(click.UsageError):
+        spec_of("m:f", *argv)
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", 0), ("1", 1), ("500", 500)])
+def test_counts(text: str, value: int | None) -> None:
+    assert Count().convert(text, None, None) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "x", "", "1.5", "1e3"])
+def test_what_is_no_count(text: str) -> None:
+    with pytest.raises(click.UsageError, match=r"at least 1|neither a number nor 'auto'"):
+        Count().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", ""])
+def test_what_is_no_number_of_seconds(text: str) -> None:
+    with pytest.raises(click.UsageError, match="is not a number of seconds"):
+        Seconds().convert(text, None, None)
+    assert Seconds().convert("0.5", None, None) == 0.5

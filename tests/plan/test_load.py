@@ -1,0 +1,254 @@
+"""Plan files: what they say, and what is said about those that say something wrong."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.plan.load import load
+from engine.plan.steps import RunSpec, SpecError
+
+HEARTBEAT = Path(__file__).resolve().parent.parent.parent / "fixtures" / "plans" / "heartbeat.toml"
+
+TASK = '[[tasks]]\nname = "a"\ncall = "m:f"\n'
+
+
+def plan_of(text: str, folder: Path) -> RunSpec:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def refused(text: str, folder: Path) -> str:
+    """What is said about a plan, without the name of the file, which always comes first."""
+    with pytest.raises(SpecError) as caught:
+        plan_of(text, folder)
+    told = str(caught.value)
+    assert told.startswith(f"{folder}/plan.toml: ")
+    assert "\n" not in told
+    return told.removeprefix(f"{folder}/plan.toml: ")
+
+
+def arguments(text: str, folder: Path) -> list[Any]:
+    (step,) = plan_of(TASK + text, folder).steps
+    found = list(step.arguments)
+    assert step.total == len(found)
+    return found
+
+
+ERRORS = {
+    "not toml": ("name = ", "not TOML: Invalid value (at end of document)"),
+    "empty": ("", "Object missing required field `tasks` in the top level"),
+    "no tasks": ("tasks = []", "no tasks"),
+    "unknown key at the top": ('nam = "x"\n' + TASK, "unknown key 'nam' in the top level: did you mean 'name'?"),
+    "unknown key of tasks": (TASK + "retry = 1", "unknown key 'retry' in tasks[0]: did you mean 'retries'?"),
+    "unknown key of the second tasks": (
+        TASK + '[[tasks]]\nname = "b"\ncal = "m:f"', "unknown key 'cal' in tasks[1]: did you mean 'call'?"
+    ),
+    "unknown key like none": (
+        TASK + "[pools.p]\nzzz = 1", "unknown key 'zzz' in pools[...]: known: agents, preload, shards, warmup"
+    ),
+    "unknown key of a pool": (
+        TASK + "[pools.p]\nagent = 1", "unknown key 'agent' in pools[...]: did you mean 'agents'?"
+    ),
+    "unknown key of a range": (
+        TASK + "over = { x = { from = 1, too = 2 } }", "unknown key 'too' in tasks[0].over[...]: did you mean 'to'?"
+    ),
+    "a range without end": (
+        TASK + "over = { x = { from = 1 } }", "Object missing required field `to` in tasks[0].over[...]"
+    ),
+    "no name": ('[[tasks]]\ncall = "m:f"', "Object missing required field `name` in tasks[0]"),
+    "wrong type": (TASK + 'retries = "2"', "Expected `int`, got `str` in tasks[0].retries"),
+    "wrong type of timeout": (TASK + 'timeout = "2"', "Expected `float | null`, got `str` in tasks[0].timeout"),
+    "wrong type of a column": (TASK + "over = { x = 3 }", "Expected `object | array`, got `int` in tasks[0].over[...]"),
+    "tasks is no list": ('[tasks]\nname = "a"', "Expected `array`, got `object` in tasks"),
+    "batch_max": ("batch_max = 0\n" + TASK, "batch_max is at least 1, not 0"),
+    "agents of none": (TASK + "[pools.p]\nagents = 0", "agents of pool 'p' is at least 1, not 0"),
+    "agents in words": (TASK + '[pools.p]\nagents = "many"', "agents of pool 'p' is a number or \"auto\", not 'many'"),
+    "shards of none": (TASK + "[pools.p]\nshards = -1", "shards of pool 'p' is at least 1, not -1"),
+    "two of one name": (TASK + TASK, "tasks 2 ('a'): there is another task set of that name"),
+    "neither call nor command": ('[[tasks]]\nname = "a"', "tasks 1 ('a'): give either call or command"),
+    "both call and command": (TASK + 'command = ["x"]', "tasks 1 ('a'): give either call or command"),
+    "no pool of that name": (
+        TASK + 'pool = "kernal"\n[pools.kernel]\n[pools.io]', "tasks 1 ('a'): no pool 'kernal': did you mean 'kernel'?"
+    ),
+    "no pool like that": (TASK + 'pool = "x"\n[pools.one]\n[pools.two]', "tasks 1 ('a'): no pool 'x'; known: one, two"),
+    "after nobody": (TASK + 'after = ["b"]', "tasks 1 ('a'): no earlier tasks 'b'; known: none"),
+    "after itself": (TASK + 'after = ["a"]', "tasks 1 ('a'): no earlier tasks 'a'; known: none"),
+    "after a later one": (
+        TASK + '[[tasks]]\nname = "estimate"\ncall = "m:f"\nafter = ["final"]\n[[tasks]]\nname = "final"\ncall = "m:f"',
+        "tasks 2 ('estimate'): no earlier tasks 'final'; known: a",
+    ),
+    "gathers nobody": (
+        '[[tasks]]\nname = "estimate"\ncall = "m:f"\n[[tasks]]\nname = "b"\ncall = "m:f"\ngather = "estimates"',
+        "tasks 2 ('b'): no earlier tasks 'estimates': did you mean 'estimate'?",
+    ),
+    "gather with arguments": (
+        TASK + '[[tasks]]\nname = "b"\ncall = "m:f"\ngather = "a"\narguments = { x = 1 }',
+        "tasks 2 ('b'): gather gives the arguments, so there can be no others",
+    ),
+    "timeout of none": (TASK + "timeout = 0", "tasks 1 ('a'): timeout is a number of seconds above 0, not 0.0"),
+    "timeout of for ever": (TASK + "timeout = inf", "tasks 1 ('a'): timeout is a number of seconds above 0, not inf"),
+    "timeout of nan": (TASK + "timeout = nan", "tasks 1 ('a'): timeout is a number of seconds above 0, not nan"),
+    "retries below none": (TASK + "retries = -1", "tasks 1 ('a'): retries is at least 0, not -1"),
+    "items and arguments": (
+        TASK + "items = [1]\narguments = { x = 1 }", "tasks 1 ('a'): give either items or keyword arguments"
+    ),
+    "no items": (TASK + "items = []", "tasks 1 ('a'): items is empty"),
+    "a command over keywords": (
+        '[[tasks]]\nname = "a"\ncommand = ["x"]\nover = { x = [1] }', "tasks 1 ('a'): a command runs over items"
+    ),
+    "given twice": (TASK + "arguments = { x = 1 }\nover = { x = [1] }", "tasks 1 ('a'): 'x' is given twice"),
+    "a step of 0": (TASK + "over = { x = { from = 1, to = 2, step = 0 } }", "tasks 1 ('a'): the step of 'x' is 0"),
+    "an empty range": (TASK + "over = { x = { from = 2, to = 1 } }", "tasks 1 ('a'): 'x' has no values"),
+    "a range without end in sight": (
+        TASK + "over = { x = { from = 0, to = 100000000000000000000 } }", "tasks 1 ('a'): 'x' has too many values"
+    ),
+    "an empty column": (TASK + "over = { x = [] }", "tasks 1 ('a'): 'x' has no values"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_what_is_wrong_is_told_in_one_line(case: str, tmp_path: Path) -> None:
+    text, told = ERRORS[case]
+    assert refused(text, tmp_path) == told
+
+
+@pytest.mark.parametrize("call", ["m", "m.f", ":f", "m:", "m:f()", "m: f", "1m:f", "m:f:g", "", "m..n:f"])
+def test_a_call_is_a_module_and_a_function(call: str, tmp_path: Path) -> None:
+    text = f'[[tasks]]\nname = "a"\ncall = "{call}"\n'
+    assert refused(text, tmp_path) == f"tasks 1 ('a'): call is written module:function, not {call!r}"
+
+
+def test_files_that_are_no_plans(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"missing\.toml: no such plan"):
+        load(tmp_path / "missing.toml")
+    with pytest.raises(SpecError, match="Is a directory"):
+        load(tmp_path)
+    (tmp_path / "binary.toml").write_bytes(b'name = "\xff"')
+    with pytest.raises(SpecError, match=r"binary\.toml: not a text file \(byte 8 is no UTF-8\)"):
+        load(tmp_path / "binary.toml")
+
+
+def test_a_plan_of_one_line_has_a_pool_and_a_name_of_its_own(tmp_path: Path) -> None:
+    spec = plan_of(TASK, tmp_path)
+    assert (spec.name, spec.batch_max, spec.path) == ("plan", 500, [str(tmp_path)])
+    (pool,) = spec.pools
+    assert (pool.name, pool.agents, pool.shards, pool.preload, pool.warmup) == ("main", None, None, [], None)
+    (step,) = spec.steps
+    assert (step.pool, step.call, step.command, step.total) == ("main", "m:f", None, 1)
+    assert list(step.arguments) == [{}]
+    assert step.keywords
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    spec = plan_of(
+        """\
+name = "all of it"
+batch_max = 7
+[pools.first]
+agents = 3
+shards = 2
+preload = ["numpy"]
+warmup = "m:w"
+[pools.second]
+agents = "auto"
+[[tasks]]
+name = "a"
+call = "package.module:Class.method"
+timeout = 1.5
+retries = 2
+report = true
+items = [1, "two", [3], { four = 4 }]
+[[tasks]]
+name = "b"
+command = ["convert", "{}"]
+pool = "second"
+items = ["x", "y"]
+after = ["a"]
+""",
+        tmp_path,
+    )
+    assert (spec.name, spec.batch_max) == ("all of it", 7)
+    first, second = spec.pools
+    assert (first.name, first.agents, first.shards, first.preload, first.warmup) == ("first", 3, 2, ["numpy"], "m:w")
+    assert (second.name, second.agents, second.shards) == ("second", None, None)
+    a, b = spec.steps
+    assert (a.pool, a.timeout, a.retries, a.report, a.keywords, a.total) == ("first", 1.5, 2, True, False, 4)
+    assert list(a.arguments) == [1, "two", [3], {"four": 4}]
+    assert (b.pool, b.command, b.after, b.keywords, b.total) == ("second", ["convert", "{}"], ["a"], False, 2)
+
+
+@given(st.integers(-50, 50), st.integers(-50, 50), st.integers(-7, 7).filter(bool))
+def test_ranges_include_both_ends(tmp_path_factory: pytest.TempPathFactory, start: int, end: int, step: int) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    expected = [n for n in range(-60, 61) if (n - start) % step == 0 and min(start, end) <= n <= max(start, end)]
+    text = f"over = {{ x = {{ from = {start}, to = {end}, step = {step} }} }}"
+    if (end - start) * step < 0:
+        with pytest.raises(SpecError, match="'x' has no values"):
+            arguments(text, folder)
+    else:
+        assert [found["x"] for found in arguments(text, folder)] == sorted(expected, reverse=step < 0)
+
+
+def test_combinations_vary_the_last_fastest_and_share_the_rest(tmp_path: Path) -> None:
+    found = arguments(
+        'arguments = { s = "same" }\n[tasks.over]\nb = ["x", "y"]\na = { from = 0, to = 4, step = 2 }\nc = [true]',
+        tmp_path,
+    )
+    assert found == [{"s": "same", "b": b, "a": a, "c": True} for b, a in itertools.product("xy", (0, 2, 4))]
+
+
+def test_combinations_are_made_as_they_are_asked_for_and_again(tmp_path: Path) -> None:
+    (step,) = plan_of(TASK + "over = { x = { from = 1, to = 1000000000000 }, y = [1, 2] }", tmp_path).steps
+    assert step.total == 2 * 10**12
+    for _ in range(2):
+        assert list(itertools.islice(step.arguments, 3)) == [{"x": 1, "y": 1}, {"x": 1, "y": 2}, {"x": 2, "y": 1}]
+
+
+def test_tasks_share_no_dictionary(tmp_path: Path) -> None:
+    first, second = arguments("arguments = { s = 1 }\nover = { x = [1, 2] }", tmp_path)
+    first["s"] = "changed"
+    assert second["s"] == 1
+
+
+def test_gather_is_one_task_after_what_it_gathers(tmp_path: Path) -> None:
+    spec = plan_of(TASK + '[[tasks]]\nname = "b"\ncall = "m:g"\ngather = "a"\nafter = ["a"]', tmp_path)
+    last = spec.steps[1]
+    assert (last.gather, last.after, last.total) == ("a", ["a"], 1)
+
+
+def test_files_lie_beside_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "data.txt").write_text("x")
+    monkeypatch.chdir(elsewhere)
+    text = 'files = { data = "../data.txt" }'
+    assert arguments(text, tmp_path / "plans") == [{"data": str(tmp_path / "data.txt")}]
+    (tmp_path / "data.txt").unlink()
+    told = refused(TASK + text, tmp_path / "plans")
+    assert told == f"tasks 1 ('a'): no such file: {tmp_path / 'data.txt'}"
+
+
+def test_a_relative_plan_still_names_whole_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Agents run where the user's shell was, but by then that is no business of theirs.
+    (tmp_path / "p.toml").write_text(TASK + 'files = { data = "p.toml" }')
+    monkeypatch.chdir(tmp_path)
+    spec = load(Path("p.toml"))
+    assert spec.path == [str(tmp_path)]
+    assert list(spec.steps[0].arguments) == [{"data": str(tmp_path / "p.toml")}]
+
+
+def test_the_shipped_plan_is_3217_tasks() -> None:
+    spec = load(HEARTBEAT)
+    assert sum(step.total or 0 for step in spec.steps) == 3217
+    estimates = list(spec.steps[0].arguments)
+    assert len(estimates) == 3216
+    assert all(Path(found["data"]).is_file() for found in estimates)
+    assert spec.steps[1].gather == "estimate"
