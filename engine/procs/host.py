@@ -20,8 +20,10 @@ from typing import Final
 from engine.procs import agent as agents
 from engine.procs import system
 from engine.procs.output import Outputs
+from engine.procs.queue import ShardQueue
 from engine.procs.ring import Reader, RingBroken
 from engine.procs.scoreboard import BATCH, CELLS, GENERATION, GROUP, MEMORY, OFFSET, PID, START, STATE, Scoreboard
+from engine.procs.slots import Held, Slot
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
@@ -40,57 +42,6 @@ _STOP_GRACE: Final = 0.5
 _PREFIX = bytes((frames.RECORD,))
 
 
-class Held:
-    """A batch in transit."""
-
-    __slots__ = ("data", "function", "id", "parcels", "prefetch", "size", "timeout")
-
-    def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
-        self.id = work.batch
-        self.size = work.count
-        self.function = work.function
-        self.timeout = work.timeout
-        self.prefetch = work.prefetch
-        self.data = data
-        self.parcels = parcels
-
-
-class Slot:
-    """An agent, as its host sees it."""
-
-    __slots__ = (
-        "current", "generation", "known", "next", "outbox", "peer", "pid", "pidfd", "reader", "receiver", "row",
-        "sock", "told", "up", "why",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        row: int,
-        generation: int,
-        pid: int,
-        sock: socket.socket,
-        peer: socket.socket,
-        board: Scoreboard,
-        buffer: memoryview,
-    ) -> None:
-        self.row = row
-        self.generation = generation
-        self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
-        self.sock = sock
-        self.peer = peer
-        """The agent's own end, kept to take back what it has not begun."""
-        self.receiver = channel.Receiver(sock, buffer)
-        self.outbox = channel.Outbox(sock)
-        self.reader = Reader(board, row)
-        self.known: set[int] = set()
-        self.up = False
-        self.why = ""
-        self.told = ""
-        self.current: Held | None = None
-        self.next: Held | None = None
-
-
 class Host:
     """One shard's host. `run` returns when the engine has gone or said so."""
 
@@ -105,9 +56,7 @@ class Host:
         self._outputs = Outputs()
         self._slots: dict[int, Slot] = {}
         self._by_pid: dict[int, Slot] = {}
-        self._idle: deque[Slot] = deque()
-        self._queue: deque[Held] = deque()
-        self._functions: dict[int, tuple[bytes, list[Parcel]]] = {}
+        self._queue = ShardQueue(board, self._crowded)
         self._commands: set[int] = set()
         """Functions that keep to their timeout by themselves."""
         self._to_spawn: deque[tuple[int, int]] = deque(config.spawn)
@@ -131,7 +80,7 @@ class Host:
         looked = 0.0
         try:
             while not self._over:
-                busy = len(self._idle) < len(self._slots)
+                busy = self._queue.idle < len(self._slots)
                 wait = 0.0 if self._to_spawn else _TICK if busy else None
                 for fd, event in self._epoll.poll(wait):
                     handler = self._handlers.get(fd)
@@ -146,7 +95,7 @@ class Host:
                 if busy and now - looked >= _TICK:
                     looked = now
                     self._tick(now)
-                self._dispatch()
+                self._queue.dispatch()
                 self._report()
         except channel.Closed:
             pass
@@ -164,6 +113,9 @@ class Host:
     def _engine_gone(self) -> None:
         self._over = True
 
+    def _crowded(self, slot: Slot) -> None:
+        self._epoll.modify(slot.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
+
     def _room(self, fd: int) -> None:
         for slot in self._slots.values():
             if slot.sock.fileno() == fd and slot.outbox.flush():
@@ -180,9 +132,9 @@ class Host:
             frame = frames.to_host.decode(view)
             match frame:
                 case frames.Work():
-                    self._queue.append(Held(frame, bytes(view), parcels))
+                    self._queue.add(Held(frame, bytes(view), parcels))
                 case frames.Define():
-                    self._functions[frame.function] = (bytes(view), parcels)
+                    self._queue.define(frame.function, bytes(view), parcels)
                     if frame.reference == agents.COMMAND:
                         self._commands.add(frame.function)
                 case frames.Spawn():
@@ -193,7 +145,7 @@ class Host:
                         if slot is not None and slot.generation == generation:
                             self._kill(slot, frame.why)
                 case frames.Recall():
-                    self._recall()
+                    self._send(frames.encode(frames.Returned(self._queue.recall())))
                 case frames.Stop():
                     self._over = True
                     return
@@ -293,7 +245,7 @@ class Host:
                 self._seen(slot, record)
             elif kind == agents.UP:
                 slot.up = True
-                self._idle.append(slot)
+                self._queue.ready(slot)
                 self._came_up.append((slot.row, slot.generation, slot.pid))
             elif kind == agents.NOT_UP:
                 slot.why, slot.told = "start", bytes(view[1:]).decode("utf-8", "replace")
@@ -325,9 +277,10 @@ class Host:
         batch, first, count, _ = frames.HEAD.unpack_from(record)
         current = slot.current
         if current is not None and current.id == batch and first + count >= current.size:
-            slot.current, slot.next = slot.next, None
-            if slot.current is None:
-                self._idle.append(slot)
+            if slot.doomed:
+                slot.current, slot.next = slot.next, None
+            else:
+                self._queue.finished(slot)
 
     def _tick(self, now: float) -> None:
         cells = self._board.cells
@@ -336,7 +289,7 @@ class Host:
             if slot.reader.pending():
                 self._drain(slot)
             current = slot.current
-            if current is not None and current.timeout and not slot.why:
+            if current is not None and current.timeout and not slot.doomed:
                 base = slot.row * CELLS
                 limit = current.timeout + (_COMMAND_GRACE if current.function in self._commands else 0.0)
                 started = cells[base + START]
@@ -344,78 +297,13 @@ class Host:
                     self._kill(slot, "timeout")
         self._reap_orphans()
 
-    # -- the queue -----------------------------------------------------------------------------------------------------
-
-    def _dispatch(self) -> None:
-        queue, idle = self._queue, self._idle
-        while queue and idle:
-            slot = idle.popleft()
-            if slot.row in self._slots and slot.current is None and not slot.why:
-                slot.current = queue.popleft()
-                self._give(slot, slot.current)
-        if queue and queue[0].prefetch:
-            for slot in self._slots.values():
-                if slot.current is not None and slot.next is None and slot.up and not slot.why:
-                    if queue[0].function not in slot.known or len(slot.outbox):
-                        continue
-                    slot.next = queue.popleft()
-                    self._give(slot, slot.next)
-                    if not queue or not queue[0].prefetch:
-                        break
-        elif idle and not queue:
-            self._even_out()
-
-    def _even_out(self) -> None:
-        """Give an idle agent what waits behind another's work."""
-        for slot in self._slots.values():
-            if not self._idle:
-                return
-            held = self._take_back(slot) if slot.next is not None else None
-            if held is not None:
-                self._queue.append(held)
-                other = self._idle.popleft()
-                if other.row in self._slots and other.current is None and not other.why:
-                    other.current = self._queue.popleft()
-                    self._give(other, other.current)
-
-    def _give(self, slot: Slot, held: Held) -> None:
-        if held.function not in slot.known:
-            slot.known.add(held.function)
-            data, parcels = self._functions[held.function]
-            slot.outbox.put(data, parcels)
-        slot.outbox.put(held.data, held.parcels)
-        if len(slot.outbox):
-            self._epoll.modify(slot.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
-
-    def _take_back(self, slot: Slot) -> Held | None:
-        """The batch in an agent's own queue, unless it has just begun it."""
-        held = slot.next
-        if held is None or slot.current is None or len(slot.outbox):
-            return None
-        if self._board.get(slot.row, BATCH) != slot.current.id:
-            return None  # it may not have read the batch before this one: the next message need not be ours
-        try:
-            slot.peer.recv(frames.RECEIVE, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
-        except BlockingIOError:
-            return None
-        slot.next = None
-        return held
-
-    def _recall(self) -> None:
-        back = [held.id for held in self._queue]
-        self._queue.clear()
-        for slot in self._slots.values():
-            if slot.next is not None:
-                held = self._take_back(slot)
-                if held is not None:
-                    back.append(held.id)
-        self._send(frames.encode(frames.Returned(back)))
-
     # -- agents: death -------------------------------------------------------------------------------------------------
 
     def _kill(self, slot: Slot, why: str) -> None:
         if not slot.why:
             slot.why = why
+        slot.doomed = True
+        self._queue.forget(slot)
         signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
 
     def _died(self, slot: Slot) -> None:
@@ -452,14 +340,13 @@ class Host:
         self._board.set(slot.row, GROUP, 0)
 
     def _forget(self, slot: Slot) -> None:
+        self._queue.forget(slot)
         self._unwatch(slot.sock.fileno())
         self._unwatch(slot.pidfd)
         del self._slots[slot.row], self._by_pid[slot.pid]
         os.close(slot.pidfd)
         slot.sock.close()
         slot.peer.close()
-        if slot in self._idle:
-            self._idle.remove(slot)
 
     def _reap_orphans(self) -> None:
         """Reap children of dead agents, which the kernel gave to this process."""

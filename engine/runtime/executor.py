@@ -20,236 +20,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.core.tasks import Options
-from engine.procs.agent import APPLY
 from engine.runtime.fleet import PoolSpec
-from engine.runtime.futures import FutureTasks, MapChunk, TaskFuture
-from engine.runtime.jobs import Job
+from engine.runtime.futures import MapChunk, TaskFuture
 from engine.runtime.limits import cores
 from engine.runtime.nest import Image, StartError
 from engine.runtime.run import Run, RunOptions
+from engine.runtime.worker import CHUNK, Call, Chunk, Worker
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
 from engine.wire import values
 
-_CHUNK: Final = 5_000
-"""Items of a map that travel as one range."""
-_DEFINITIONS: Final = 200
-"""Callables that are defined once for every agent; lambdas beyond that travel with their arguments, lest they pile up.
-"""
-
-_live: weakref.WeakSet[_Worker] = weakref.WeakSet()
-
-
-class _Call:
-    """One submitted task on its way to the worker thread."""
-
-    __slots__ = ("function", "future", "held", "star")
-
-    def __init__(self, function: Callable[..., Any], star: bool, held: Any, future: TaskFuture) -> None:
-        self.function = function
-        self.star = star
-        self.held = held
-        self.future = future
-
-
-class _Chunk:
-    """A range of a map on its way."""
-
-    __slots__ = ("chunk", "function", "size", "star")
-
-    def __init__(self, function: Callable[..., Any], star: bool, size: int, chunk: MapChunk) -> None:
-        self.function = function
-        self.star = star
-        self.size = size
-        self.chunk = chunk
-
-
-class _Worker:
-    """The thread that owns the run.
-
-    Knows nothing of the `Engine` object, so that one that is forgotten can be collected.
-    """
-
-    def __init__(self, run: Run, options: Options) -> None:
-        self.run = run
-        self.pid = os.getpid()
-        self.inbox: deque[_Call | _Chunk | TaskFuture | MapChunk] = deque()
-        self.signalled = False
-        self.closing = False
-        self.cancel_all = False
-        self.broken: str | None = None
-        self._options = options
-        self._numbers: dict[int, tuple[Callable[..., Any], int]] = {}
-        self._apply: int | None = None
-        self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
-        _live.add(self)
-        self.thread.start()
-
-    def post(self, thing: _Call | _Chunk | TaskFuture | MapChunk) -> None:
-        """Hand something to the thread."""
-        self.inbox.append(thing)
-        self.wake()
-
-    def wake(self) -> None:
-        """Have the thread look at what has changed."""
-        if not self.signalled:
-            self.signalled = True
-            self.run.fleet.loop.wake()
-
-    def close(self, cancel: bool) -> None:
-        """Have it end once all work is done; with `cancel`, all that has not been sent is cancelled."""
-        self.closing = True
-        self.cancel_all = self.cancel_all or cancel
-        self.signalled = False  # it may be about to wait for the last time
-        self.wake()
-
-    # -- in the thread ------------------------------------------------------------------------------------------------
-
-    def _main(self) -> None:
-        run = self.run
-        try:
-            while True:
-                self.signalled = False
-                while self.inbox:
-                    self._take()
-                run.fleet.settle()
-                core = run.fleet.core
-                if run.fleet.error is not None and self.broken is None:
-                    self.broken = run.fleet.error
-                elif core.pools[0].broken is not None:
-                    self.broken = core.pools[0].broken
-                if self.closing or run.stop_asked:
-                    if self.cancel_all or run.stop_asked:
-                        self._cancel_ready()
-                        run.fleet.settle()
-                    if not self.inbox and (not core.ranges or run.stop_asked == "stop"):
-                        break
-                run.step(None if not self.inbox else 0.0)
-        except BaseException as error:  # a bug of ours must not leave anybody waiting
-            self.broken = f"the engine failed: {type(error).__name__}: {error}"
-            raise
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        self.closing = True
-        why = self.broken or "the engine was stopped"
-        for number in list(self.run.fleet.core.ranges):
-            job = self.run.fleet.job(number)
-            if job is not None:
-                job.sink.ended(0, job.count, "pool", why)
-        while self.inbox:
-            thing = self.inbox.popleft()
-            if isinstance(thing, _Call):
-                if thing.future.claim():
-                    thing.future.set_exception(BrokenProcessPool(why))
-            elif isinstance(thing, _Chunk):
-                thing.chunk.fail(BrokenProcessPool(why))
-        core = self.run.fleet.core
-        status = "failed" if core.failed else "done"
-        summary = {
-            "tasks": core.submitted,
-            "done": core.done,
-            "failed": core.failed,
-            "seconds": self.run.sampler.elapsed,
-        }
-        try:
-            self.run.finish(status, summary)
-        finally:
-            self.run.close()
-        _live.discard(self)
-
-    def _take(self) -> None:
-        thing = self.inbox.popleft()
-        core = self.run.fleet.core
-        if isinstance(thing, TaskFuture):
-            if thing.place is not None:
-                core.cancel(*thing.place)
-        elif isinstance(thing, MapChunk):
-            if thing.place is not None and thing.place in core.ranges:
-                for index in range(core.ranges[thing.place].count):
-                    if core.cancel(thing.place, index) and thing.place not in core.ranges:
-                        break
-        elif isinstance(thing, _Chunk):
-            number = self._number(thing.function, by_value=True)
-            if isinstance(number, BaseException) or number is None:
-                thing.chunk.fail(number or RuntimeError("no number"))
-                return
-            job = Job(number, thing.size, thing.chunk, thing.chunk, star=thing.star, options=self._options)
-            thing.chunk.place = self.run.submit(job)
-        else:
-            self._take_calls(thing)
-
-    def _take_calls(self, first: _Call) -> None:
-        """Calls of one function that came in a row become one range."""
-        calls = [first]
-        while self.inbox and len(calls) < _CHUNK:
-            following = self.inbox[0]
-            if not isinstance(following, _Call):
-                break
-            if following.function is not first.function or following.star is not first.star:
-                break
-            calls.append(following)
-            self.inbox.popleft()
-        calls = [call for call in calls if not (call.future.cancelled() and not call.future.claim())]
-        if not calls:
-            return
-        number = self._number(first.function)
-        star, held = first.star, [call.held for call in calls]
-        if number is None:
-            number, star = self._applied(), True
-            for at, call in enumerate(calls):
-                try:
-                    args, kwargs = values.unwrap(call.held, []) if call.star else ((values.unwrap(call.held, []),), {})
-                    held[at] = values.hold(((call.function, *args), kwargs))
-                except BaseException as error:
-                    number = error
-        if isinstance(number, BaseException):
-            for call in calls:
-                if call.future.claim():
-                    call.future.set_exception(number)
-            return
-        tasks = FutureTasks(held, [call.future for call in calls])
-        place = self.run.submit(Job(number, len(calls), tasks, tasks, star=star, options=self._options))
-        for index, call in enumerate(calls):
-            call.future.place = (place, index)
-            if call.future.cancelled():  # in between: it could not know its place
-                self.run.fleet.core.cancel(place, index)
-
-    def _number(self, function: Callable[..., Any], by_value: bool = False) -> int | BaseException | None:
-        """The function's number; the error why it can't have one; None if it is to travel with its arguments.
-
-        `by_value`: it is to have a number whatever their count.
-        """
-        known = self._numbers.get(id(function))
-        if known is not None:
-            return known[1]
-        fleet = self.run.fleet
-        try:
-            reference = values.by_reference(function)
-            if reference is None and not by_value and len(self._numbers) >= _DEFINITIONS:
-                return None
-            number = fleet.define(function)
-        except BaseException as error:
-            return error
-        self._numbers[id(function)] = (function, number)
-        if fleet.phase == "new":
-            if reference is not None:
-                fleet.image.hints.append(reference.partition(":")[0])
-            fleet.start()
-        return number
-
-    def _applied(self) -> int:
-        if self._apply is None:
-            self._apply = self.run.fleet.define(APPLY)
-        return self._apply
-
-    def _cancel_ready(self) -> None:
-        core = self.run.fleet.core
-        for number, found in list(core.ranges.items()):
-            for index in range(found.count):
-                if core.cancel(number, index) and number not in core.ranges:
-                    break
+_live: weakref.WeakSet[Worker] = weakref.WeakSet()
+"""Whose threads the interpreter's exit must wait for."""
 
 
 class Engine(Executor):
@@ -325,7 +107,8 @@ class Engine(Executor):
         if on_event is not None:
             run.fleet.listeners.append(on_event)
         options = Options(retries=retries, crash_limit=crash_limit, timeout=timeout, batch_max=batch_max)
-        self._worker = _Worker(run, options)
+        self._worker = Worker(run, options)
+        _live.add(self._worker)
         self._lock = threading.Lock()
         self._shut = False
         self._closer = weakref.finalize(self, self._worker.close, False)
@@ -336,7 +119,7 @@ class Engine(Executor):
         """Id of the run, for ``shoal attach`` and ``shoal show``."""
         return self._worker.run.id
 
-    def _check(self) -> _Worker:
+    def _check(self) -> Worker:
         worker = self._worker
         if self._shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
@@ -363,7 +146,7 @@ class Engine(Executor):
             return future
         with self._lock:
             worker = self._check()
-            worker.post(_Call(fn, star, held, future))
+            worker.post(Call(fn, star, held, future))
         return future
 
     def map(
@@ -389,7 +172,7 @@ class Engine(Executor):
         star = len(iterables) != 1
         items: Iterator[Any] = ((args, {}) for args in zip(*iterables, strict=False)) if star else iter(iterables[0])
         chunks: deque[MapChunk] = deque()
-        size = _CHUNK if buffersize is None else max(1, min(_CHUNK, buffersize // 2))
+        size = CHUNK if buffersize is None else max(1, min(CHUNK, buffersize // 2))
         ahead = None if buffersize is None else max(1, buffersize // size)
         while (ahead is None or len(chunks) < ahead) and (chunk := self._chunk(fn, star, items, size)):
             chunks.append(chunk)
@@ -402,7 +185,7 @@ class Engine(Executor):
         held = found if not star and values.is_plain(found) else [values.hold(value) for value in found]
         chunk = MapChunk(held)
         with self._lock:
-            self._check().post(_Chunk(fn, star, len(found), chunk))
+            self._check().post(Chunk(fn, star, len(found), chunk))
         return chunk
 
     def _results(

@@ -1,0 +1,134 @@
+"""A shard's queue: batches that wait, and the agents that they are given to.
+
+A batch goes to an idle agent. Where none is, one that is known to be short may wait in a busy agent's own queue, so
+that the agent need not wait for its host; if another falls idle meanwhile, what the first has not begun is taken back.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from engine.procs.scoreboard import BATCH, Scoreboard
+from engine.procs.slots import Held, Slot
+from engine.wire import frames
+from engine.wire.memory import Parcel
+
+
+class ShardQueue:
+    """Who gets what, within one host."""
+
+    def __init__(self, board: Scoreboard, crowded: Callable[[Slot], None]) -> None:
+        """`crowded` is called when an agent's channel has no room: its outbox is to be flushed once it has."""
+        self._board = board
+        self._crowded = crowded
+        self._waiting: deque[Held] = deque()
+        self._functions: dict[int, tuple[bytes, list[Parcel]]] = {}
+        self._idle: dict[int, Slot] = {}
+        self._open: dict[int, Slot] = {}
+        """Busy agents whose own queue is empty, by row; the one that has been busy longest comes first."""
+        self._ahead: dict[int, Slot] = {}
+        """Busy agents with a batch in their own queue."""
+
+    @property
+    def idle(self) -> int:
+        """Agents that wait for work."""
+        return len(self._idle)
+
+    def define(self, function: int, data: bytes, parcels: list[Parcel]) -> None:
+        """Keep the message that tells an agent of a function; it is sent before its first batch of that function."""
+        self._functions[function] = (data, parcels)
+
+    def add(self, held: Held) -> None:
+        """A batch to be given to some agent."""
+        self._waiting.append(held)
+
+    def ready(self, slot: Slot) -> None:
+        """An agent waits for work for the first time."""
+        self._idle[slot.row] = slot
+
+    def finished(self, slot: Slot) -> None:
+        """An agent is done with its batch: it goes on with the one in its own queue, or waits."""
+        slot.current, slot.next = slot.next, None
+        self._ahead.pop(slot.row, None)
+        if slot.current is not None:
+            self._open[slot.row] = slot
+        else:
+            self._open.pop(slot.row, None)
+            self._idle[slot.row] = slot
+
+    def forget(self, slot: Slot) -> None:
+        """An agent is gone, or about to go: it gets nothing more."""
+        for group in (self._idle, self._open, self._ahead):
+            group.pop(slot.row, None)
+
+    def dispatch(self) -> None:
+        """Give out what can be given."""
+        while self._waiting and self._idle:
+            _, slot = self._idle.popitem()  # the one that fell idle last: its memory is the warmest
+            slot.current = self._waiting.popleft()
+            self._open[slot.row] = slot
+            self._give(slot, slot.current)
+        if self._waiting:
+            self._prefetch()
+        elif self._idle and self._ahead:
+            self._even_out()
+
+    def recall(self) -> list[int]:
+        """Take back every batch that no agent has begun; their ids."""
+        back = [held.id for held in self._waiting]
+        self._waiting.clear()
+        back += [held.id for slot in list(self._ahead.values()) if (held := self._take_back(slot)) is not None]
+        return back
+
+    def _prefetch(self) -> None:
+        for slot in list(self._open.values()):
+            held = self._waiting[0]
+            if not held.prefetch:
+                return
+            if held.function not in slot.known or len(slot.outbox):
+                continue  # its own queue must hold this one message, or there would be no telling what is taken back
+            self._waiting.popleft()
+            slot.next = held
+            del self._open[slot.row]
+            self._ahead[slot.row] = slot
+            self._give(slot, held)
+            if not self._waiting:
+                return
+
+    def _even_out(self) -> None:
+        """Give idle agents what waits behind the work of others."""
+        for slot in list(self._ahead.values()):
+            if not self._idle:
+                return
+            held = self._take_back(slot)
+            if held is not None:
+                _, other = self._idle.popitem()
+                other.current = held
+                self._open[other.row] = other
+                self._give(other, held)
+
+    def _give(self, slot: Slot, held: Held) -> None:
+        if held.function not in slot.known:
+            slot.known.add(held.function)
+            slot.outbox.put(*self._functions[held.function])
+        slot.outbox.put(held.data, held.parcels)
+        if len(slot.outbox):
+            self._crowded(slot)
+
+    def _take_back(self, slot: Slot) -> Held | None:
+        """The batch in an agent's own queue, unless it has just begun it."""
+        held = slot.next
+        if held is None or slot.current is None or len(slot.outbox):
+            return None
+        if self._board.get(slot.row, BATCH) != slot.current.id:
+            return None  # it may not have read the batch before this one: the next message need not be ours
+        try:
+            slot.peer.recv(frames.RECEIVE, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
+        except BlockingIOError:
+            return None
+        slot.next = None
+        del self._ahead[slot.row]
+        self._open[slot.row] = slot
+        return held
