@@ -11,21 +11,17 @@
 
 from __future__ import annotations
 
+import sys as _sys
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING
 
-import engine as _engine
-
-if _Path(_engine.__file__ or "").resolve().parent.parent != _Path(__file__).resolve().parent:
-    raise ImportError(
-        f"a package named 'engine' at {_engine.__file__} hides Shoal's own: "
-        "import shoal before it comes first on sys.path"
-    )
-
-from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
-from engine.runtime.executor import Engine
-from engine.runtime.limits import TooMany
-from engine.runtime.nest import StartError
-from engine.stream.types import Event
+if TYPE_CHECKING:
+    from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
+    from engine.runtime.executor import Engine
+    from engine.runtime.limits import TooMany
+    from engine.runtime.nest import StartError
+    from engine.stream.types import Event
 
 __all__ = [
     "Engine",
@@ -37,3 +33,60 @@ __all__ = [
     "TaskTimeout",
     "TooMany",
 ]
+
+_HERE = _Path(__file__).resolve().parent
+_HOMES = {
+    "Engine": "engine.runtime.executor",
+    "Event": "engine.stream.types",
+    "RemoteError": "engine.runtime.errors",
+    "RemoteTraceback": "engine.runtime.errors",
+    "StartError": "engine.runtime.nest",
+    "TaskPoisoned": "engine.runtime.errors",
+    "TaskTimeout": "engine.runtime.errors",
+    "TooMany": "engine.runtime.limits",
+}
+"""Where each public name is. They are imported when they are asked for: the command must run where a user's own package
+named ``engine`` hides ours.
+"""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _check()
+    found: object = getattr(_import_module(_HOMES[name]), name)
+    globals()[name] = found  # the next time it is simply there
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _check() -> None:
+    """Raise ImportError if another package is called as ours."""
+    import engine
+
+    place = engine.__file__ or next(iter(getattr(engine, "__path__", ())), "")
+    if _Path(place).resolve().parent.parent != _HERE:
+        raise ImportError(
+            f"a package named 'engine' at {place} hides Shoal's own, which must come before it on sys.path"
+        )
+
+
+def main() -> None:
+    """Run the command ``shoal``, whatever else is called ``engine`` here."""
+    if "engine" not in _sys.modules:
+        # As in `engine.procs.boot`: loaded from its place, not looked up, so nothing on the path can hide it.
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        folder = _HERE / "engine"
+        spec = spec_from_file_location("engine", folder / "__init__.py", submodule_search_locations=[str(folder)])
+        if spec is not None and spec.loader is not None:
+            module = module_from_spec(spec)
+            _sys.modules["engine"] = module
+            spec.loader.exec_module(module)
+    _check()
+    from engine.cli.main import main as run
+
+    run()

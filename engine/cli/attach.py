@@ -34,7 +34,7 @@ def attach(run: str | None) -> None:
     else:
         _fail("no run is going on")
     path: Path = found[0]
-    from tui.app import run as show
+    from engine.cli.view import show
 
     try:
         how = show(path)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
+import resource
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +29,10 @@ from engine.stream.types import Event, Frame
 _LINE_SECONDS: Final = 10.0
 """Seconds between progress lines where stderr is no terminal."""
 _SCREEN_SECONDS: Final = 5.0
+_READER_LEFT: Final = 141
+"""As a shell tells of a program that SIGPIPE ended."""
+_PATIENCE: Final = 2.0
+"""Seconds that the database may take in the end before it is said what is waited for."""
 
 
 def say(text: str) -> None:
@@ -49,9 +57,13 @@ def duration(seconds: float | None) -> str:
 class Reporter:
     """Tells of progress: one line that is rewritten on a terminal, a line now and then elsewhere, JSON lines if asked
     for.
+
+    Attributes:
+        failed: why data can't be written to stdout any more; its reader may have left.
     """
 
     def __init__(self, as_json: bool, quiet: bool) -> None:
+        self.failed: OSError | None = None
         self._json = as_json
         self._quiet = quiet
         self._terminal = not as_json and not quiet and sys.stderr.isatty()
@@ -70,7 +82,15 @@ class Reporter:
 
     def line(self, data: dict[str, Any]) -> None:
         """One line of data on stdout."""
-        print(to_json(data), flush=True)
+        self.text(to_json(data))
+
+    def text(self, text: str) -> None:
+        """Text on stdout. It does not raise: in the middle of a run nobody could do anything about it."""
+        if self.failed is None:
+            try:
+                print(text, flush=True)
+            except OSError as error:
+                self.failed = error
 
     def frame(self, frame: Frame) -> None:
         """Show progress."""
@@ -136,8 +156,36 @@ class _Interrupts:
                 signal.signal(number, signal.SIG_IGN if self.count else handler)
 
 
-def run_headless(spec: RunSpec, options: dict[str, Any]) -> int:
-    """Run a spec to its end; the exit code. Raises what `Run` and `Driver` raise before anything has run."""
+class _GiveUp:
+    """Whether to wait for the database no longer; asked again and again, it says once what is waited for.
+
+    Who has stopped the run at once, by the second ctrl-c, has not given up its record with that: it gets a moment.
+    """
+
+    def __init__(self, interrupts: _Interrupts) -> None:
+        self._interrupts = interrupts
+        self._before = interrupts.count
+        self.given_up = False
+        self._since = time.monotonic()
+        self._said = False
+
+    def __call__(self) -> bool:
+        late = time.monotonic() - self._since > _PATIENCE
+        if late and not self._said:
+            self._said = True
+            say("waiting for the database")
+        count = self._interrupts.count
+        self.given_up = count >= 2 and (late or count > self._before)
+        return self.given_up
+
+
+def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]) -> int:
+    """Run a spec to its end; the exit code. Raises what `Run` and `Driver` raise before anything has run.
+
+    `inputs` are files it reads, as paths or descriptors: results are never written over them.
+    """
+    _more_descriptors()
+    _data_on_stdout()
     pools = [PoolSpec(pool.name, pool.agents or cores(), pool.shards) for pool in spec.pools]
     image = Image(
         preload=[name for pool in spec.pools for name in pool.preload],
@@ -145,18 +193,16 @@ def run_headless(spec: RunSpec, options: dict[str, Any]) -> int:
         warm=[pool.warmup for pool in spec.pools if pool.warmup],
         path=module_path(spec.path),
     )
+    # A result may be of the user's own class, whose module this process must then find; never before our own modules.
+    sys.path.extend(entry for entry in image.path or () if entry not in sys.path)
     serve: int | None = options["serve"]
-    writer = _writer(options["out"])
+    database = _database(options)
+    writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
     reporter = Reporter(options["as_json"], quiet=serve is not None)
-    run_options = RunOptions(spec.name, _database(options), True, list(sys.argv), _config(spec, pools))
+    run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec, pools))
     interrupts = _Interrupts()
     with interrupts.installed():
-        try:
-            run = Run(pools, image, run_options)
-        except BaseException:
-            if writer is not None:
-                writer.close()
-            raise
+        run = Run(pools, image, run_options)
         interrupts.run = run
         try:
             return _drive(run, spec, options, writer, reporter, interrupts)
@@ -191,15 +237,17 @@ def _drive(
     run.fleet.start()
     interrupted = told = announced = False
     while True:
+        _check(run)  # before anything is fed: it would fail task by task, and be written over the results of last time
         if run.fleet.phase == "running":
             driver.feed()
         run.fleet.settle()
         stop = interrupts.count >= 2 or run.stop_asked == "stop"
-        if run.fleet.error is not None:
-            raise SpecError(run.fleet.error)
+        _check(run)
         if not announced and run.fleet.phase == "running":  # before that a bad callable is still a line, and no screen
             announced = True
             _announce(options["serve"], run)
+        if writer is not None and run.fleet.phase == "running" and run.fleet.core.submitted:
+            writer.begin()  # not before: what fails earlier than this leaves the results of last time alone
         if stop:
             interrupted = True
             break
@@ -211,6 +259,8 @@ def _drive(
             run.fleet.drain()
         if writer is not None and writer.failed is not None:
             break
+        if reporter.failed is not None:
+            break
         if driver.over or (run.fleet.core.draining and run.fleet.core.idle):
             break
         if interrupted and not told and options["serve"] is None and not options["as_json"]:
@@ -221,7 +271,12 @@ def _drive(
     reporter.clear()
     if options["serve"] is not None and announced:
         _await_reader(run)
-    return _end(run, driver, options, reporter, interrupted)
+    return _end(run, driver, options, reporter, interrupts, interrupted)
+
+
+def _check(run: Run) -> None:
+    if run.fleet.error is not None:
+        raise SpecError(run.fleet.error)
 
 
 def _await_reader(run: Run) -> None:
@@ -231,9 +286,35 @@ def _await_reader(run: Run) -> None:
         run.step(0.1)
 
 
-def _end(run: Run, driver: Driver, options: dict[str, Any], reporter: Reporter, interrupted: bool) -> int:
+def _broken(driver: Driver, options: dict[str, Any], reporter: Reporter) -> tuple[str | None, bool]:
+    """What ended the run, if something did, and whether the reader of stdout has left: that is no failure."""
+    if driver.problem is not None:
+        return str(driver.problem), False
+    to_file = options["out"] not in (None, "-")
+    failed = driver.writer.failed if driver.writer is not None else None
+    if failed is not None and to_file:
+        return f"can't write {options['out']}: {failed.strerror or failed}", False
+    failed = failed or reporter.failed
+    if failed is None:
+        return None, False
+    if isinstance(failed, BrokenPipeError):
+        return None, True
+    return f"can't write to standard output: {failed.strerror or failed}", False
+
+
+def _end(
+    run: Run,
+    driver: Driver,
+    options: dict[str, Any],
+    reporter: Reporter,
+    interrupts: _Interrupts,
+    interrupted: bool,
+) -> int:
     core = run.fleet.core
-    broken = driver.problem or (driver.writer.failed if driver.writer is not None else None)
+    if driver.writer is not None:
+        driver.writer.close()  # a full disk may show here, and not before
+    broken, left = _broken(driver, options, reporter)
+    interrupted = interrupted or (left and not driver.over)
     status = "interrupted" if interrupted else "failed" if broken or core.failed or core.cancelled else "done"
     run.sampler.end()
     seconds = run.sampler.elapsed
@@ -245,21 +326,28 @@ def _end(run: Run, driver: Driver, options: dict[str, Any], reporter: Reporter, 
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.board.rows,
         "restarts": core.restarts, "redelivered": core.redelivered,
     }  # fmt: skip
-    run.finish(status, summary)
-    if driver.writer is not None:
-        driver.writer.close()
+    give_up = _GiveUp(interrupts)
+    run.finish(status, summary, give_up)
     if not options["as_json"] and (core.submitted or broken is None):
         _tell(summary, options)
         for value in driver.reports:
-            print(report_text(value), flush=True)
+            reporter.text(report_text(value))
     if broken is not None:
         say(f"shoal: {broken}")
     if options["as_json"]:
         report = {"report": driver.reports[0]} if driver.reports else {}
         reporter.line({"event": "summary", **summary, **report})
+    if broken is None:  # the very last words may fail, too
+        broken, left = _broken(driver, options, reporter)
+        if broken is not None:
+            say(f"shoal: {broken}")
+    if left:
+        return _READER_LEFT
     if broken is not None:
         return 2
-    if interrupted:
+    if give_up.given_up:
+        say("shoal: interrupted: the database has not got all of this run")
+    if interrupted or give_up.given_up:
         return 130
     return 1 if core.failed or core.cancelled else 0
 
@@ -288,15 +376,62 @@ def _announce(serve: int | None, run: Run) -> None:
             os.close(serve)
 
 
-def _writer(out: str | None) -> OrderedWriter | None:
+def _more_descriptors() -> None:
+    """Allow this process as many descriptors as it may have: large arguments and results take one each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _data_on_stdout() -> None:
+    """Data is UTF-8, wherever it is written."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _writer(out: str | None, kept: list[str | int]) -> OrderedWriter | None:
+    """Who writes results to `out`, which must be none of the files `kept`. Nothing is written, or made, by this."""
     if out is None:
         return None
     if out == "-":
         return OrderedWriter(None, sys.stdout)
+    for other in kept:
+        if _same_file(out, other):
+            name = "standard input" if isinstance(other, int) else other
+            raise SpecError(f"--out {out} would overwrite {name}, which this run uses")
     try:
-        return OrderedWriter(Path(out))
+        _check_writable(Path(out))
     except OSError as error:
         raise SpecError(f"can't write {out}: {error.strerror or error}") from None
+    return OrderedWriter(Path(out))
+
+
+def _same_file(out: str, other: str | int) -> bool:
+    """Whether they are one file, or would be once they are made."""
+    if isinstance(other, str) and os.path.realpath(out) == os.path.realpath(other):
+        return True
+    try:
+        found = os.stat(out)
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.stat(other))
+    except OSError:  # at least one is not there
+        return False
+
+
+def _check_writable(path: Path) -> None:
+    """Raise OSError if a file can't be written to, or made. It stays as it is, and absent if it is."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        folder = Path(os.path.realpath(path)).parent  # of a link that leads nowhere yet, too
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+        return
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        path.open("ab").close()
+    elif not os.access(path, os.W_OK):  # a pipe is not opened for a try: its reader would see it end
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _database(options: dict[str, Any]) -> Path | None:
@@ -324,6 +459,10 @@ def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
 
 
 def module_path(extra: list[str]) -> list[str]:
-    """Where agents find modules: the working folder, a plan's folder, then as in this process."""
+    """Where agents find modules: the working folder, a plan's folder, then as in this process. Raises `SpecError`."""
     rest = [entry for entry in sys.path if entry]
-    return list(dict.fromkeys([os.getcwd(), *extra, *rest]))
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise SpecError("the working folder has been deleted: change to another one") from None
+    return list(dict.fromkeys([here, *extra, *rest]))

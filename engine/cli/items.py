@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import queue
+import select
 import stat
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.runtime.driver import NOTHING_YET
 
 _WAITING_LINES: Final = 10_000
 _SNIFF: Final = 8192
+_READ: Final = 1 << 16
 
 
 def _decoder(name: str) -> Callable[[Iterator[tuple[int, str]]], Iterator[Any]]:
@@ -114,11 +116,13 @@ class FileItems:
 class StdinItems:
     """Items from standard input, one a line, as they come: it may never end.
 
-    A thread waits for it, so that the loop does not.
+    A thread waits for it, so that the loop does not. It reads the descriptor, not ``sys.stdin``: whoever waits in a
+    buffered file holds its lock, and an interpreter that ends meanwhile aborts.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], descriptor: int = 0) -> None:
         """`wake` is called when there is something after there was nothing."""
+        self._descriptor = descriptor
         self._queue: queue.Queue[str | SpecError | None] = queue.Queue(_WAITING_LINES)
         self._wake = wake
         threading.Thread(target=self._read, name="shoal-stdin", daemon=True).start()
@@ -126,7 +130,7 @@ class StdinItems:
     def _read(self) -> None:
         number, none = 0, True
         try:
-            for number, raw in enumerate(sys.stdin.buffer, 1):
+            for number, raw in enumerate(self._raw_lines(), 1):
                 text = _text(number, raw)
                 if not text:
                     continue
@@ -137,12 +141,33 @@ class StdinItems:
         except UnicodeDecodeError:
             self._queue.put(SpecError(f"standard input, line {number}: not UTF-8 text"))
             none = False
-        except (OSError, ValueError):  # closed
-            pass
+        except OSError as error:  # what was read so far is not all there is
+            self._queue.put(SpecError(f"standard input: {error.strerror or error}"))
+            none = False
         if none:
             self._queue.put(SpecError("no items on standard input"))
         self._queue.put(None)
         self._wake()
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        """Lines with neither delay nor their ends; the last one counts without an end, too."""
+        parts: list[bytes] = []  # of a line that is longer than one read
+        while True:
+            try:
+                data = os.read(self._descriptor, _READ)
+            except BlockingIOError:  # whoever shares the pipe with us made it so
+                select.select([self._descriptor], [], [])
+                continue
+            if not data:
+                break
+            first, *rest = data.split(b"\n")
+            parts.append(first)
+            if rest:
+                yield b"".join(parts)
+                yield from rest[:-1]
+                parts = [rest[-1]]
+        if last := b"".join(parts):
+            yield last
 
     def __iter__(self) -> Iterator[Any]:
         while True:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -71,9 +74,18 @@ def shoal() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 well, 1 some task failed, 2 bad input or usage, 130 interrupted."""
+    """Run the command line. Exit codes: 0 well, 1 some task failed, 2 bad input or usage, 130 interrupted, 141 the
+    reader of the output has left.
+    """
+    _tidy_streams()
+    _tidy_signals()
+    raise SystemExit(_flushed(_run()))
+
+
+def _run() -> int:
+    stdout = sys.stdout
     try:
-        code = shoal(prog_name="shoal", standalone_mode=False)
+        code: int = shoal(prog_name="shoal", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = 2
@@ -86,6 +98,62 @@ def main() -> None:
     except click.Abort:
         code = 130
     except BrokenPipeError:  # the reader of our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    raise SystemExit(code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EBADF, errno.EIO):
+            raise
+        click.echo(f"shoal: {error.strerror}", err=True)
+        code = 2
+    except SystemExit:
+        # click's answer to a reader that has left is 1, which says here that a task has failed.
+        if sys.stdout is not stdout:  # it has put something around it
+            return 141
+        raise
+    return code
+
+
+def _tidy_streams() -> None:
+    """Give standard streams that were closed when we were started to /dev/null: nothing else may get their numbers.
+
+    What can't be encoded is escaped: better than a traceback in the place of a name.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, flags)  # the lowest free number, which is this one
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _tidy_signals() -> None:
+    """Signals as we need them, whatever was inherited: children are waited for, and ctrl-c arrives."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
+
+
+def _flushed(code: int) -> int:
+    """The exit code, after what is still to be written. The interpreter's own attempt at exit must not fail again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+            if stream is sys.stderr:
+                continue
+            if error.errno == errno.EPIPE:
+                code = 141
+            elif code == 0:
+                click.echo(f"shoal: can't write to standard output: {error.strerror}", err=True)
+                code = 2
+    return code

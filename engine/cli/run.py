@@ -100,11 +100,20 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
         else:
             from engine.cli.headless import run_headless
 
-            code = run_headless(spec, options)
+            code = run_headless(spec, options, _inputs(what, options))
     except (SpecError, TooMany, StartError, UnsafeFolder) as error:
         click.echo(f"shoal: {error}", err=True)
         code = 2
     ctx.exit(code)
+
+
+def _inputs(what: tuple[str, ...], options: dict[str, Any]) -> list[str | int]:
+    """Files that a run reads, as paths or descriptors: results must not be written over them."""
+    if options["items"] == "-":
+        return [0]
+    if options["items"]:
+        return [options["items"]]
+    return [what[0]]  # a plan
 
 
 def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> RunSpec:

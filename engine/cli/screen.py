@@ -69,7 +69,7 @@ def _address(reading: int, process: subprocess.Popen[bytes]) -> Path | None:
 
 
 def _watch(path: Path, process: subprocess.Popen[bytes], log: int) -> int:
-    from tui.app import run as show
+    from engine.cli.view import show
 
     try:
         how = show(path)

@@ -155,7 +155,9 @@ class Core(Ledger):
             return
         shard = self.shards[agent.shard]
         pool = self.pools[shard.pool]
+        began = agent.proven
         for batch_id, running in batches:
+            began = began or running >= 0
             self._lost(batch_id, running, why, text)
         self._down(agent)
         if shard.batches and not shard.up:
@@ -163,7 +165,7 @@ class Core(Ledger):
         if why == "stopped":
             agent.stopped = True
             return
-        agent.early_deaths = 0 if agent.proven else agent.early_deaths + 1
+        agent.early_deaths = 0 if began else agent.early_deaths + 1
         agent.proven = False
         if pool.broken is not None:
             return

@@ -30,7 +30,7 @@ class Agent:
     generation: int = 1
     up: bool = False
     proven: bool = False
-    """This one has finished a task: its death is no sign of a pool that can't start."""
+    """This one has finished a task: its death is no sign of a pool that can't start. Nor is a death within a task."""
     early_deaths: int = 0
     """In a row, before a first task."""
     stopped: bool = False

@@ -52,7 +52,10 @@ _QUIET_NS: Final = 5_000_000
 """No second bell within this time: the host looks by itself soon enough."""
 _AGAIN: Final = 0.005
 """Seconds until a message is tried again that the kernel had no memory or no room for descriptors for."""
+# What a failed task may say: all of it, beside a group's other outcomes, must fit a frame.
+_NAME_MAX: Final = 200
 _TEXT_MAX: Final = 16 << 10
+_DETAIL_MAX: Final = 24 << 10
 _EXCEPTION_MAX: Final = 32 << 10
 
 _clock = time.monotonic_ns
@@ -83,8 +86,13 @@ def _apply(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     return call(*args, **kwargs)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT_MAX else f"{text[: _TEXT_MAX // 2]}\n[...]\n{text[-_TEXT_MAX // 2 :]}"
+def _cut(text: str, limit: int) -> str:
+    """Beginning and end of a text, about `limit` bytes of UTF-8 in all; surrogates are escaped."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode()
+    head, tail = data[: limit // 2].decode("utf-8", "ignore"), data[-limit // 2 :].decode("utf-8", "ignore")
+    return f"{head}\n[... {len(data) - limit:,} bytes ...]\n{tail}"
 
 
 def failure(offset: int, kind: str, error: BaseException) -> frames.Failure:
@@ -97,7 +105,8 @@ def failure(offset: int, kind: str, error: BaseException) -> frames.Failure:
         told = "".join(traceback.format_exception(error))
     except BaseException:
         told = ""
-    pickled, detail = b"", {}
+    pickled: bytes = b""
+    detail: dict[str, Any] = {}
     if isinstance(error, command.CommandFailed):
         kind, detail, told = error.kind, error.detail, error.detail.get("stderr", "")
     else:
@@ -108,8 +117,9 @@ def failure(offset: int, kind: str, error: BaseException) -> frames.Failure:
             pickled = b""
     if len(pickled) > _EXCEPTION_MAX:
         pickled = b""
-    clean = [text.encode("utf-8", "backslashreplace").decode() for text in (type(error).__name__, message, told)]
-    return frames.Failure(offset, kind, clean[0], _cut(clean[1]), _cut(clean[2]), pickled, detail)
+    detail = {key: _cut(value, _DETAIL_MAX) if isinstance(value, str) else value for key, value in detail.items()}
+    name = _cut(type(error).__name__, _NAME_MAX)
+    return frames.Failure(offset, kind, name, _cut(message, _TEXT_MAX), _cut(told, _TEXT_MAX), pickled, detail)
 
 
 class Agent:
@@ -127,6 +137,11 @@ class Agent:
         self._functions: dict[int, _Function] = {}
         self._belled = 0
         self._reported = 0
+        self._forked = False
+        os.register_at_fork(after_in_child=self._mark_forked)
+
+    def _mark_forked(self) -> None:
+        self._forked = True
 
     def serve(self) -> None:
         """Work until the host is gone."""
@@ -235,6 +250,8 @@ class Agent:
                 results.append(value)
                 del value
             del item
+            if self._forked:  # a task's own fork has come back from it: it is no agent, and must not go on as one
+                os._exit(0)
             now = _clock()
             took = now - t
             times.append(took)

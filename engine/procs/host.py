@@ -19,10 +19,10 @@ from typing import Final
 
 from engine.procs import agent as agents
 from engine.procs import system
-from engine.procs.output import Outputs
+from engine.procs.output import LINES_A_FRAME, Outputs
 from engine.procs.queue import ShardQueue
 from engine.procs.ring import Reader, RingBroken
-from engine.procs.scoreboard import BATCH, CELLS, GENERATION, GROUP, MEMORY, OFFSET, PID, START, STATE, Scoreboard
+from engine.procs.scoreboard import BATCH, CELLS, GENERATION, GROUP, HEAD, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.slots import Held, Slot
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
@@ -180,8 +180,8 @@ class Host:
             self._came_up = []
         outputs = self._outputs
         while outputs.lines or outputs.dropped:
-            lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in outputs.lines[:32]]
-            del outputs.lines[:32]  # 32 lines of 4 KiB fit a frame
+            lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in outputs.lines[:LINES_A_FRAME]]
+            del outputs.lines[:LINES_A_FRAME]
             self._send(frames.encode(frames.Output(lines, outputs.dropped)))
             outputs.dropped = 0
 
@@ -232,11 +232,25 @@ class Host:
     # -- agents: life --------------------------------------------------------------------------------------------------
 
     def _from_agent(self, slot: Slot) -> None:
+        """Take what an agent has said, by its channel and by its ring, in the order in which it said it.
+
+        The ring only up to where it stood before the channel was read: what went through the channel before that is
+        then among what is read, and says itself where in the ring it belongs.
+        """
+        head = self._board.get(slot.row, HEAD)
+        try:
+            self._hear(slot)
+        except (ValueError, IndexError) as error:  # user code has written to a descriptor that it found
+            slot.told = f"its channel holds what no agent writes: {error}"
+            self._kill(slot, "")
+        self._drain(slot, head)
+
+    def _hear(self, slot: Slot) -> None:
         while (received := slot.receiver.receive()) is not None:
             view, parcels = received
             kind = view[0]
             if kind == agents.BELL:
-                self._drain(slot)
+                pass  # it only wakes us
             elif kind == frames.RECORD:
                 self._drain(slot, int.from_bytes(view[1:9], "little"))
                 self._flush()
@@ -287,7 +301,7 @@ class Host:
         now_ns = time.monotonic_ns()
         for slot in list(self._slots.values()):
             if slot.reader.pending():
-                self._drain(slot)
+                self._from_agent(slot)
             current = slot.current
             if current is not None and current.timeout and not slot.doomed:
                 base = slot.row * CELLS
@@ -313,7 +327,10 @@ class Host:
         base = slot.row * CELLS
         cells = self._board.cells
         self._end_groups(slot)
-        _, status = os.waitpid(slot.pid, 0)
+        try:
+            _, status = os.waitpid(slot.pid, 0)
+        except ChildProcessError:  # somebody has reaped it
+            status = signal.SIGKILL
         for fd in self._outputs.fds:
             self._outputs.read(fd, int(time.monotonic()))
         running = cells[base + BATCH], int(cells[base + OFFSET]) - 1
@@ -359,6 +376,16 @@ class Host:
                 return
             os.waitpid(found.si_pid, os.WNOHANG)
 
+    def _end_orphans(self, deadline: float) -> None:
+        """Kill and reap what tasks have left behind in groups of their own: their children become ours, and so on."""
+        while (left := system.children(self._pid)) and time.monotonic() < deadline:
+            for child in left:
+                try:
+                    os.kill(child, signal.SIGKILL)
+                    os.waitpid(child, 0)
+                except (ProcessLookupError, ChildProcessError):
+                    pass
+
     def _end(self) -> None:
         """End every agent: the idle ones by closing their channel, whatever is left by force."""
         for slot in self._slots.values():
@@ -376,11 +403,7 @@ class Host:
             self._end_groups(slot)
             os.waitpid(slot.pid, 0)
             self._board.set(slot.row, STATE, 0)
-        for child in system.children(self._pid):
-            try:
-                os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        self._end_orphans(time.monotonic() + _STOP_GRACE)
         try:
             self._outputs.finish()  # what they wrote last is told, too
             self._report()

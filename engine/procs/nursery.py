@@ -20,6 +20,7 @@ import sys
 import time
 from typing import Any
 
+import msgspec
 import multiprocess
 
 from engine.procs import boot, host, system
@@ -104,9 +105,12 @@ class Nursery:
     def _start(self, frame: frames.StartHost, parcels: list[Parcel]) -> int | None:
         assert self._board is not None
         end = socket.socket(fileno=os.dup(parcels[0].fd))
+        config = frame.config
+        if len(parcels) > 1:
+            config = msgspec.structs.replace(config, initializer=parcels[1].load())
         try:
-            board = Scoreboard(self._board.fd, frame.config.rows, frame.config.capacity)
-            process = self._context.Process(target=host.main, args=(end, frame.config, board))
+            board = Scoreboard(self._board.fd, config.rows, config.capacity)
+            process = self._context.Process(target=host.main, args=(end, config, board))
             process.start()
         except OSError as error:
             self._answer(frames.HostStarted(frame.shard, 0, f"can't fork a host: {error.strerror or error}"))
@@ -122,7 +126,8 @@ class Nursery:
         shard, process = self._hosts.pop(pidfd)
         os.close(pidfd)
         process.join()
-        self._answer(frames.HostExited(shard, process.pid, process.exitcode))
+        status = process.exitcode if process.exitcode is not None else -signal.SIGKILL
+        self._answer(frames.HostExited(shard, process.pid, status))
         process.close()
 
 
@@ -174,6 +179,8 @@ def main() -> None:
     """Be the nursery; the descriptor of its channel is the one argument."""
     sock = socket.socket(fileno=int(sys.argv[0] if sys.argv else 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a whole group at most: the engine decides what an interrupt means
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by a caller, it would be for us: and exit codes be lost
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:  # a host has three descriptors an agent
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -18,10 +18,21 @@ LINE_MAX: Final = 4096
 """Bytes kept of one line."""
 LINES_PER_SECOND: Final = 500
 """Lines of one host that are passed on in a second; the others are counted."""
+LINES_A_FRAME: Final = 32
+"""Lines that fit a frame, at their longest."""
+WORDS_MAX: Final = 8192
+"""Bytes of a process's last words."""
+_WORD_MAX: Final = 500
 _WORDS: Final = 32
 """Lines of stderr kept for each process, in case they were its last."""
 _PROCESSES: Final = 8192
 """Processes whose words are kept, those that wrote last: nobody asks for those of a child that a task started."""
+
+
+def cut(text: str, limit: int) -> str:
+    """The beginning of a text, at most `limit` bytes of UTF-8: what is escaped grows, and a frame has an end."""
+    data = text.encode("utf-8", "backslashreplace")
+    return data[:limit].decode("utf-8", "ignore") if len(data) > limit else text
 
 
 class Outputs:
@@ -96,10 +107,10 @@ class Outputs:
             self._line(pid, stream, piece)
 
     def _line(self, pid: int, stream: int, raw: bytes) -> None:
-        line = raw[:LINE_MAX].decode("utf-8", "backslashreplace").rstrip("\r")
+        line = cut(raw[:LINE_MAX].decode("utf-8", "backslashreplace").rstrip("\r"), LINE_MAX)
         if stream == 2:
             words = self._words.pop(pid, None) or deque(maxlen=_WORDS)
-            words.append(line)
+            words.append(line[:_WORD_MAX])
             self._words[pid] = words
             if len(self._words) > _PROCESSES:
                 del self._words[next(iter(self._words))]
@@ -115,4 +126,4 @@ class Outputs:
             rest = self._partial.pop((pid, stream), None)
             if rest:
                 self._line(pid, stream, bytes(rest))
-        return "\n".join(self._words.pop(pid, ()))
+        return cut("\n".join(self._words.pop(pid, ())), WORDS_MAX)

@@ -41,26 +41,36 @@ class Control:
 
     def __init__(self, loop: Loop, hello: Hello, command: Callable[[Command], None]) -> None:
         """Raises OSError where the socket can't be made."""
-        folder = places.runtime_folder()
-        places.sweep(folder)
-        self.path: Path = folder / f"{hello.run}.sock"
         self._loop = loop
         self._hello = hello
         self._command = command
         self._readers: dict[int, _Reader] = {}
         self._recent: deque[bytes] = deque(maxlen=_RECENT)
         self._last_frame: bytes | None = None
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.setblocking(False)
-        # Under another name until it listens: a bound socket that does not would look like a dead engine's.
-        draft = self.path.with_suffix(".new")
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
-        self._listener.bind(str(draft))
-        os.chmod(draft, 0o600)  # the folder is 0700: nobody else could have come in between
-        self._listener.listen(64)
-        os.rename(draft, self.path)
+        self._listener, self.path = self._listen(hello.run)
         loop.watch(self._listener.fileno(), self._join)
+
+    @staticmethod
+    def _listen(run: str) -> tuple[socket.socket, Path]:
+        while True:
+            folder = places.runtime_folder()
+            places.sweep(folder)
+            # Under another name until it listens: a bound socket that does not would look like a dead engine's.
+            path, draft = folder / f"{run}.sock", folder / f"{run}.new"
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                listener.setblocking(False)
+                listener.bind(str(draft))
+                os.chmod(draft, 0o600)  # the folder is 0700: nobody else could have come in between
+                listener.listen(64)
+                os.rename(draft, path)
+            except FileNotFoundError:  # the last of the other engines has just taken the folder away
+                listener.close()
+            except OSError:
+                listener.close()
+                raise
+            else:
+                return listener, path
 
     @property
     def watched(self) -> bool:

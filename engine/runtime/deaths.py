@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from engine.procs.ring import Reader, RingBroken
 from engine.procs.scoreboard import BATCH, GROUP, OFFSET, PID, STATE, Scoreboard
@@ -33,6 +33,16 @@ def how(status: int) -> str:
             name = f"signal {-status}"
         return f"was killed by {name}"
     return f"exited with code {status}"
+
+
+def details(down: frames.AgentDown) -> dict[str, Any]:
+    """What is known of an agent's end, for programs."""
+    found: dict[str, Any] = {"pid": down.pid, "status": down.status, "why": down.why or "died"}
+    if down.words:
+        found["words"] = down.words
+    if down.memory:
+        found["memory"] = down.memory
+    return found
 
 
 def describe(down: frames.AgentDown) -> str:

@@ -11,7 +11,7 @@ from engine.core.tasks import Options
 from engine.plan.steps import RunSpec, SpecError, Step
 from engine.procs.agent import COMMAND
 from engine.runtime.jobs import Group, Items, Job
-from engine.runtime.results import OrderedWriter, row, value_of
+from engine.runtime.results import OrderedWriter, Unreadable, row, to_json, value_of
 from engine.runtime.run import Run
 from engine.wire import frames, values
 
@@ -68,9 +68,9 @@ class _Sink:
                 continue
             failure = group.failures.get(index)
             if opened.keep:
-                opened.kept_values[self._base + index] = None if failure else value_of(item, group.parcels)
+                opened.kept_values[self._base + index] = None if failure else driver.read(item, group)
             if opened.step.report and failure is None:
-                driver.reports.append(value_of(item, group.parcels))
+                driver.reports.append(driver.read(item, group))
             if driver.writer is not None:
                 line = row(self._base + index, driver.label(opened), item, group.parcels, failure)
                 driver.writer.put(self._first_line + index, line)
@@ -106,6 +106,7 @@ class Driver:
         self.reports: list[Any] = []
         self.problem: SpecError | None = None
         self._lines = 0
+        self._told_unreadable = False
         self._pools = {pool.name: number for number, pool in enumerate(spec.pools)}
         self._waiting = list(spec.steps)
         self._steps: dict[str, _Open] = {}
@@ -116,6 +117,17 @@ class Driver:
     def label(self, opened: _Open) -> str | None:
         """Name of a step in a results file, None where there is only one."""
         return opened.step.name if len(self._spec.steps) > 1 else None
+
+    def read(self, item: Any, group: Group) -> Any:
+        """The value of a result; None, and once a warning, for one that can't be read in this process."""
+        try:
+            return value_of(item, group.parcels)
+        except Unreadable as error:
+            if not self._told_unreadable:
+                self._told_unreadable = True
+                text = f"a result can't be read here, and counts as None: {error}"
+                self._run.fleet.event("warning", "result.unreadable", text)
+            return None
 
     @property
     def over(self) -> bool:
@@ -176,8 +188,8 @@ class Driver:
         star = step.command is not None or step.keywords or step.gather is not None
         if step.command is not None:
             held = [
-                values.hold(((None if text is None else str(text), opened.submitted + n), {}))
-                for n, text in enumerate(found, 1)
+                values.hold(((None if item is None else command_text(item), opened.submitted + n), {}))
+                for n, item in enumerate(found, 1)
             ]
         elif step.keywords:
             held = [values.hold(((), keywords)) for keywords in found]
@@ -210,6 +222,14 @@ class _NothingYet:
 
 
 NOTHING_YET: Final = _NothingYet()
+
+
+def command_text(item: Any) -> str:
+    """An item as a command gets it: text as it is, anything else as compact JSON, which other programs can read."""
+    if isinstance(item, str):
+        return item
+    text = to_json(item)
+    return str(json.loads(text)) if text.startswith('"') else text  # a date, say: JSON would only put quotes around it
 
 
 def _mean_bytes(held: list[Any]) -> int:

@@ -24,7 +24,7 @@ from engine.runtime.fleet import PoolSpec
 from engine.runtime.futures import MapChunk, TaskFuture
 from engine.runtime.limits import cores
 from engine.runtime.nest import Image, StartError
-from engine.runtime.run import Run, RunOptions
+from engine.runtime.run import ControlError, Run, RunOptions
 from engine.runtime.worker import CHUNK, Call, Chunk, Worker
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
@@ -101,7 +101,7 @@ class Engine(Executor):
         pools = [PoolSpec("main", self._max_workers, shards)]
         try:
             run = Run(pools, image, run_options)
-        except UnsafeFolder:  # then nobody can attach; that is no reason not to work
+        except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
             run_options.control = False
             run = Run(pools, image, run_options)
         if on_event is not None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import logging
+import os
+import signal
+import struct
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -15,15 +20,18 @@ from engine.core.actions import Action, Happened, RangeOver, Recall, Send, Spawn
 from engine.core.core import Core
 from engine.procs import scoreboard
 from engine.procs.scoreboard import PID, Scoreboard
-from engine.runtime import deaths, limits
+from engine.runtime import deaths, groups, limits
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
-from engine.runtime.nest import Image, Nest, StartError
-from engine.stream.types import Event, Level
+from engine.runtime.nest import Image, Nest, StartError, Wire
+from engine.stream.types import UNREADABLE, Event, Level
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
 
 Phase = Literal["new", "preparing", "running", "closed"]
+
+_NURSERY_DEATHS: Final = 5
+"""In a row, before it had prepared, after which there is no point in another."""
 
 
 @dataclass(slots=True)
@@ -35,19 +43,8 @@ class PoolSpec:
     shards: int | None = None
 
 
-@dataclass(slots=True)
-class Wire:
-    """The engine's side of one host."""
-
-    shard: int
-    sock: Any
-    receiver: channel.Receiver
-    outbox: channel.Outbox
-    nest: Nest
-    """The nursery that forked it, which alone can tell how it ended."""
-    pid: int = 0
-    closed: bool = False
-    defined: set[int] = field(default_factory=set)
+def _key(reference: str, body: bytes) -> tuple[str, bytes]:
+    return reference, hashlib.sha256(body).digest() if len(body) > 64 else body
 
 
 class Fleet:
@@ -77,6 +74,8 @@ class Fleet:
         """Called with (range, first, count, kind, text) of tasks that the core ended, before the sink."""
         self.attempts: list[Callable[[int, int, int, int, int, str, str], None]] = []
         """Called with (range, index, attempt, row, pid, kind, text) of every attempt that came to nothing."""
+        self.by_value = 0
+        """Functions defined by their pickle."""
         self.error: str | None = None
         """Why the fleet can't run at all."""
         self._control = control
@@ -89,9 +88,10 @@ class Fleet:
         self._wires: dict[int, Wire] = {}
         self._jobs: dict[int, Job] = {}
         self._definitions: dict[int, tuple[bytes, list[Parcel]]] = {}
-        self._known: dict[str | bytes, int] = {}
+        self._known: dict[tuple[str, bytes], int] = {}
         self._events = 0
         self._closed = False
+        self._nursery_deaths = 0
         self._waiting_hosts: list[StartHost] = []
         for pool, count in zip(pools, shards, strict=True):
             self.core.add_pool(pool.name, pool.agents, min(count, pool.agents))
@@ -156,10 +156,13 @@ class Fleet:
             received = wire.receiver.receive()
         except channel.Closed:
             return False
+        except ValueError:
+            return True
         if received is not None and received[0][0] != frames.RECORD:
-            frame = frames.from_host.decode(received[0])
-            if isinstance(frame, frames.Output):
-                self._host_said(wire, frame)
+            with contextlib.suppress(*UNREADABLE):
+                frame = frames.from_host.decode(received[0])
+                if isinstance(frame, frames.Output):
+                    self._host_said(wire, frame)
         return True
 
     def close(self) -> None:
@@ -176,20 +179,17 @@ class Fleet:
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
-    def define(self, function: Callable[..., Any] | str, body: bytes = b"") -> int:
-        """The number of a function: a callable, or a reference with its body.
+    def knows(self, reference: str, body: bytes) -> bool:
+        """Whether such a function has a number."""
+        return _key(reference, body) in self._known
 
-        Raises what pickling a callable raises.
-        """
-        reference = function if isinstance(function, str) else values.by_reference(function) or ""
-        if not reference:
-            import cloudpickle
-
-            body = cloudpickle.dumps(function, 5)
-        key = reference + "\0" + body.hex() if reference else body
+    def define(self, reference: str, body: bytes = b"") -> int:
+        """The number of a function: ``module:qualname``, or one of an agent's own with its body, or "" and a pickle."""
+        key = _key(reference, body)
         number = self._known.get(key)
         if number is None:
             number = self._known[key] = len(self._known) + 1
+            self.by_value += not reference
             parcels = [values.parcel(body)] if len(body) > values.LARGE else []
             frame = frames.Define(number, reference, b"" if parcels else body)
             self._definitions[number] = (frames.encode(frame), parcels)
@@ -209,8 +209,12 @@ class Fleet:
         """Tell all listeners that something happened."""
         self._events += 1
         event = Event(self._events, time.time(), level, kind, text, data)
-        for listener in self.listeners:
-            listener(event)
+        for listener in list(self.listeners):
+            try:
+                listener(event)
+            except Exception:
+                self.listeners.remove(listener)
+                logging.getLogger("shoal").exception("a listener of events failed, and hears no more of them")
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
@@ -246,9 +250,7 @@ class Fleet:
             self._put(wire, *self._definitions[job.function])
         parcels: list[Parcel] = []
         column = job.source.column(action.first, action.count, parcels)
-        if len(column) > frames.FRAME_MAX - 1024 or len(parcels) > frames.FDS_MAX:
-            if len(parcels) > frames.FDS_MAX:
-                raise RuntimeError(f"{len(parcels)} large values in one batch")
+        if len(column) > frames.FRAME_MAX - 1024:
             parcels.append(values.parcel(column))
             column = values.encode(len(parcels) - 1)
         work = frames.Work(
@@ -316,6 +318,7 @@ class Fleet:
             self.event("warning", "nursery.threads", text)
             self._again()
         else:
+            self._nursery_deaths = 0
             if self.phase == "preparing":
                 self.phase = "running"
                 self.event("info", "fleet.ready", f"image ready after {frame.seconds:.2f} s")
@@ -340,6 +343,10 @@ class Fleet:
         self._nest = None
         if self.phase == "preparing":
             self._fail(f"the nursery died while it prepared{': ' + log[0] if log else ''}")
+            return
+        self._nursery_deaths += 1
+        if self._nursery_deaths >= _NURSERY_DEATHS:
+            self._fail(f"the nursery died {self._nursery_deaths} times in a row{': ' + log[0] if log else ''}")
             return
         self.event("error", "nursery.died", "the nursery died: starting another")
         for wire in [w for w in self._wires.values() if w.pid == 0 or w.closed]:
@@ -369,62 +376,53 @@ class Fleet:
                 if wire.nest is not self._nest:  # nobody is left to say how it ended
                     self._lost_host(wire, "has ended")
                 return False
+            except ValueError as error:
+                return self._distrust(wire, error)
             if received is None:
                 return True
             view, parcels = received
-            if view[0] == frames.RECORD:
-                self._records(view, parcels)
-            else:
-                self._host_said(wire, frames.from_host.decode(view))
+            try:
+                if view[0] == frames.RECORD:
+                    for row, record in groups.split(view):
+                        self._record(row, record, parcels)
+                else:
+                    self._host_said(wire, frames.from_host.decode(view))
+            except (*UNREADABLE, ValueError, IndexError, struct.error) as error:
+                return self._distrust(wire, error)
         return True
 
-    def _records(self, view: memoryview, parcels: list[Parcel]) -> None:
-        at, end = 1, len(view)
-        while at < end:
-            row = int.from_bytes(view[at : at + 4], "little")
-            size = int.from_bytes(view[at + 4 : at + 8], "little")
-            at += 8
-            self._record(row, bytes(view[at : at + size]), parcels)
-            at += size
+    def _distrust(self, wire: Wire, error: BaseException) -> bool:
+        """A host says what no host of ours says. Its death is the cure: what it had is run again by its successor."""
+        if self._wires.get(wire.shard) is wire:
+            self.event("error", "host.garbage", f"a host sent what can't be read, and is replaced: {error}")
+            if wire.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(wire.pid, signal.SIGKILL)
+        return False
 
     def _record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
-        batch, offset, count, started = frames.HEAD.unpack_from(record)
-        body = frames.outcomes_decoder.decode(memoryview(record)[frames.HEAD.size :])
-        times = memoryview(body.nanoseconds).cast("Q")
-        failed = [f.offset for f in body.errors]
-        out = self.core.batches.get(batch)
-        base = out.first if out is not None else 0
-        accepted = self.core.outcomes(row, batch, offset, count, failed, sum(times))
-        if accepted is None:
+        found = groups.accept(self.core, row, record, parcels)
+        if found is None:
             return
-        failures = {}
-        for found in body.errors:
-            index = base + found.offset
-            if index < accepted.first:
-                continue
-            if index not in accepted.retried:
-                failures[index] = found
-            else:
-                attempt = accepted.attempts.get(index, 1)
-                pid = self.board.get(row, PID)
-                for told in self.attempts:
-                    told(accepted.range, index, attempt, row, pid, found.kind, f"{found.type}: {found.message}")
-        items = values.open_column(body.values, parcels)
-        skip = accepted.skip
-        group = Group(
-            accepted.first, items[skip:] if skip else items, parcels, failures, accepted.retried, accepted.attempts,
-            row, started + sum(times[:skip]), times[skip:],
-        )  # fmt: skip
-        job = self._jobs[accepted.range]
-        if accepted.retried:
-            for index in range(accepted.first, accepted.first + accepted.count):
-                if index not in accepted.retried:
+        number, group = found
+        job = self._jobs[number]
+        if group.retried:
+            for index in range(group.first, group.first + len(group.items)):
+                if index not in group.retried:
                     job.source.release(index, 1)
+            self._tell_retried(number, group)
         else:
-            job.source.release(accepted.first, accepted.count)
+            job.source.release(group.first, len(group.items))
         for recorder in self.recorders:
-            recorder(accepted.range, group)
+            recorder(number, group)
         job.sink.outcomes(group)
+
+    def _tell_retried(self, number: int, group: Group) -> None:
+        pid = self.board.get(group.row, PID)
+        for index, failure in group.retried.items():
+            for told in self.attempts:
+                text = f"{failure.type}: {failure.message}"
+                told(number, index, group.attempts.get(index, 1), group.row, pid, failure.kind, text)
 
     def _blame(self, batches: Iterable[tuple[int, int]], row: int, pid: int, why: str, text: str) -> None:
         """Tell of the attempt that ended with its agent: that of the task that ran."""
@@ -446,12 +444,7 @@ class Fleet:
                 text = deaths.describe(frame)
                 name = self.name(frame.row)
                 if frame.why != "stopped":
-                    data = {"agent": name, "pid": frame.pid, "status": frame.status, "why": frame.why or "died"}
-                    if frame.words:
-                        data["words"] = frame.words
-                    if frame.memory:
-                        data["memory"] = frame.memory
-                    self.event("warning", "agent.died", f"agent {name} {text}", **data)
+                    self.event("warning", "agent.died", f"agent {name} {text}", agent=name, **deaths.details(frame))
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text
                 self.core.agent_down(now, frame.row, frame.generation, frame.batches, frame.why, reason)

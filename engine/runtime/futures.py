@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,17 @@ class TaskFuture(Future[Any]):
         return True
 
 
+def _settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
+    """Give a future its end. What its callbacks raise, SystemExit too, is theirs, and not the end of the engine."""
+    try:
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+    except BaseException:
+        logging.getLogger("shoal").exception("a callback of a future failed")
+
+
 class FutureTasks:
     """Source and sink of one range of submitted tasks."""
 
@@ -79,14 +91,14 @@ class FutureTasks:
                 continue
             failure = group.failures.get(index)
             if failure is not None:
-                future.set_exception(exception_of(failure))
+                _settle(future, None, exception_of(failure))
                 continue
             try:
                 value = values.unwrap(item, group.parcels)
             except BaseException as error:
-                future.set_exception(error)
+                _settle(future, None, error)
             else:
-                future.set_result(value)
+                _settle(future, value, None)
 
     def ended(self, first: int, count: int, kind: str, text: str) -> None:
         """As `jobs.Sink`."""
@@ -99,7 +111,7 @@ class FutureTasks:
                 Future.cancel(future)
                 future.claim()
             elif future.claim():
-                future.set_exception(exception_for(kind, text))
+                _settle(future, None, exception_for(kind, text))
 
     def finished(self, failed: int) -> None:
         """As `jobs.Sink`."""
@@ -131,6 +143,7 @@ class MapChunk:
     """Source and sink of one range of a map: results are read by the thread that iterates, not by the engine's."""
 
     def __init__(self, held: list[Any]) -> None:
+        self.held = held
         self._items = Items(held)
         self._slots: list[Any] = [_PENDING] * len(held)
         self._arrived = threading.Condition()
@@ -162,7 +175,9 @@ class MapChunk:
         """As `jobs.Sink`."""
         error = exception_for(kind, text)
         with self._arrived:
-            self._slots[first : first + count] = [_Failed(error)] * count
+            for index in range(first, first + count):
+                if self._slots[index] is _PENDING:
+                    self._slots[index] = _Failed(error)
             self._arrived.notify_all()
 
     def finished(self, failed: int) -> None:

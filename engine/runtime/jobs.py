@@ -21,8 +21,8 @@ class Group:
     parcels: list[Parcel]
     failures: Mapping[int, frames.Failure]
     """By index, final ones only; their items are None."""
-    retried: frozenset[int]
-    """Indexes that have no outcome yet after all: they run again."""
+    retried: Mapping[int, frames.Failure]
+    """Failures, by index, of tasks that have no outcome yet after all: they run again."""
     attempts: Mapping[int, int]
     row: int
     started: int

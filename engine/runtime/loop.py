@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 from collections.abc import Callable
 
 Handler = Callable[[], None]
@@ -17,6 +18,7 @@ class Loop:
         self._readers: dict[int, Handler] = {}
         self._writers: dict[int, Handler] = {}
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._gate = threading.RLock()  # reentrant: a signal handler may wake while its thread is waking
         self.watch(self._wakeup, self._awake)
 
     def watch(self, fd: int, handler: Handler) -> None:
@@ -40,11 +42,16 @@ class Loop:
             self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
 
     def wake(self) -> None:
-        """Have a `step` that waits in another thread return. Safe from signal handlers too."""
-        try:
-            os.eventfd_write(self._wakeup, 1)
-        except (BlockingIOError, OSError):  # full: it will wake anyway; closed: it has ended
-            pass
+        """Have a `step` that waits in another thread return.
+
+        Safe from signal handlers, and after `close`: then the descriptor's number may be somebody else's.
+        """
+        with self._gate:
+            if self._wakeup >= 0:
+                try:
+                    os.eventfd_write(self._wakeup, 1)
+                except BlockingIOError:  # full: it will wake anyway
+                    pass
 
     def _awake(self) -> None:
         try:
@@ -63,4 +70,6 @@ class Loop:
     def close(self) -> None:
         """Give the descriptors back."""
         self._epoll.close()
-        os.close(self._wakeup)
+        with self._gate:
+            fd, self._wakeup = self._wakeup, -1
+            os.close(fd)

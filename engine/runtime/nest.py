@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from engine.procs import boot
 from engine.runtime.loop import Loop
-from engine.wire import channel, frames
+from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
 
 
@@ -45,6 +49,8 @@ class Nest:
         self._said = said
         self._gone = gone
         ours, theirs = channel.pair()
+        self.prepared = False
+        """It has imported what it was to import."""
         self._log = os.memfd_create("shoal-nursery-log", os.MFD_CLOEXEC)
         try:
             self._process = subprocess.Popen(
@@ -71,7 +77,7 @@ class Nest:
     def prepare(self, image: Image, control: str, board: Parcel, board_bytes: int) -> None:
         """Have it import what the image says; `Prepared` is its answer."""
         frame = frames.Prepare(
-            frames.VERSION, list(image.path if image.path is not None else sys.path), os.getcwd(), os.getpid(), control,
+            frames.VERSION, list(image.path if image.path is not None else sys.path), os.getpid(), control,
             image.preload, image.check, image.warm, image.hints, board_bytes,
         )  # fmt: skip
         self._outbox.put(frames.encode(frame), [board])
@@ -79,8 +85,11 @@ class Nest:
     def start_host(self, shard: int, config: frames.HostConfig) -> socket.socket:
         """Have it fork a host; returns our end of the channel to that host."""
         ours, theirs = channel.pair()
-        parcel = Parcel(theirs.detach())
-        self._outbox.put(frames.encode(frames.StartHost(shard, config)), [parcel])
+        parcels = [Parcel(theirs.detach())]
+        if len(config.initializer) > values.LARGE:
+            parcels.append(values.parcel(config.initializer))
+            config = msgspec.structs.replace(config, initializer=b"")
+        self._outbox.put(frames.encode(frames.StartHost(shard, config)), parcels)
         ours.setblocking(False)
         return ours
 
@@ -92,7 +101,9 @@ class Nest:
     def _read(self) -> None:
         try:
             while (received := self._receiver.receive()) is not None:
-                self._said(frames.from_nursery.decode(received[0]))
+                frame = frames.from_nursery.decode(received[0])
+                self.prepared = self.prepared or isinstance(frame, frames.Prepared)
+                self._said(frame)
         except channel.Closed:
             self._loop.unwatch(self._sock.fileno())
             self._gone()
@@ -100,7 +111,11 @@ class Nest:
     def close(self) -> None:
         """End the nursery and wait for that. Hosts are not ended by it."""
         self._loop.unwatch(self._sock.fileno())
+        with contextlib.suppress(OSError):  # it acts on the connection, even if a fork of the user's holds our end
+            self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
+        if not self.prepared:  # it may be in the middle of an import that never ends
+            self._process.kill()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -109,3 +124,18 @@ class Nest:
         if self._log >= 0:
             os.close(self._log)
             self._log = -1
+
+
+@dataclass(slots=True)
+class Wire:
+    """The engine's side of one host."""
+
+    shard: int
+    sock: Any
+    receiver: channel.Receiver
+    outbox: channel.Outbox
+    nest: Nest
+    """The nursery that forked it, which alone can tell how it ended."""
+    pid: int = 0
+    closed: bool = False
+    defined: set[int] = field(default_factory=set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import platform
@@ -11,6 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from engine.procs import boot
 from engine.runtime.jobs import Group
@@ -24,8 +27,12 @@ from engine.wire import channel, values
 
 _CROWDED: Final = 256
 """Messages that may wait for the recorder before the run is asked to slow down."""
+_LAST_WORDS: Final = 10.0
 _START: Final = 30.0
-_MESSAGE_TASKS: Final = 2000
+_MESSAGE_BYTES: Final = 180_000
+"""Of one message, at the most: a socket of an unprivileged user takes 212,960."""
+_VALUE_BYTES: Final = 128 << 10
+"""Of one result that is recorded; a longer one is only said to be large."""
 
 
 def machine() -> dict[str, Any]:
@@ -94,9 +101,12 @@ class Recording:
 
     def tell(self, message: messages.ToRecorder) -> None:
         """Send a message now or later, in order."""
+        self._send(messages.encode(message))
+
+    def _send(self, data: bytes) -> None:
         if self.lost is not None:
             return
-        self._outbox.put(messages.encode(message))
+        self._outbox.put(data)
         if len(self._outbox):
             self._loop.when_room(self._sock.fileno(), self._room)
 
@@ -119,23 +129,22 @@ class Recording:
         message = messages.Finished(
             job, base + group.first, group.row, started, bytes(group.nanoseconds), results, failures, skipped, attempts
         )
-        if len(failures) > 1:  # tracebacks add up: a message has a limit
-            for at in range(len(results)):
-                self._one(message, at)
-        else:
-            self.tell(message)
+        self._finished(message)
 
-    def _one(self, message: messages.Finished, at: int) -> None:
-        index = message.first + at
-        times = memoryview(message.nanoseconds).cast("Q")
-        self.tell(
-            messages.Finished(
-                message.job, index, message.row, message.started + sum(times[:at]) / 1e9, bytes(times[at : at + 1]),
-                [message.results[at]], [f for f in message.failures if f.index == index],
-                [i for i in message.skipped if i == index],
-                {i: n for i, n in message.attempts.items() if i == index},
-            )
-        )  # fmt: skip
+    def _finished(self, message: messages.Finished) -> None:
+        """Send a group of outcomes, in as many messages as it takes: each has a limit."""
+        data = messages.encode(message)
+        if len(data) <= _MESSAGE_BYTES:
+            self._send(data)
+            return
+        count = len(message.results)
+        if count == 1:
+            short = [messages.Failed(f.index, f.kind, f.type, f.message[:4096], "") for f in message.failures]
+            self._send(messages.encode(msgspec.structs.replace(message, results=[["large", b""]], failures=short)))
+            return
+        half = count // 2
+        for at, stop in ((0, half), (half, count)):
+            self._finished(_part(message, at, stop))
 
     def flush(self) -> int:
         """Have everything so far committed; the number to hand to `committed`."""
@@ -166,17 +175,31 @@ class Recording:
             if self.lost is None:
                 self.lost = "the recorder died"
 
-    def close(self) -> None:
-        """Let it commit and end, and wait for that."""
+    def close(self, given_up: bool = False) -> None:
+        """Let it commit and end, and wait for that; not for long if the user has given it up."""
         self._loop.unwatch(self._sock.fileno())
-        self._sock.setblocking(True)
-        self._outbox.flush()
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(_LAST_WORDS)  # what waits to be sent; unless it is stuck, in which case it is lost
+            self._outbox.flush()
+            self._sock.shutdown(socket.SHUT_WR)  # even if a fork of the user's holds our end
         self._sock.close()
         try:
-            self._process.wait(60)
+            self._process.wait(0.2 if given_up else 60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _part(message: messages.Finished, at: int, stop: int) -> messages.Finished:
+    """Tasks at..stop-1 of a group, as a group."""
+    times = memoryview(message.nanoseconds).cast("Q")
+    first, last = message.first + at, message.first + stop
+    return messages.Finished(
+        message.job, first, message.row, message.started + sum(times[:at]) / 1e9, bytes(times[at:stop]),
+        message.results[at:stop], [f for f in message.failures if first <= f.index < last],
+        [i for i in message.skipped if first <= i < last],
+        {i: n for i, n in message.attempts.items() if first <= i < last},
+    )  # fmt: skip
 
 
 def _storable(item: Any) -> Any:
@@ -185,6 +208,7 @@ def _storable(item: Any) -> Any:
     if item.code != values.PICKLE:
         return ["large", b""]
     try:
-        return ["json", to_json(plain_value(item))]
+        text = to_json(plain_value(item))
     except pickle.UnpicklingError:
         return ["pickle", item.data]
+    return ["json", text] if len(text) <= _VALUE_BYTES // 4 else ["large", b""]

@@ -14,6 +14,10 @@ from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
 
+class Unreadable(Exception):
+    """A result that can't be read in this process. The text is its error, in one line: type and message."""
+
+
 class _Builtins(pickle.Unpickler):
     """Reads pickles of lists, dicts, tuples and sets of plain values; they need no import, and none is made."""
 
@@ -39,7 +43,10 @@ def plain_value(item: Any) -> Any:
 
 
 def value_of(item: Any, parcels: list[Parcel]) -> Any:
-    """The value of an item of a column, with whatever import that takes; its error, as text, where it can't be read."""
+    """The value of an item of a column, with whatever import that takes.
+
+    Raises `Unreadable`, whatever goes wrong: its class may do anything.
+    """
     try:
         return plain_value(item)
     except pickle.UnpicklingError:
@@ -47,7 +54,16 @@ def value_of(item: Any, parcels: list[Parcel]) -> Any:
     try:
         return values.unwrap(item, parcels)
     except BaseException as error:
-        return f"<can't be read here: {type(error).__name__}: {error}>"
+        raise Unreadable(_told(error)) from error
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line."""
+    try:
+        text = str(error)
+    except Exception:  # its class may do anything, too
+        text = ""
+    return " ".join(_clean(f"{type(error).__name__}: {text}").split()).removesuffix(":")
 
 
 def _shown(value: Any) -> str:
@@ -117,7 +133,11 @@ def row(index: int, task: str | None, item: Any, parcels: list[Parcel], failure:
     head["index"] = index
     if failure is None:
         head["ok"] = True
-        return _json.encode(head).decode()[:-1] + ',"result":' + to_json(value_of(item, parcels)) + "}"
+        try:
+            value = value_of(item, parcels)
+        except Unreadable as error:  # it went well; a text in place of the result would pass for one
+            return to_json(head | {"result": None, "unreadable": str(error)})
+        return _json.encode(head).decode()[:-1] + ',"result":' + to_json(value) + "}"
     head["ok"] = False
     head["kind"] = failure.kind
     head["error"] = f"{failure.type}: {failure.message}" if failure.type else failure.message
@@ -131,27 +151,46 @@ def row(index: int, task: str | None, item: Any, parcels: list[Parcel], failure:
 class OrderedWriter:
     """Writes lines in the order of their numbers, whatever the order they come in.
 
-    A line waits in memory until all before it are written.
+    A line waits in memory until all before it are written. A file is opened, and what was in it is gone, with `begin`
+    or the first line: a run that never begins destroys nothing.
     """
 
     def __init__(self, path: Path | None, stream: IO[str] | None = None) -> None:
-        """To a new file, or to a stream that is open. Raises OSError."""
+        """To a file that is not opened yet, or to a stream that is open."""
+        self._path = path
         self._own = stream is None
-        self._file: IO[str] = stream if stream is not None else open(path or "", "w", encoding="utf-8")  # noqa: SIM115
+        self._file: IO[str] | None = stream
         self._closed = False
         self._next = 0
         self._waiting: dict[int, str] = {}
         self.failed: OSError | None = None
         """What went wrong with writing, if something did: the run then ends."""
 
+    def begin(self) -> None:
+        """Open the file, emptying it, unless it is open. What goes wrong is `failed`."""
+        try:
+            self._opened()
+        except OSError as error:
+            self.failed = self.failed or error
+
+    def _opened(self) -> IO[str]:
+        if self.failed is not None and self._file is None:  # what could not be opened once is not tried again
+            raise self.failed
+        if self._file is None:
+            self._file = open(self._path or "", "w", encoding="utf-8")  # noqa: SIM115
+        return self._file
+
     def put(self, number: int, line: str) -> None:
-        """Take in one line; its number is given once."""
+        """Take in one line; its number is given once. After `close` it is ignored."""
+        if self._closed:
+            return
         if number != self._next:
             self._waiting[number] = line
             return
         try:
+            file = self._opened()
             while True:
-                self._file.write(line + "\n")
+                file.write(line + "\n")
                 self._next += 1
                 if not self._waiting:
                     return
@@ -169,12 +208,13 @@ class OrderedWriter:
         self._closed = True
         try:
             for number in sorted(self._waiting):
-                self._file.write(self._waiting[number] + "\n")
+                self._opened().write(self._waiting[number] + "\n")
             self._waiting.clear()
-            self._file.flush()
+            if self._file is not None:
+                self._file.flush()
         except OSError as error:
             self.failed = self.failed or error
-        if self._own:
+        if self._own and self._file is not None:
             try:
                 self._file.close()
             except OSError as error:

@@ -35,6 +35,10 @@ def version() -> str:
         return "0"
 
 
+class ControlError(StartError):
+    """A run can't be made attachable."""
+
+
 @dataclass(slots=True)
 class RunOptions:
     """How a run is kept and watched."""
@@ -68,6 +72,7 @@ class Run:
         self._job_count = 0
         self._next_frame = 0.0
         self._said_lost = False
+        self._given_up = False
         self.frame: Frame | None = None
         self.on_frame: Callable[[Frame], None] | None = None
         """Called ten times a second, if set; otherwise frames are only made while somebody watches."""
@@ -84,7 +89,7 @@ class Run:
                 try:
                     self.control = Control(self.fleet.loop, hello, self._commanded)
                 except OSError as error:
-                    raise StartError(f"can't open a control socket in {places.runtime_folder()}: {error}") from error
+                    raise ControlError(f"can't open a control socket: {error}") from error
                 self.fleet.listeners.append(self.control.event)
             self.sampler = Sampler(self.fleet)
             if self.recording is not None:
@@ -179,8 +184,8 @@ class Run:
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def finish(self, status: str, summary: dict[str, Any]) -> None:
-        """The run is over: say so, record it, and wait until all of it is in the database."""
+    def finish(self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> None:
+        """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so."""
         self.sampler.end()
         self.show("ended")
         self.fleet.dismiss()
@@ -190,7 +195,10 @@ class Run:
             self.recording.tell(messages.RunEnded(time.time(), status, summary))
             flush = self.recording.flush()
             while not self.recording.committed(flush):
-                self.fleet.loop.step(1.0)
+                if give_up():
+                    self._given_up = True
+                    break
+                self.fleet.loop.step(0.5)
 
     def close(self) -> None:
         """End every process of the run and give everything back. May be called twice."""
@@ -198,6 +206,6 @@ class Run:
             self.control.close()
             self.control = None
         if self.recording is not None:
-            self.recording.close()
+            self.recording.close(self._given_up)
             self.recording = None
         self.fleet.close()

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any, Final
 
 from engine.core.tasks import Options
@@ -65,15 +66,19 @@ class Worker:
         self.cancel_all = False
         self.broken: str | None = None
         self._options = options
-        self._numbers: dict[int, tuple[Callable[..., Any], int]] = {}
-        self._apply: int | None = None
+        self._gate = threading.Lock()
+        self._ended = False
         self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
         self.thread.start()
 
     def post(self, thing: Call | Chunk | TaskFuture | MapChunk) -> None:
-        """Hand something to the thread."""
-        self.inbox.append(thing)
-        self.wake()
+        """Hand something to the thread. Once that has ended, calls fail at once."""
+        with self._gate:
+            if not self._ended:
+                self.inbox.append(thing)
+                self.wake()
+                return
+        self._refuse(thing)
 
     def wake(self) -> None:
         """Have the thread look at what has changed."""
@@ -123,13 +128,10 @@ class Worker:
             job = self.run.fleet.job(number)
             if job is not None:
                 job.sink.ended(0, job.count, "pool", why)
+        with self._gate:
+            self._ended = True
         while self.inbox:
-            thing = self.inbox.popleft()
-            if isinstance(thing, Call):
-                if thing.future.claim():
-                    thing.future.set_exception(BrokenProcessPool(why))
-            elif isinstance(thing, Chunk):
-                thing.chunk.fail(BrokenProcessPool(why))
+            self._refuse(self.inbox.popleft())
         core = self.run.fleet.core
         status = "failed" if core.failed else "done"
         summary = {
@@ -143,6 +145,14 @@ class Worker:
         finally:
             self.run.close()
 
+    def _refuse(self, thing: Call | Chunk | TaskFuture | MapChunk) -> None:
+        error = BrokenProcessPool(self.broken or "the engine was stopped")
+        if isinstance(thing, Call):
+            if thing.future.claim():
+                thing.future.set_exception(error)
+        elif isinstance(thing, Chunk):
+            thing.chunk.fail(error)
+
     def _take(self) -> None:
         thing = self.inbox.popleft()
         core = self.run.fleet.core
@@ -155,11 +165,14 @@ class Worker:
                     if core.cancel(thing.place, index) and thing.place not in core.ranges:
                         break
         elif isinstance(thing, Chunk):
-            number = self._number(thing.function, by_value=True)
-            if isinstance(number, BaseException) or number is None:
-                thing.chunk.fail(number or RuntimeError("no number"))
+            number, star, held = self._number(thing.function), thing.star, thing.chunk.held
+            if number is None:
+                number, star = self._applied(thing.function, star, held)
+            if isinstance(number, BaseException):
+                thing.chunk.fail(number)
                 return
-            job = Job(number, thing.size, thing.chunk, thing.chunk, star=thing.star, options=self._options)
+            options = replace(self._options, item_bytes=values.mean_size(held))
+            job = Job(number, len(held), thing.chunk, thing.chunk, star=star, options=options)
             thing.chunk.place = self.run.submit(job)
         else:
             self._take_calls(thing)
@@ -181,52 +194,52 @@ class Worker:
         number = self._number(first.function)
         star, held = first.star, [call.held for call in calls]
         if number is None:
-            number, star = self._applied(), True
-            for at, call in enumerate(calls):
-                try:
-                    args, kwargs = values.unwrap(call.held, []) if call.star else ((values.unwrap(call.held, []),), {})
-                    held[at] = values.hold(((call.function, *args), kwargs))
-                except BaseException as error:
-                    number = error
+            number, star = self._applied(first.function, star, held)
         if isinstance(number, BaseException):
             for call in calls:
                 if call.future.claim():
                     call.future.set_exception(number)
             return
         tasks = FutureTasks(held, [call.future for call in calls])
-        place = self.run.submit(Job(number, len(calls), tasks, tasks, star=star, options=self._options))
+        options = replace(self._options, item_bytes=values.mean_size(held))
+        place = self.run.submit(Job(number, len(calls), tasks, tasks, star=star, options=options))
         for index, call in enumerate(calls):
             call.future.place = (place, index)
             if call.future.cancelled():  # in between: it could not know its place
                 self.run.fleet.core.cancel(place, index)
 
-    def _number(self, function: Callable[..., Any], by_value: bool = False) -> int | BaseException | None:
+    def _number(self, function: Callable[..., Any]) -> int | BaseException | None:
         """The function's number; the error why it can't have one; None if it is to travel with its arguments.
 
-        `by_value`: it is to have a number whatever their count.
+        What travels by value is pickled anew each time: what it closes over may have changed since.
         """
-        known = self._numbers.get(id(function))
-        if known is not None:
-            return known[1]
         fleet = self.run.fleet
+        reference = values.by_reference(function)
+        body = b""
         try:
-            reference = values.by_reference(function)
-            if reference is None and not by_value and len(self._numbers) >= _DEFINITIONS:
-                return None
-            number = fleet.define(function)
+            if reference is None:
+                body = values.dumps(function)
+                if fleet.by_value >= _DEFINITIONS and not fleet.knows("", body):
+                    return None
+            number = fleet.define(reference or "", body)
+            if fleet.phase == "new":
+                if reference is not None:
+                    fleet.image.hints.append(reference.partition(":")[0])
+                fleet.start()
         except BaseException as error:
             return error
-        self._numbers[id(function)] = (function, number)
-        if fleet.phase == "new":
-            if reference is not None:
-                fleet.image.hints.append(reference.partition(":")[0])
-            fleet.start()
         return number
 
-    def _applied(self) -> int:
-        if self._apply is None:
-            self._apply = self.run.fleet.define(APPLY)
-        return self._apply
+    def _applied(self, function: Callable[..., Any], star: bool, held: list[Any]) -> tuple[int | BaseException, bool]:
+        """Put the function among the arguments, in place; the number of what then calls it, or why that can't be."""
+        try:
+            for at, item in enumerate(held):
+                value = values.value_of(item)
+                args, kwargs = value if star else ((value,), {})
+                held[at] = values.hold(((function, *args), kwargs))
+        except BaseException as error:
+            return error, True
+        return self.run.fleet.define(APPLY), True
 
     def _cancel_ready(self) -> None:
         core = self.run.fleet.core

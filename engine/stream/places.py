@@ -25,9 +25,12 @@ def runtime_folder() -> Path:
     """The folder of the sockets, made if it was missing. Raises `UnsafeFolder` if others could plant a socket in it."""
     base = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(base) / "shoal" if base and _usable(base) else Path(f"/tmp/shoal-{os.getuid()}")
-    with contextlib.suppress(FileExistsError):  # a file, or a link to nowhere: refused below
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = os.lstat(folder)
+    while True:
+        with contextlib.suppress(FileExistsError):  # a file, or a link to nowhere: refused below
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # the last of the other engines has just taken it away
+            found = os.lstat(folder)
+            break
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UnsafeFolder(f"{folder} is not a folder of yours: remove it, or set XDG_RUNTIME_DIR")
     if stat.S_IMODE(found.st_mode) & 0o077:

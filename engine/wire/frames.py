@@ -33,7 +33,6 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
     version: int
     path: list[str]
-    cwd: str
     engine: int
     """Process id of the engine; the nursery ends with it."""
     socket: str
@@ -61,7 +60,10 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class StartHost(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Engine to nursery: fork a host; its end of the channel comes with this message."""
+    """Engine to nursery: fork a host.
+
+    Its end of the channel comes with this message as a parcel, and so does a large initializer.
+    """
 
     shard: int
     config: HostConfig

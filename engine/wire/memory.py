@@ -15,7 +15,7 @@ import pickle
 import struct
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 _ALIGN = 64
 _CHUNK = 1 << 30
@@ -36,8 +36,12 @@ class Parcel:
 
     __slots__ = ("fd",)
 
+    open: ClassVar[int] = 0
+    """How many this process has, about: descriptors are limited."""
+
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        Parcel.open += 1
 
     def load(self) -> Any:
         """Unpickle the value. Raises whatever its unpickling raises, ValueError where the memory is no parcel."""
@@ -63,6 +67,7 @@ class Parcel:
             with contextlib.suppress(OSError):
                 os.close(self.fd)
             self.fd = -1
+            Parcel.open -= 1
 
     def __del__(self) -> None:
         self.close()

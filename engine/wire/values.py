@@ -31,6 +31,11 @@ LARGE: Final = 128 << 10
 _SIMPLE: Final = frozenset({int, str, float, bytes, bytearray, complex, bool, type(None), range})
 """Kinds that can't hold anything whose pickle would be a name that the reader can't import."""
 
+PARCELS_OPEN: Final = 256
+"""Parcels open in a process, beyond which large values wait in its memory: 1,024 descriptors are common."""
+PARCELS_SENT: Final = 200
+"""Parcels beside one frame; the kernel stops at 253 descriptors."""
+
 PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
 _SHORT: Final = frozenset({int, float, bool, type(None)})
 
@@ -82,8 +87,11 @@ def hold(value: object) -> object:
     buffers: list[pickle.PickleBuffer] = []
     data = dumps(value, buffers)
     if buffers or len(data) >= LARGE:
-        if len(data) + sum(buffer.raw().nbytes for buffer in buffers) >= LARGE:
+        large = len(data) + sum(buffer.raw().nbytes for buffer in buffers) >= LARGE
+        if large and Parcel.open < PARCELS_OPEN:
             return pack(data, buffers)
+        # Small after all; or so many wait that descriptors would run out: then it waits in memory, and travels in a
+        # column that is a parcel as a whole.
         data = dumps(value)
     return Ext(PICKLE, data)
 
@@ -92,7 +100,15 @@ def size(item: object) -> int:
     """About how many bytes a held value takes in a frame."""
     if type(item) is Ext:
         return memoryview(item.data).nbytes
+    if type(item) is Parcel:
+        return 1024  # it travels beside the frame, but not in any number
     return len(item) if isinstance(item, str | bytes) else 9
+
+
+def mean_size(held: Sequence[object]) -> int:
+    """About how many bytes each of these takes in a frame, by the first few."""
+    sample = held[:50]
+    return sum(map(size, sample)) // max(1, len(sample))
 
 
 def is_plain(column: Sequence[object]) -> bool:
@@ -120,6 +136,8 @@ def _place(value: object, parcels: list[Parcel]) -> object:
     if type(value) is not Ext and type(value) is not Parcel:
         value = hold(value)
     if type(value) is Parcel:
+        if len(parcels) >= PARCELS_SENT:
+            return Ext(PICKLE, dumps(value.load()))
         parcels.append(value)
         return Ext(PARCEL, (len(parcels) - 1).to_bytes(4, "little"))
     return value
@@ -149,6 +167,11 @@ def unwrap(item: Any, parcels: Sequence[Parcel]) -> Any:
     if item.code == PARCEL:
         return parcels[int.from_bytes(item.data, "little")].load()
     raise ValueError(f"unknown extension {item.code} in a column")
+
+
+def value_of(held: Any) -> Any:
+    """The value that `hold` made something of. Raises whatever its unpickling raises."""
+    return held.load() if type(held) is Parcel else unwrap(held, [])
 
 
 def by_reference(function: object) -> str | None:

@@ -182,7 +182,7 @@ def _stronger(rows: list[dict[str, Any]]) -> str | None:
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
-    lines = ["direction      history  TE (nats)  surrogates    mean      sd   excess       p"]
+    lines = ["direction      history  TE (nats)  surrogates     mean      sd   excess       p"]
     for row in rows:
         te, mean, sd, excess, p = (
             "-" if row[name] is None else f"{row[name]:z.4f}" for name in ("te", "mean", "sd", "excess", "p")
@@ -190,7 +190,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         mark = " *" if _is_significant(row) else ""
         lines.append(
             f"{row['direction']:<13}  {row['history']:>7}  {te:>9}  {row['surrogates']:>10}"
-            f"  {mean:>6}  {sd:>6}  {excess:>7}  {p:>6}{mark}"
+            f"  {mean:>7}  {sd:>6}  {excess:>7}  {p:>6}{mark}"
         )
     return lines
 

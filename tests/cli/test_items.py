@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import os
-import sys
+import tempfile
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -159,8 +159,7 @@ class Typed:
     """A standard input at which somebody types: a line comes when the test says so."""
 
     def __init__(self) -> None:
-        reading, self._writing = os.pipe()
-        self.buffer = os.fdopen(reading, "rb", buffering=0)
+        self.reading, self._writing = os.pipe()
 
     def type(self, data: bytes) -> None:
         os.write(self._writing, data)
@@ -168,12 +167,17 @@ class Typed:
     def end(self) -> None:
         os.close(self._writing)
 
+    def close(self) -> None:
+        os.close(self.reading)
 
-def stdin_of(monkeypatch: pytest.MonkeyPatch, data: bytes) -> list[Any]:
+
+def stdin_of(data: bytes) -> list[Any]:
     """All items of a standard input that ends."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    items = StdinItems(lambda: None)
-    return [item for item in items if item is not NOTHING_YET]
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        items = StdinItems(lambda: None, file.fileno())
+        return [item for item in items if item is not NOTHING_YET]
 
 
 @pytest.mark.parametrize(
@@ -183,11 +187,12 @@ def stdin_of(monkeypatch: pytest.MonkeyPatch, data: bytes) -> list[Any]:
         (b"one\r\n\r\n\n two", ["one", " two"]),
         (b"\xef\xbb\xbfone\n{}\n", ["one", "{}"]),
         (b"x\n" * 50_000, ["x"] * 50_000),
+        (b"y" * 200_000 + b"\n" + b"z" * 65_535 + b"\r\nlast", ["y" * 200_000, "z" * 65_535, "last"]),
     ],
-    ids=["plain", "blank lines", "a mark and braces", "more than may wait"],
+    ids=["plain", "blank lines", "a mark and braces", "more than may wait", "longer than one read"],
 )
-def test_lines_of_standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes, items: list[str]) -> None:
-    assert stdin_of(monkeypatch, data) == items
+def test_lines_of_standard_input(data: bytes, items: list[str]) -> None:
+    assert stdin_of(data) == items
 
 
 @pytest.mark.parametrize(
@@ -199,16 +204,39 @@ def test_lines_of_standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes, i
         (b"\xff\n", "standard input, line 1: not UTF-8 text"),
     ],
 )
-def test_standard_input_that_is_wrong(monkeypatch: pytest.MonkeyPatch, data: bytes, told: str) -> None:
+def test_standard_input_that_is_wrong(data: bytes, told: str) -> None:
     with pytest.raises(SpecError) as caught:
-        stdin_of(monkeypatch, data)
+        stdin_of(data)
     assert str(caught.value) == told
 
 
-def test_lines_come_as_they_are_typed_and_somebody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_that_breaks_is_not_taken_for_its_end(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(SpecError, match="standard input: Is a directory"):
+            [item for item in StdinItems(lambda: None, folder) if item is not NOTHING_YET]
+    finally:
+        os.close(folder)
+
+
+def test_a_pipe_that_does_not_wait_is_waited_for() -> None:
     typed, woken = Typed(), threading.Semaphore(0)
-    monkeypatch.setattr(sys, "stdin", typed)
-    items = iter(StdinItems(woken.release))
+    os.set_blocking(typed.reading, False)  # by whoever shares it with us
+    items = iter(StdinItems(woken.release, typed.reading))
+    assert next(items) is NOTHING_YET
+    typed.type(b"one\ntw")
+    assert woken.acquire(timeout=20)
+    assert next(items) == "one"
+    typed.type(b"o")
+    typed.end()
+    assert woken.acquire(timeout=20)
+    assert [item for item in items if item is not NOTHING_YET] == ["two"]
+    typed.close()
+
+
+def test_lines_come_as_they_are_typed_and_somebody_is_told() -> None:
+    typed, woken = Typed(), threading.Semaphore(0)
+    items = iter(StdinItems(woken.release, typed.reading))
     assert next(items) is NOTHING_YET
     for line in ("one", "two"):
         typed.type(line.encode() + b"\n")
@@ -219,7 +247,7 @@ def test_lines_come_as_they_are_typed_and_somebody_is_told(monkeypatch: pytest.M
     assert woken.acquire(timeout=20)
     with pytest.raises(StopIteration):
         next(items)
-    typed.buffer.close()
+    typed.close()
 
 
 def test_whoever_found_nothing_is_woken_even_if_there_was_something_a_moment_ago(
@@ -227,8 +255,7 @@ def test_whoever_found_nothing_is_woken_even_if_there_was_something_a_moment_ago
 ) -> None:
     # The thread is held between a look at the queue and its next line, while the last item is taken.
     typed, woken = Typed(), threading.Semaphore(0)
-    monkeypatch.setattr(sys, "stdin", typed)
-    source = StdinItems(woken.release)
+    source = StdinItems(woken.release, typed.reading)
     items = iter(source)
     typed.type(b"one\n")
     assert woken.acquire(timeout=20)
@@ -246,4 +273,4 @@ def test_whoever_found_nothing_is_woken_even_if_there_was_something_a_moment_ago
     assert next(items) == "two"
     typed.end()
     wait_for(lambda: next(items, "over") == "over")
-    typed.buffer.close()
+    typed.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -145,3 +146,42 @@ def complain(text: str) -> None:
 def draw(seconds: float) -> tuple[int, float, float]:
     time.sleep(seconds)
     return os.getpid(), random.random(), time.monotonic()
+
+
+class Counter:
+    """A callable that is an object."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __call__(self, more: int) -> int:
+        return self.value + more
+
+
+def small_or_large(n: int) -> Any:
+    return bytes(150_000) if n % 2 else n
+
+
+def write_binary(fd: int, lines: int) -> str:
+    for _ in range(lines):
+        os.write(fd, b"\xff" * 4090 + b"\n")
+    return "ok"
+
+
+def write_binary_and_die(lines: int) -> None:
+    write_binary(2, lines)
+    os._exit(1)
+
+
+def fork(leave: str) -> str:
+    pid = os.fork()
+    if pid == 0:
+        if leave == "exit":
+            sys.exit(0)
+        return "child"
+    os.waitpid(pid, 0)
+    return "parent"
+
+
+def leave_a_daemon() -> None:
+    subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"], start_new_session=True)

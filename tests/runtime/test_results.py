@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime.results import OrderedWriter, plain_value, row, to_json, value_of
+from engine.runtime.results import OrderedWriter, Unreadable, plain_value, row, to_json, value_of
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -222,9 +222,11 @@ class Leaver:
 
 
 def test_a_value_that_cannot_be_read_here_says_so() -> None:
-    assert value_of(*through(values.hold(Leaver()))) == "<can't be read here: SystemExit: left>"
+    with pytest.raises(Unreadable, match=r"^SystemExit: left$"):
+        value_of(*through(values.hold(Leaver())))
     missing = values.Ext(values.PICKLE, b"cno_such_module\nname\n.")
-    assert "No module named 'no_such_module'" in value_of(missing, [])
+    with pytest.raises(Unreadable, match=r"^ModuleNotFoundError: No module named 'no_such_module'$"):
+        value_of(missing, [])
     assert value_of(*through(values.hold(Point(1, 2)))) == Point(1, 2)
     item, parcels = through(values.hold("x" * 1_000_000))
     assert value_of(item, parcels) == "x" * 1_000_000
@@ -235,6 +237,14 @@ def test_the_row_of_a_task_that_went_well() -> None:
     assert row(0, 'a "b"', None, [], None) == '{"task":"a \\"b\\"","index":0,"ok":true,"result":null}'
     item, parcels = through(values.hold((1, {"a": math.nan})))
     assert row(0, None, item, parcels, None) == '{"index":0,"ok":true,"result":[1,{"a":"nan"}]}'
+
+
+def test_the_row_of_a_result_that_cannot_be_read_poses_as_no_result() -> None:
+    missing = values.Ext(values.PICKLE, b"cno_such_module\nname\n.")
+    assert json.loads(row(3, "t", missing, [], None)) == {
+        "task": "t", "index": 3, "ok": True, "result": None,
+        "unreadable": "ModuleNotFoundError: No module named 'no_such_module'",
+    }  # fmt: skip
 
 
 def test_the_row_of_a_task_that_failed() -> None:
@@ -275,10 +285,31 @@ def test_after_an_interruption_what_there_is_is_written_without_what_is_not(tmp_
 
 
 def test_a_file_that_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        OrderedWriter(tmp_path / "no" / "out.jsonl")
-    with pytest.raises(IsADirectoryError):
-        OrderedWriter(tmp_path)
+    for path, kind in ((tmp_path / "no" / "out.jsonl", FileNotFoundError), (tmp_path, IsADirectoryError)):
+        writer = OrderedWriter(path)
+        writer.begin()
+        assert isinstance(writer.failed, kind)
+        writer.put(0, "x")
+        writer.close()
+    assert list(tmp_path.glob("no")) == []
+
+
+def test_a_file_is_left_alone_until_there_is_something_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    OrderedWriter(path).close()
+    assert not path.exists()
+    path.write_text("of last week\n")
+    writer = OrderedWriter(path)
+    writer.put(1, "b")  # waits
+    assert path.read_text() == "of last week\n"
+    writer.put(0, "a")
+    writer.close()
+    writer.put(2, "late")
+    assert path.read_text() == "a\nb\n"
+    writer = OrderedWriter(path)
+    writer.begin()
+    assert path.read_text() == ""
+    writer.close()
 
 
 def test_a_full_disk_is_remembered_and_raises_nowhere() -> None:

@@ -17,8 +17,8 @@ FAILURE = frames.Failure(0, "exception", "E", "m", "t", b"p", {"k": 1})
 
 GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (
-        frames.Prepare(1, ["/a"], "/b", 4711, "/c.sock", ["p"], ["m:f"], ["m:w"], ["h"], 12288),
-        "9b010191a22f61a22f62cd1267a72f632e736f636b91a17091a36d3a6691a36d3a7791a168cd3000",
+        frames.Prepare(1, ["/a"], 4711, "/c.sock", ["p"], ["m:f"], ["m:w"], ["h"], 12288),
+        "9a010191a22f61cd1267a72f632e736f636b91a17091a36d3a6691a36d3a7791a168cd3000",
     ),
     (frames.Prepared("no", 2, 0.5), "9402a26e6f02cb3fe0000000000000"),
     (frames.StartHost(1, CONFIG), "93030199a46d61696e0302cd200040cd126791a46c617465c4018092920301920401"),

@@ -204,10 +204,10 @@ def test_order_of_arrival_does_not_matter_and_json_holds_it() -> None:
 def test_the_table_lines_up() -> None:
     text = finding(*study({(HB, 1): -0.02, (BH, 1): 0.123456, (BH, 16): 0.0}))["text"]
     assert text.splitlines()[:4] == [
-        "direction      history  TE (nats)  surrogates    mean      sd   excess       p",
-        "heart->breath        1    -0.0200          99  0.0000  0.0059  -0.0200  1.0000",
-        "breath->heart        1     0.1235          99  0.0000  0.0059   0.1235  0.0100 *",
-        "breath->heart       16     0.0000          99  0.0000  0.0059   0.0000  0.5100",
+        "direction      history  TE (nats)  surrogates     mean      sd   excess       p",
+        "heart->breath        1    -0.0200          99   0.0000  0.0059  -0.0200  1.0000",
+        "breath->heart        1     0.1235          99   0.0000  0.0059   0.1235  0.0100 *",
+        "breath->heart       16     0.0000          99   0.0000  0.0059   0.0000  0.5100",
     ]
 
 

@@ -1,0 +1,48 @@
+"""From a record of a ring to a group of outcomes that the core has accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.core.core import Core
+from engine.runtime.jobs import Group
+from engine.wire import frames, values
+from engine.wire.memory import Parcel
+
+
+def split(view: memoryview) -> Iterator[tuple[int, bytes]]:
+    """The records in a host's message, each with the row of its agent."""
+    at, end = 1, len(view)
+    while at < end:
+        row = int.from_bytes(view[at : at + 4], "little")
+        size = int.from_bytes(view[at + 4 : at + 8], "little")
+        at += 8
+        yield row, bytes(view[at : at + size])
+        at += size
+
+
+def accept(core: Core, row: int, record: bytes, parcels: list[Parcel]) -> tuple[int, Group] | None:
+    """Give the core the outcomes of a record: what counts of them, with its range; None if nothing does.
+
+    Raises ValueError, struct.error or what msgspec raises for a record that no agent of ours writes: before the core has
+    heard of it, so that no task is taken for finished whose outcome can't be read.
+    """
+    batch_id, offset, count, started = frames.HEAD.unpack_from(record)
+    body = frames.outcomes_decoder.decode(memoryview(record)[frames.HEAD.size :])
+    times = memoryview(body.nanoseconds).cast("Q")
+    items = values.open_column(body.values, parcels)
+    if len(items) != count or len(times) != count:
+        raise ValueError("a record of other length than its head says")
+    batch = core.batches.get(batch_id)
+    base = batch.first if batch is not None else 0
+    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], sum(times))
+    if accepted is None:
+        return None
+    skip = accepted.skip
+    failures = {base + f.offset: f for f in body.errors if base + f.offset >= accepted.first}
+    retried = {index: failures.pop(index) for index in accepted.retried if index in failures}
+    group = Group(
+        accepted.first, items[skip:] if skip else items, parcels, failures, retried, accepted.attempts, row,
+        started + sum(times[:skip]), times[skip:],
+    )  # fmt: skip
+    return accepted.range, group
