@@ -48,6 +48,8 @@ _GROUP_NS: Final = 1_000_000
 _GROUP_BYTES: Final = 48 << 10
 _PROVEN: Final = 32
 """Tasks of a function that must all have been trivial before its outcomes are grouped."""
+_SLOW_SHARE: Final = 0.05
+"""Share of slow tasks up to which a function counts as trivial."""
 _QUIET_NS: Final = 5_000_000
 """No second bell within this time: the host looks by itself soon enough."""
 _AGAIN: Final = 0.005
@@ -65,12 +67,13 @@ _Ext = values.Ext
 class _Function:
     """A function that this agent was told of."""
 
-    __slots__ = ("call", "seen", "slowest")
+    __slots__ = ("call", "seen", "slow")
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call = call
         self.seen = 0
-        self.slowest = 0
+        self.slow = 1.0
+        """Smoothed share of its tasks that were not trivial. One in hundreds may have been interrupted, not slow."""
 
 
 def resolve(reference: str) -> Any:
@@ -220,7 +223,7 @@ class Agent:
         times = array("Q")
         first = size = 0
         group_began = t = _clock()
-        slowest, grouping = function.slowest, function.seen >= _PROVEN and function.slowest < _GROUP_NS
+        slow, grouping = 0, function.seen >= _PROVEN and function.slow < _SLOW_SHARE
         for offset, item in enumerate(items):
             items[offset] = None  # a large argument must not outlive its task
             cells[start_at] = t
@@ -255,9 +258,9 @@ class Agent:
             now = _clock()
             took = now - t
             times.append(took)
-            if took > slowest:
-                slowest = took
-            if not grouping or slowest >= _GROUP_NS or now - group_began > _GROUP_NS or size > _GROUP_BYTES:
+            if took >= _GROUP_NS:
+                slow += 1
+            if not grouping or now - group_began > _GROUP_NS or size > _GROUP_BYTES:
                 self._emit(work.batch, first, results, times, errors, now)
                 first = offset + 1
                 results, errors, times, size = [], [], array("Q"), 0
@@ -266,7 +269,7 @@ class Agent:
         if results:
             self._emit(work.batch, first, results, times, errors, t)
         function.seen += len(items)
-        function.slowest = slowest
+        function.slow = 0.5 * function.slow + 0.5 * slow / len(items)
 
     def _fail_all(self, work: frames.Work, error: BaseException) -> None:
         """The batch can't be run at all: its function, or its column, can't be read here."""

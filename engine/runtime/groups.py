@@ -24,8 +24,8 @@ def split(view: memoryview) -> Iterator[tuple[int, bytes]]:
 def accept(core: Core, row: int, record: bytes, parcels: list[Parcel]) -> tuple[int, Group] | None:
     """Give the core the outcomes of a record: what counts of them, with its range; None if nothing does.
 
-    Raises ValueError, struct.error or what msgspec raises for a record that no agent of ours writes: before the core has
-    heard of it, so that no task is taken for finished whose outcome can't be read.
+    Raises ValueError, struct.error or what msgspec raises for a record that no agent of ours writes: before the core
+    has heard of it, so that no task is taken for finished whose outcome can't be read.
     """
     batch_id, offset, count, started = frames.HEAD.unpack_from(record)
     body = frames.outcomes_decoder.decode(memoryview(record)[frames.HEAD.size :])
