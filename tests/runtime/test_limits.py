@@ -134,15 +134,12 @@ def test_this_machine_has_room_for_a_few() -> None:
     assert limits.cores() >= 1
 
 
-@given(st.integers(1, 100_000), st.integers(1, 128))
-def test_hosts_by_default(agents: int, cores: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "cores", lambda: cores)
-        shards = default_shards(agents)
-    assert 1 <= shards <= max(2, 4 * cores)
-    assert shards <= agents
+@given(st.integers(1, 100_000))
+def test_hosts_by_default(agents: int) -> None:
+    shards = default_shards(agents)
+    assert 1 <= shards <= agents
     assert (shards == 1) == (agents <= 32)
-    assert shards >= min(4 * cores, agents / 64)
+    assert agents / shards <= 128  # no host has so many agents that its descriptors slow its forks down
 
 
 def test_more_agents_never_get_fewer_hosts() -> None:
