@@ -17,119 +17,20 @@ from types import FrameType
 from typing import Any, Final
 
 from engine.cli.items import StdinItems
+from engine.cli.reporter import Reporter, duration, say
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime.driver import Driver, report_text
 from engine.runtime.fleet import PoolSpec
 from engine.runtime.limits import cores
 from engine.runtime.nest import Image
-from engine.runtime.results import OrderedWriter, to_json
+from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
-from engine.stream.types import Event, Frame
 
-_LINE_SECONDS: Final = 10.0
-"""Seconds between progress lines where stderr is no terminal."""
 _SCREEN_SECONDS: Final = 5.0
 _READER_LEFT: Final = 141
 """As a shell tells of a program that SIGPIPE ended."""
 _PATIENCE: Final = 2.0
 """Seconds that the database may take in the end before it is said what is waited for."""
-
-
-def say(text: str) -> None:
-    """One line of narration. A reader of stderr that has left is no reason to stop."""
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds for people: ``0.42 s``, ``12.3 s``, ``01:42``, ``2:03:04``."""
-    if seconds is None:
-        return "--:--"
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
-
-
-class Reporter:
-    """Tells of progress: one line that is rewritten on a terminal, a line now and then elsewhere, JSON lines if asked
-    for.
-
-    Attributes:
-        failed: why data can't be written to stdout any more; its reader may have left.
-    """
-
-    def __init__(self, as_json: bool, quiet: bool) -> None:
-        self.failed: OSError | None = None
-        self._json = as_json
-        self._quiet = quiet
-        self._terminal = not as_json and not quiet and sys.stderr.isatty()
-        self._said = time.monotonic()
-        self._width = 0
-
-    def event(self, event: Event) -> None:
-        """Pass an event on."""
-        if self._json:
-            self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
-        elif event.kind.startswith("run."):
-            pass  # the summary says so
-        elif event.level != "info" or event.kind.startswith("agent.std"):
-            self.clear()
-            say(event.text if event.level == "info" else f"{event.level}: {event.text}")
-
-    def line(self, data: dict[str, Any]) -> None:
-        """One line of data on stdout."""
-        self.text(to_json(data))
-
-    def text(self, text: str) -> None:
-        """Text on stdout. It does not raise: in the middle of a run nobody could do anything about it."""
-        if self.failed is None:
-            try:
-                print(text, flush=True)
-            except OSError as error:
-                self.failed = error
-
-    def frame(self, frame: Frame) -> None:
-        """Show progress."""
-        if self._quiet:
-            return
-        now = time.monotonic()
-        if not self._terminal and now - self._said < _LINE_SECONDS:
-            return
-        self._said = now
-        over = frame.done + frame.failed
-        if self._json:
-            self.line(
-                {
-                    "event": "progress", "at": frame.at, "done": frame.done, "failed": frame.failed,
-                    "tasks": frame.total, "tasks_per_second": round(frame.rate, 1), "eta": frame.eta,
-                }
-            )  # fmt: skip
-            return
-        total = f"/{frame.total:,}" if frame.total is not None else ""
-        share = f" {over / frame.total:4.0%}" if frame.total else ""
-        failed = f"  {frame.failed:,} failed" if frame.failed else ""
-        text = f"{over:,}{total}{share}  {frame.rate:,.0f} tasks/s  ETA {duration(frame.eta)}{failed}"
-        if self._terminal:
-            text = f"{duration(frame.elapsed)}  {text}"
-            padded = text.ljust(self._width)
-            self._width = len(text)
-            with contextlib.suppress(OSError):
-                sys.stderr.write("\r" + padded)
-                sys.stderr.flush()
-        else:
-            say(text)
-
-    def clear(self) -> None:
-        """Take the rewritten line away."""
-        if self._terminal and self._width:
-            with contextlib.suppress(OSError):
-                sys.stderr.write("\r" + " " * self._width + "\r")
-                sys.stderr.flush()
-            self._width = 0
 
 
 class _Interrupts:

@@ -155,11 +155,11 @@ class Driver:
             self._waiting.remove(step)
             fleet = self._run.fleet
             if step.command is not None:
-                function = fleet.define(COMMAND, values.encode(step.command))
+                function = fleet.functions.define(COMMAND, values.encode(step.command))
                 call = " ".join(step.command)
             else:
                 assert step.call is not None
-                function, call = fleet.define(step.call), step.call
+                function, call = fleet.functions.define(step.call), step.call
             pool = self._pools[step.pool]
             job = self._run.add_job(step.name, call, pool)
             arguments = iter(step.arguments)

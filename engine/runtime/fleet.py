@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from engine.core.core import Core
 from engine.procs import scoreboard
 from engine.procs.scoreboard import PID, Scoreboard
 from engine.runtime import deaths, groups, limits
+from engine.runtime.functions import Functions
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.nest import Image, Nest, StartError, Wire
@@ -43,15 +43,12 @@ class PoolSpec:
     shards: int | None = None
 
 
-def _key(reference: str, body: bytes) -> tuple[str, bytes]:
-    return reference, hashlib.sha256(body).digest() if len(body) > 64 else body
-
-
 class Fleet:
     """Pools of agents that run jobs.
 
     Attributes:
         core: the state of every task; read it, don't touch it.
+        functions: what jobs may call, by number.
         board: the scoreboard.
         listeners: called with every event, on the fleet's thread.
     """
@@ -74,8 +71,7 @@ class Fleet:
         """Called with (range, first, count, kind, text) of tasks that the core ended, before the sink."""
         self.attempts: list[Callable[[int, int, int, int, int, str, str], None]] = []
         """Called with (range, index, attempt, row, pid, kind, text) of every attempt that came to nothing."""
-        self.by_value = 0
-        """Functions defined by their pickle."""
+        self.functions = Functions()
         self.error: str | None = None
         """Why the fleet can't run at all."""
         self._control = control
@@ -87,8 +83,6 @@ class Fleet:
         self._nest: Nest | None = None
         self._wires: dict[int, Wire] = {}
         self._jobs: dict[int, Job] = {}
-        self._definitions: dict[int, tuple[bytes, list[Parcel]]] = {}
-        self._known: dict[tuple[str, bytes], int] = {}
         self._events = 0
         self._closed = False
         self._nursery_deaths = 0
@@ -179,22 +173,6 @@ class Fleet:
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
-    def knows(self, reference: str, body: bytes) -> bool:
-        """Whether such a function has a number."""
-        return _key(reference, body) in self._known
-
-    def define(self, reference: str, body: bytes = b"") -> int:
-        """The number of a function: ``module:qualname``, or one of an agent's own with its body, or "" and a pickle."""
-        key = _key(reference, body)
-        number = self._known.get(key)
-        if number is None:
-            number = self._known[key] = len(self._known) + 1
-            self.by_value += not reference
-            parcels = [values.parcel(body)] if len(body) > values.LARGE else []
-            frame = frames.Define(number, reference, b"" if parcels else body)
-            self._definitions[number] = (frames.encode(frame), parcels)
-        return number
-
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`."""
         number = self.core.submit(job.count, job.function, job.pool, job.options, job.after)
@@ -247,7 +225,7 @@ class Fleet:
             return
         if job.function not in wire.defined:
             wire.defined.add(job.function)
-            self._put(wire, *self._definitions[job.function])
+            self._put(wire, *self.functions.message(job.function))
         parcels: list[Parcel] = []
         column = job.source.column(action.first, action.count, parcels)
         if len(column) > frames.FRAME_MAX - 1024:

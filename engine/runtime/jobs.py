@@ -77,7 +77,7 @@ class Job:
     """One range of tasks of one function."""
 
     function: int
-    """As `Fleet.define` numbered it."""
+    """As `Functions.define` numbered it."""
     count: int
     source: Source
     sink: Sink

@@ -219,9 +219,9 @@ class Worker:
         try:
             if reference is None:
                 body = values.dumps(function)
-                if fleet.by_value >= _DEFINITIONS and not fleet.knows("", body):
+                if fleet.functions.by_value >= _DEFINITIONS and not fleet.functions.knows("", body):
                     return None
-            number = fleet.define(reference or "", body)
+            number = fleet.functions.define(reference or "", body)
             if fleet.phase == "new":
                 if reference is not None:
                     fleet.image.hints.append(reference.partition(":")[0])
@@ -239,7 +239,7 @@ class Worker:
                 held[at] = values.hold(((function, *args), kwargs))
         except BaseException as error:
             return error, True
-        return self.run.fleet.define(APPLY), True
+        return self.run.fleet.functions.define(APPLY), True
 
     def _cancel_ready(self) -> None:
         core = self.run.fleet.core

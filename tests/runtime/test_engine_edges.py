@@ -87,7 +87,7 @@ def test_many_lambdas_given_to_map_do_not_pile_up() -> None:
     with Engine(1, attachable=False) as engine:
         for n in range(230):
             assert list(engine.map(lambda x, n=n: x + n, [1])) == [1 + n]
-        assert engine._worker.run.fleet.by_value <= 200
+        assert engine._worker.run.fleet.functions.by_value <= 200
 
 
 @pytest.mark.parametrize("leave", ["return", "exit"])
