@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
     from engine.runtime.executor import Engine
+    from engine.runtime.launch import StartError
     from engine.runtime.limits import TooMany
-    from engine.runtime.nest import StartError
     from engine.stream.types import Event
 
 __all__ = [
@@ -40,7 +40,7 @@ _HOMES = {
     "Event": "engine.stream.types",
     "RemoteError": "engine.runtime.errors",
     "RemoteTraceback": "engine.runtime.errors",
-    "StartError": "engine.runtime.nest",
+    "StartError": "engine.runtime.launch",
     "TaskPoisoned": "engine.runtime.errors",
     "TaskTimeout": "engine.runtime.errors",
     "TooMany": "engine.runtime.limits",

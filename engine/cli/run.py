@@ -84,8 +84,8 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     finish, the second stops at once).
     """
     try:
+        from engine.runtime.launch import StartError
         from engine.runtime.limits import TooMany
-        from engine.runtime.nest import StartError
         from engine.stream.places import UnsafeFolder
 
         spec = make_spec(what, options, "--" in sys.argv)

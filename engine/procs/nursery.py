@@ -29,8 +29,6 @@ from engine.procs.scoreboard import Scoreboard
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
-_SILENT = 0.0
-
 
 class Nursery:
     """Answers the engine until it is gone."""
@@ -86,7 +84,7 @@ class Nursery:
     def _prepare(self, frame: frames.Prepare, parcels: list[Parcel]) -> frames.Prepared:
         begun = time.monotonic()
         if frame.version != frames.VERSION:
-            return frames.Prepared("engine and nursery are of different versions: reinstall shoal", 0, _SILENT)
+            return frames.Prepared("engine and nursery are of different versions: reinstall shoal", 0, 0.0)
         try:
             self._engine = os.pidfd_open(frame.engine)
         except OSError:

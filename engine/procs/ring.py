@@ -23,8 +23,8 @@ class RingBroken(Exception):
     """The ring holds what no writer of ours wrote: user code overwrote it."""
 
 
-class Writer:
-    """The agent's end."""
+class _End:
+    """Where a ring and its two positions lie."""
 
     def __init__(self, board: Scoreboard, row: int) -> None:
         self._cells = board.cells
@@ -32,6 +32,13 @@ class Writer:
         self._tail_at = row * CELLS + TAIL
         self._ring = board.ring(row)
         self._capacity = board.capacity
+
+
+class Writer(_End):
+    """The agent's end."""
+
+    def __init__(self, board: Scoreboard, row: int) -> None:
+        super().__init__(board, row)
         self.head = self._cells[self._head_at]
 
     def write(self, record: bytes) -> bool:
@@ -54,15 +61,11 @@ class Writer:
         return True
 
 
-class Reader:
+class Reader(_End):
     """The host's end."""
 
     def __init__(self, board: Scoreboard, row: int) -> None:
-        self._cells = board.cells
-        self._head_at = row * CELLS + HEAD
-        self._tail_at = row * CELLS + TAIL
-        self._ring = board.ring(row)
-        self._capacity = board.capacity
+        super().__init__(board, row)
         self.tail = self._cells[self._tail_at]
 
     def pending(self) -> bool:

@@ -23,7 +23,7 @@ from engine.core.tasks import Options
 from engine.runtime.fleet import PoolSpec
 from engine.runtime.futures import MapChunk, TaskFuture
 from engine.runtime.limits import cores
-from engine.runtime.nest import Image, StartError
+from engine.runtime.nest import Image
 from engine.runtime.run import ControlError, Run, RunOptions
 from engine.runtime.worker import CHUNK, Call, Chunk, Worker
 from engine.stream.places import UnsafeFolder
@@ -233,6 +233,3 @@ def _close_all() -> None:
         if worker.pid == os.getpid():
             worker.close(False)
             worker.thread.join()
-
-
-__all__ = ["Engine", "StartError"]

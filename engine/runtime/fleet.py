@@ -22,8 +22,9 @@ from engine.procs.scoreboard import PID, Scoreboard
 from engine.runtime import deaths, groups, limits
 from engine.runtime.functions import Functions
 from engine.runtime.jobs import Group, Job
+from engine.runtime.launch import StartError
 from engine.runtime.loop import Loop
-from engine.runtime.nest import Image, Nest, StartError, Wire
+from engine.runtime.nest import Image, Nest, Wire
 from engine.stream.types import UNREADABLE, Event, Level
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
@@ -468,10 +469,3 @@ class Fleet:
         """``pool/number`` of an agent."""
         pool = self.core.pools[self.core.shards[self.core.agents[row].shard].pool]
         return f"{pool.name}/{row - pool.rows.start}"
-
-    def kill_agents(self, rows: Iterable[int]) -> None:
-        """Kill agents, as if they had crashed: each is replaced."""
-        for row in rows:
-            agent = self.core.agents[row]
-            frame = frames.Kill([(row, agent.generation)], "")
-            self._put(self._wires.get(agent.shard), frames.encode(frame))

@@ -88,3 +88,5 @@ class Job:
     options: Options = field(default_factory=Options)
     after: tuple[int, ...] = ()
     """Ranges that must be over, and well, before."""
+    record: tuple[int, int] = (0, 0)
+    """What it is in the record of the run: the number of its set of tasks, and the index of its first task in there."""

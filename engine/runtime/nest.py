@@ -14,13 +14,10 @@ from typing import Any
 import msgspec
 
 from engine.procs import boot
+from engine.runtime.launch import StartError, launch
 from engine.runtime.loop import Loop
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
-
-
-class StartError(Exception):
-    """A fleet can't start. The text is one line for people."""
 
 
 @dataclass(slots=True)
@@ -48,27 +45,14 @@ class Nest:
         self._loop = loop
         self._said = said
         self._gone = gone
-        ours, theirs = channel.pair()
         self.prepared = False
         """It has imported what it was to import."""
         self._log = os.memfd_create("shoal-nursery-log", os.MFD_CLOEXEC)
         try:
-            self._process = subprocess.Popen(
-                boot.argv("engine.procs.nursery", str(theirs.fileno())),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=[theirs.fileno()],
-                env=boot.environment(),
-                start_new_session=True,  # ctrl-c reaches the engine alone
-            )
-        except OSError as error:
-            ours.close()
+            self._process, ours = launch("engine.procs.nursery", "FD", output=self._log, env=boot.environment())
+        except StartError:
             os.close(self._log)
-            raise StartError(f"can't start {sys.executable}: {error.strerror or error}") from error
-        finally:
-            theirs.close()
-        ours.setblocking(False)
+            raise
         self._sock = ours
         self._receiver = channel.Receiver(ours, channel.buffer(frames.RECEIVE))
         self._outbox = channel.Outbox(ours)

@@ -15,11 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.procs import boot
 from engine.runtime.jobs import Group
+from engine.runtime.launch import StartError, launch
 from engine.runtime.limits import cores
 from engine.runtime.loop import Loop
-from engine.runtime.nest import StartError
 from engine.runtime.results import plain_value, to_json
 from engine.store import messages
 from engine.stream.types import Event
@@ -61,22 +60,7 @@ class Recording:
         self._flushes = 0
         self._committed = 0
         self._offset = time.time_ns() - time.monotonic_ns()
-        ours, theirs = channel.pair()
-        try:
-            self._process = subprocess.Popen(
-                boot.argv("engine.store.recorder", str(database), str(theirs.fileno()), str(os.getpid())),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        except OSError as error:
-            ours.close()
-            raise StartError(f"can't start the recorder: {error.strerror or error}") from error
-        finally:
-            theirs.close()
-        ours.setblocking(False)
+        self._process, ours = launch("engine.store.recorder", str(database), "FD", str(os.getpid()))
         self._sock: socket.socket = ours
         self._receiver = channel.Receiver(ours, channel.buffer(1 << 16))
         self._outbox = channel.Outbox(ours)

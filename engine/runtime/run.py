@@ -14,7 +14,8 @@ from typing import Any, Final
 from engine.runtime.control import Control
 from engine.runtime.fleet import Fleet, PoolSpec
 from engine.runtime.jobs import Group, Job
-from engine.runtime.nest import Image, StartError
+from engine.runtime.launch import StartError
+from engine.runtime.nest import Image
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
 from engine.store import messages
@@ -67,8 +68,6 @@ class Run:
         self.total: int | None = None
         self.stop_asked = ""
         self._options = options
-        self._jobs: dict[int, tuple[int, int]] = {}
-        """(job, base) by range."""
         self._job_count = 0
         self._next_frame = 0.0
         self._said_lost = False
@@ -124,31 +123,33 @@ class Run:
 
     def submit(self, job: Job, number: int = 0, base: int = 0) -> int:
         """Submit a range of tasks: number `base` and following of the job. Returns the range's id."""
-        found = self.fleet.submit(job)
-        if self.recording is not None:
-            self._jobs[found] = (number, base)
-        return found
+        job.record = (number, base)
+        return self.fleet.submit(job)
 
     @property
     def crowded(self) -> bool:
         """Whether no new work should be submitted for now, because the recorder is behind."""
         return self.recording is not None and self.recording.crowded
 
+    def _recorded(self, range_id: int) -> tuple[int, int]:
+        job = self.fleet.job(range_id)
+        return job.record if job is not None else (0, 0)
+
     def _record(self, range_id: int, group: Group) -> None:
         assert self.recording is not None
-        job, base = self._jobs.get(range_id, (0, 0))
+        job, base = self._recorded(range_id)
         self.recording.outcomes(job, base, group)
 
     def _record_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
         assert self.recording is not None
-        job, base = self._jobs.get(range_id, (0, 0))
+        job, base = self._recorded(range_id)
         self.recording.tell(messages.Ended(job, base + first, count, kind, text, time.time()))
 
     def _record_attempt(
         self, range_id: int, index: int, attempt: int, row: int, pid: int, kind: str, text: str
     ) -> None:
         assert self.recording is not None
-        job, base = self._jobs.get(range_id, (0, 0))
+        job, base = self._recorded(range_id)
         self.recording.tell(messages.Attempt(job, base + index, attempt, row, pid, time.time(), kind, text))
 
     # -- the loop -----------------------------------------------------------------------------------------------------
