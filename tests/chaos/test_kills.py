@@ -145,10 +145,11 @@ def test_a_stale_socket_is_recognised_and_replaced(tmp_path: Path, started: list
     items.write_text("1000\n" * 4)
     run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", "2")
     started.append(run)
-    wait_for(lambda: len(run.agents) == 2, what="agents")
-    nursery = children(run.process.pid)
-    for pid in (run.process.pid, *[n for n in nursery if name(n) == "shoal-nursery"]):
-        os.kill(pid, signal.SIGKILL)  # both: so that nobody is left to tidy up
+    wait_for(lambda: len(run.agents) == 2 and list(folder.glob("*.sock")), what="agents and a socket")
+    (nursery,) = [n for n in children(run.process.pid) if name(n) == "shoal-nursery"]
+    os.kill(nursery, signal.SIGSTOP)  # so that nobody is left to tidy up, in the moment between the two either
+    os.kill(run.process.pid, signal.SIGKILL)
+    os.kill(nursery, signal.SIGKILL)
     run.finish()
     wait_for(lambda: not marked_processes(), what="hosts and agents gone")
     assert len(list(folder.glob("*.sock"))) == 1
