@@ -49,6 +49,17 @@ BUSY: Final = 11
 """Nanoseconds ever spent in tasks."""
 TAIL: Final = 12
 """Bytes ever taken from the ring. Written by the host."""
+HELD: Final = 13
+"""Offset + 1 of the first outcome of the running batch that is not in the ring yet, 0 for none."""
+ASK: Final = 14
+"""What the host's signal asks for, as bits: `ASK_FLUSH`, `ASK_SOFT`. Written by the host."""
+PONG: Final = 15
+"""Number of the last `Ping` that the agent has answered."""
+
+ASK_FLUSH: Final = 1
+"""Write the outcomes that are held back, though a task runs."""
+ASK_SOFT: Final = 2
+"""Raise `SoftTimeout` in the task that runs."""
 
 _PAGE: Final = mmap.PAGESIZE
 

@@ -134,6 +134,8 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag=11):
     """The arguments: a column of `engine.wire.values`; or an integer, the index of the parcel that the whole column
     travels in.
     """
+    soft_timeout: float = 0.0
+    """Seconds after which `SoftTimeout` is raised in a task, 0 for never."""
 
 
 class Spawn(msgspec.Struct, frozen=True, array_like=True, tag=12):
@@ -155,6 +157,16 @@ class Recall(msgspec.Struct, frozen=True, array_like=True, tag=14):
 
 class Stop(msgspec.Struct, frozen=True, array_like=True, tag=15):
     """Engine to host: end the agents and yourself."""
+
+
+class Ping(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    """Host to agent: store this number in your PONG cell."""
+
+    number: int
+
+
+class Retire(msgspec.Struct, frozen=True, array_like=True, tag=17):
+    """Host to agent: end, with code 0. Nothing follows it."""
 
 
 class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
@@ -214,7 +226,7 @@ to_nursery = msgspec.msgpack.Decoder(ToNursery)
 from_nursery = msgspec.msgpack.Decoder(FromNursery)
 to_host = msgspec.msgpack.Decoder(ToHost)
 from_host = msgspec.msgpack.Decoder(FromHost)
-to_agent = msgspec.msgpack.Decoder(Define | Work)
+to_agent = msgspec.msgpack.Decoder(Define | Work | Ping | Retire)
 
 RECORD: Final = 0xC1
 """First byte of a message that holds records. msgpack never uses it, so it can't be mistaken for a frame."""
