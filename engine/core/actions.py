@@ -8,19 +8,34 @@ from typing import Any, Literal, TypeAlias
 
 @dataclass(slots=True, frozen=True)
 class StartHost:
-    """Start the host of a shard, with these agents (row, generation)."""
+    """Start the host of a shard, without agents as yet."""
+
+    shard: int
+
+
+@dataclass(slots=True, frozen=True)
+class Spawn:
+    """Have a shard's host start agents (row, generation)."""
 
     shard: int
     agents: tuple[tuple[int, int], ...]
 
 
 @dataclass(slots=True, frozen=True)
-class SpawnAgent:
-    """Have a shard's host start one agent."""
+class Retire:
+    """Have a shard's host end up to so many agents that wait for work."""
 
     shard: int
-    row: int
-    generation: int
+    count: int
+
+
+@dataclass(slots=True, frozen=True)
+class StopTask:
+    """Have a shard's host end a task of a batch, if it runs, and its agent with it."""
+
+    shard: int
+    batch: int
+    offset: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -75,7 +90,7 @@ class Happened:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Action: TypeAlias = StartHost | SpawnAgent | Send | Recall | TasksOver | RangeOver | Happened
+Action: TypeAlias = StartHost | Spawn | Retire | StopTask | Send | Recall | TasksOver | RangeOver | Happened
 
 
 @dataclass(slots=True, frozen=True)
@@ -92,5 +107,7 @@ class Accepted:
     skip: int
     retried: frozenset[int] = frozenset()
     """Indexes in the range of the failed tasks that will run again."""
+    gone: frozenset[int] = frozenset()
+    """Indexes in the range of tasks that had been cancelled: what came of them counts for nothing."""
     attempts: dict[int, int] = field(default_factory=dict)
     """Attempt that this outcome belongs to, by index, where it isn't the first."""

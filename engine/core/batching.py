@@ -44,7 +44,7 @@ class Cost:
             self.seconds = known + 0.2 * (min(mean, 4 * max(known, _TRIVIAL)) - known)
 
 
-def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: int) -> int:
+def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: int, target: float = TARGET) -> int:
     """Tasks for the next batch, at least 1.
 
     Args:
@@ -54,11 +54,12 @@ def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: 
         agents: agents of the pool that can work.
         batch_max: the user's limit.
         item_bytes: mean bytes of an argument, 0 for small.
+        target: seconds of work that a batch aims at.
     """
     seconds = cost.seconds
     if seconds is None:
         return 1
-    size = int(TARGET / seconds) if seconds > 1e-9 else batch_max
+    size = int(target / seconds) if seconds > 1e-9 else batch_max
     share = -(-ready // (2 * agents)) if agents else 1
     size = min(size, share, batch_max)
     if item_bytes:

@@ -50,12 +50,18 @@ def _check_batches(core: Core) -> None:
     for batch in core.batches.values():
         name = f"batch {batch.id}"
         found = batch.range
-        assert core.ranges.get(found.id) is found, f"{name} is of a range that is over"
         assert 0 <= batch.accepted < batch.count, f"{name} has nothing left, yet it is out"
+        assert batch.left == 0 or core.ranges.get(found.id) is found, f"{name} is of a range that is over"
+        assert all(batch.accepted <= at < batch.count for at in batch.gone), (
+            f"{name}: {batch.gone} is gone outside of it"
+        )
         assert core.shards[batch.shard].pool == found.pool, f"{name} is at a shard of another pool"
         assert core.shards[batch.shard].running, f"{name} is at a shard without a host"
         for index in range(batch.first + batch.accepted, batch.first + batch.count):
             state = STATES[found.state[index]]
+            if index - batch.first in batch.gone:
+                assert state == "cancelled", f"{name}: task {index} of range {found.id} is gone, yet {state}"
+                continue
             assert state == "sent", f"{name}: task {index} of range {found.id} is {state}"
             out[found.id, index] += 1
     for key, times in out.items():
@@ -67,7 +73,11 @@ def _check_pool(core: Core, pool: Pool) -> None:
     """Each ready task is in one segment of its pool's queue; nothing else is but where holes are noted."""
     name = f"pool {pool.name}"
     queued: Counter[tuple[int, int]] = Counter()
-    for found, first, stop in pool.ready:
+    queues = [pool.ready, *(shard.ready for shard in pool.shards)]
+    for queue in queues:
+        _same(queue.tasks, sum(s.stop - s.first for s in queue), f"{name}: tasks in a queue")
+    for segment in (s for queue in queues for s in queue):
+        found, first, stop = segment.range, segment.first, segment.stop
         _same(found.pool, pool.id, f"{name}: pool of a segment")
         assert 0 <= first < stop <= found.count, f"{name}: segment {first}..{stop} of range {found.id}"
         for index in range(first, stop):
@@ -83,6 +93,9 @@ def _check_pool(core: Core, pool: Pool) -> None:
     _same(len(queued), ready, f"{name}: ready tasks in segments")
     _same(pool.queued, ready, f"{name}: queued")
     _same(pool.sent, sum(b.left for b in core.batches.values() if b.range.pool == pool.id), f"{name}: sent")
+    _same(pool.out, sum(shard.batches for shard in pool.shards), f"{name}: batches out")
+    _same(pool.wanted, sum(core.agents[row].wanted for row in pool.rows), f"{name}: agents wanted")
+    assert pool.wanted <= pool.maximum, f"{name} has {pool.wanted} agents, and may have {pool.maximum}"
     _same(pool.up, sum(core.agents[row].up for row in pool.rows), f"{name}: agents up")
     assert pool.ever_up or not pool.up, f"{name} has agents up, yet never had"
     if pool.broken is not None:
@@ -99,6 +112,9 @@ def _check_shard(core: Core, shard: Shard) -> None:
     for agent in agents:
         _same(agent.shard, shard.id, f"{name}: shard of agent {agent.row}")
         assert not (agent.up and agent.stopped), f"agent {agent.row} was stopped, yet it is up"
+        assert not (agent.up and agent.starting), f"agent {agent.row} is up, yet it starts"
+        assert agent.wanted or not agent.up, f"agent {agent.row} is up, yet not wanted"
+        assert shard.running or not agent.starting, f"agent {agent.row} starts without a host"
 
 
 def _check_totals(core: Core) -> None:
@@ -113,6 +129,7 @@ def _check_totals(core: Core) -> None:
     assert core.done <= core.accepted <= core.done + core.failed, f"{core.accepted} tasks accepted"
     open_done = sum(found.state.count(DONE) for found in core.ranges.values())
     assert open_done <= core.done, f"{open_done} tasks are done, {core.done} were counted"
+    _same(core.starting, sum(agent.starting for agent in core.agents), "agents that start")
     _same(core.idle, not core.batches, "idle")
     assert not core._over, "a range is over, and what waits for it was not told"
 

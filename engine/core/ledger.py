@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from engine.core.actions import Action, Happened, RangeOver, Recall, TasksOver
+from engine.core.actions import Action, Happened, RangeOver, Recall, StopTask, TasksOver
 from engine.core.batching import Cost
+from engine.core.placement import piece_size
 from engine.core.pools import Agent, Pool, Shard
-from engine.core.tasks import CANCELLED, FAILED, READY, WAITING, Batch, Options, TaskRange
+from engine.core.queues import Segment
+from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, TaskRange
 
 Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool"]
 
@@ -43,6 +45,8 @@ class Ledger:
         """Ranges just over, whose dependents are still to be told."""
         self._actions: list[Action] = []
         self._last_range = 0
+        self._new: list[Segment] = []
+        """Segments that have come since time was last told."""
 
     @property
     def queued(self) -> int:
@@ -92,23 +96,26 @@ class Ledger:
             self._enqueue(new, 0, tasks, front=False)
         return number
 
-    def cancel(self, range_id: int, index: int) -> bool:
-        """Cancel a task that no shard has yet. False if it is too late, or over. Raises IndexError if there
-        is none."""
+    def cancel(self, range_id: int, index: int, *, running: bool = False) -> bool:
+        """Cancel a task that no shard has yet; with `running` also one that is out, whose agent is then ended if it has
+        begun. False if it is too late, or over. Raises IndexError if there is none."""
         found = self.ranges.get(range_id)
         if found is None:
             return False
         if not 0 <= index < found.count:
             raise IndexError(f"no task {index} in range {range_id}")
         state = found.state[index]
-        if state not in (WAITING, READY):
-            return False
-        if state == READY:
-            pool = self.pools[found.pool]
+        pool = self.pools[found.pool]
+        if state == SENT and running:
+            self._call_off(pool, found, index)
+        elif state == READY:
             pool.queued -= 1
             found.holes = True
-            if not pool.queued:
-                pool.ready.clear()  # nothing but holes: let go of their ranges
+            if not pool.queued:  # nothing but holes: let go of their ranges
+                for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
+                    queue.clear()
+        elif state != WAITING:
+            return False
         found.state[index] = CANCELLED
         self.cancelled += 1
         self._actions.append(TasksOver(range_id, index, 1, "cancelled", "cancelled"))
@@ -117,27 +124,45 @@ class Ledger:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
+    def _call_off(self, pool: Pool, found: TaskRange, index: int) -> None:
+        """A task that is out no longer counts."""
+        for batch in self.batches.values():
+            offset = index - batch.first
+            if batch.range is found and batch.accepted <= offset < batch.count:
+                batch.gone.add(offset)
+                pool.sent -= 1
+                self._actions.append(StopTask(batch.shard, batch.id, offset))
+                return
+
     def _enqueue(self, found: TaskRange, first: int, stop: int, *, front: bool) -> None:
         pool = self.pools[found.pool]
         found.set(first, stop - first, READY)
         pool.queued += stop - first
-        if front:
-            pool.ready.appendleft((found, first, stop))
-        else:
-            pool.ready.append((found, first, stop))
+        if pool.placement.late:
+            pool.ready.push(self._segment(found, first, stop), front=front)
+            return
+        size = piece_size(stop - first, len(pool.shards))
+        for at in range(first, stop, size):
+            key = found.options.key
+            shard = pool.placement.place(found.id << 32 | at if key is None else key, pool.shards)
+            shard.ready.push(self._segment(found, at, min(stop, at + size)), front=front)
+
+    def _segment(self, found: TaskRange, first: int, stop: int) -> Segment:
+        segment = Segment(found, first, stop, 0.0)
+        self._new.append(segment)
+        return segment
 
     def _again(self, found: TaskRange, first: int, stop: int, *, lost: bool = True) -> None:
         """Tasks that were out are to run again, before all others. Where the pool broke meanwhile, nothing
         runs: they fail."""
-        if first >= stop:
-            return
-        broken = self.pools[found.pool].broken
-        if broken is not None:
-            self._end(found, first, stop, "pool", broken)
-            return
-        if lost:
-            self.redelivered += stop - first
-        self._enqueue(found, first, stop, front=True)
+        for start, end in reversed(list(found.runs_of(SENT, first, stop))):  # all but those that were cancelled
+            broken = self.pools[found.pool].broken
+            if broken is not None:
+                self._end(found, start, end, "pool", broken)
+                continue
+            if lost:
+                self.redelivered += end - start
+            self._enqueue(found, start, end, front=True)
 
     def _retry(self, found: TaskRange, index: int) -> bool:
         """Whether a task that failed by itself may run again. It may when draining: whoever resumes the run
@@ -202,7 +227,8 @@ class Ledger:
         text = f"pool {pool.name} can't start: {why}"
         self._actions.append(Happened("error", "pool.broken", text, {"pool": pool.name}))
         self._actions.extend(Recall(shard.id) for shard in pool.shards if shard.batches)
-        pool.ready.clear()
+        for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
+            queue.clear()
         for found in [r for r in self.ranges.values() if r.pool == pool.id]:
             self._end_open(found, "pool", why)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from engine.core.tasks import TaskRange
+from engine.core.queues import ReadyQueue
+
+if TYPE_CHECKING:
+    from engine.core.placement import Placement
 
 FIRST_DELAY: Final = 0.05
 LONGEST_DELAY: Final = 10.0
@@ -28,13 +30,26 @@ class Agent:
     row: int
     shard: int
     generation: int = 1
+    wanted: bool = False
+    """It is to be there: it is up, or starting, or will be started."""
+    starting: bool = False
+    """Its host was asked to start it, and has not said how that ended."""
     up: bool = False
     proven: bool = False
     """This one has finished a task: its death is no sign of a pool that can't start. Nor is a death within a task."""
     early_deaths: int = 0
     """In a row, before a first task."""
+    failed_starts: int = 0
+    """In a row."""
+    barred: bool = False
+    """Its starts have failed too often: nothing is tried for a while."""
     stopped: bool = False
     """Ended on request: nobody takes its place, not even when its host starts anew."""
+
+    @property
+    def free(self) -> bool:
+        """It is not there, and may be started."""
+        return not (self.wanted or self.barred or self.stopped)
 
 
 @dataclass(slots=True)
@@ -44,13 +59,28 @@ class Shard:
     id: int
     pool: int
     rows: range
+    ready: ReadyQueue = field(default_factory=ReadyQueue)
+    """Tasks placed here, the next first; empty where tasks are placed when they are sent."""
     up: int = 0
     """Agents that can work."""
     batches: int = 0
     """Batches out at this shard."""
     running: bool = False
     """Its host was asked for and has not died."""
+    restarting: bool = False
+    """Its host has died, and another will be asked for."""
     early_deaths: int = 0
+    sent: int = 0
+    """Tasks ever sent to it."""
+    waited: float = 0.0
+    """Seconds that those had waited, in all."""
+    stolen: int = 0
+    """Of those, tasks that had been placed on another shard."""
+
+    @property
+    def load(self) -> float:
+        """Batches out for each agent; 2 and more is full."""
+        return self.batches / self.up if self.up else 2.0
 
 
 @dataclass(slots=True)
@@ -60,30 +90,63 @@ class Pool:
     id: int
     name: str
     rows: range
+    """As many as it may ever have."""
     shards: list[Shard]
-    ready: deque[tuple[TaskRange, int, int]] = field(default_factory=deque)
-    """Segments (range, first, stop) of tasks to send, the next at the left."""
+    placement: Placement
+    minimum: int
+    maximum: int
+    max_idle: float
+    on_demand: bool = False
+    """No agent is kept: each is started for the tasks that wait."""
+    wanted: int = 0
+    """Agents that are up, starting or to be started."""
+    ready: ReadyQueue = field(default_factory=ReadyQueue)
+    """Tasks that wait for any agent; empty where tasks are placed as they come."""
     queued: int = 0
-    """Ready tasks in those segments."""
+    """Ready tasks, wherever they wait."""
     ever_up: bool = False
     failed_starts: int = 0
     """In a row, of any of its agents, before one came up."""
+    deserted: int = 0
+    """How often, in a row, all its agents were given up."""
     broken: str | None = None
     """Why it can't start, once that is certain."""
     up: int = 0
     sent: int = 0
     """Tasks out in batches."""
+    out: int = 0
+    """Batches out."""
     done: int = 0
     failed: int = 0
     restarts: int = 0
+    """Agents started in place of dead ones: refills."""
+    hits: int = 0
+    """Batches that found an idle agent at once."""
+    waits: int = 0
+    """Batches that had to wait for an agent to come free."""
+    colds: int = 0
+    """Batches that had to wait for an agent to be started."""
+    recycled: int = 0
+    """Agents replaced because of their age or size."""
+    retired: int = 0
+    grown: int = 0
+    """Agents started because tasks waited."""
+    waiting_since: float | None = None
+    """Since when tasks wait for an agent without a break; None if none does."""
+    look_at: float | None = None
+    """When its size is looked at again, for growth."""
+    idle_watch: bool = False
+    """A timer runs that looks for agents to retire."""
+    spare: list[int] = field(default_factory=lambda: [0, 0])
+    """Fewest idle agents in the last half of `max_idle`, and in the one before."""
 
-    def pick(self) -> Shard | None:
+    def least_loaded(self) -> Shard | None:
         """The shard with the smallest share of work that has room for a batch without prefetch or with; None
         if all are full."""
         best: Shard | None = None
         least = 2.0
         for shard in self.shards:
-            if shard.up and shard.batches < 2 * shard.up:
+            if shard.up:
                 load = shard.batches / shard.up
                 if load < least:
                     best, least = shard, load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 WAITING, READY, SENT, DONE, FAILED, CANCELLED = range(6)
@@ -25,8 +25,13 @@ class Options:
         crash_limit: attempts, counted only against the task that ran when its agent died, after which it is
             poisoned.
         timeout: seconds one task may run, None for no limit.
+        soft_timeout: seconds after which a task is told that its time is up, None for never.
+        retry_on: names of exceptions (``Name`` or ``module.Name``) that are worth a retry; empty for all.
         batch_max: tasks in one batch at the most.
+        batch_size: tasks in every batch; None to go by their measured durations.
         item_bytes: mean size of an item on the wire, to keep batches below a frame; 0 where unknown or small.
+        priority: tasks with a higher one are sent before all others of their pool.
+        key: what places the range on a shard, where that goes by hash; None to place by the tasks' numbers.
     """
 
     retries: int = 0
@@ -34,6 +39,11 @@ class Options:
     timeout: float | None = None
     batch_max: int = 500
     item_bytes: int = 0
+    soft_timeout: float | None = None
+    retry_on: tuple[str, ...] = ()
+    batch_size: int | None = None
+    priority: int = 0
+    key: int | None = None
 
 
 class TaskRange:
@@ -94,7 +104,7 @@ class TaskRange:
 @dataclass(slots=True)
 class Batch:
     """Tasks of one range on their way: tasks first..first+count-1, of which the first `accepted` are no
-    longer its concern."""
+    longer its concern, nor those that are `gone`."""
 
     id: int
     range: TaskRange
@@ -103,8 +113,10 @@ class Batch:
     shard: int
     sent: float
     accepted: int = 0
+    gone: set[int] = field(default_factory=set)
+    """Offsets, from `accepted` on, of tasks that were cancelled while they were out."""
 
     @property
     def left(self) -> int:
         """Tasks it still stands for."""
-        return self.count - self.accepted
+        return self.count - self.accepted - len(self.gone)

@@ -1,0 +1,360 @@
+"""Who works: hosts and agents, started in waves, replaced when they die, more while tasks wait, fewer when idle."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable
+from itertools import count, zip_longest
+from typing import Final
+
+from engine.core.actions import Happened, Retire, Spawn, StartHost
+from engine.core.ledger import Ledger
+from engine.core.placement import Placement
+from engine.core.pools import GIVE_UP, LONGEST_DELAY, Agent, Pool, Shard, backoff, split
+from engine.settings.types import Strategy
+
+GROW_AFTER: Final = 0.05
+"""Seconds that tasks wait before an elastic pool grows, and before it grows again."""
+_DRAINED_IN: Final = 0.1
+"""Seconds of waiting work, by its measured cost, that are not worth another agent."""
+
+
+class Staff(Ledger):
+    """The agents of all pools. Starts are asked for in waves: never more than `spawn_limit` at the same time."""
+
+    def __init__(self, spawn_limit: int = 50, spawn_retries: int = 3) -> None:
+        """Nobody yet.
+
+        Args:
+            spawn_limit: agents that may be starting at the same time.
+            spawn_retries: how often a start that failed is tried again before that agent is given up for a while.
+        """
+        super().__init__()
+        self.restarts = 0
+        """Agents started in place of dead ones."""
+        self.spawned = 0
+        """Starts that were asked for."""
+        self.spawn_failures = 0
+        self.starting = 0
+        """Agents that are being started at this moment."""
+        self._limit = max(1, spawn_limit)
+        self._window = self._limit
+        """Starts at the same time: one after an error, then more and more again."""
+        self._throttle = 1.0
+        self._retries = spawn_retries
+        self._to_spawn: deque[tuple[int, int]] = deque()
+        """(row, generation) of agents whose start is to be asked for."""
+        self._timers: list[tuple[float, int, str, int, int]] = []
+        """Heap of (due, tie-breaker, what: ``host``, ``agent``, ``again``, ``look``, ``idle``; its number; generation of the agent)."""
+        self._tie = count()
+
+    # -- what there is to work with --------------------------------------------------------------------------
+
+    def add_pool(
+        self,
+        name: str,
+        size: int,
+        shards: int,
+        *,
+        minimum: int | None = None,
+        maximum: int | None = None,
+        max_idle: float = 300.0,
+        strategy: Strategy = "least-loaded",
+        on_demand: bool = False,
+    ) -> Pool:
+        """A pool of `size` agents on `shards` hosts, started at once.
+
+        It never has fewer than `minimum` agents (None: `size`) for longer than it takes to start them, nor more than
+        `maximum` (None: `size`); beyond the minimum they are retired after `max_idle` seconds without work. With
+        `on_demand` none is started before tasks wait for it.
+
+        Raises ValueError for sizes that contradict each other.
+        """
+        most = size if maximum is None else maximum
+        least = 0 if on_demand else min(size, most) if minimum is None else minimum
+        if most < 1 or not least <= size <= most or not 1 <= shards <= most:
+            raise ValueError(f"pool {name!r}: {size} agents, from {least} to {most}, on {shards} shards")
+        rows = range(len(self.agents), len(self.agents) + most)
+        pool = Pool(len(self.pools), name, rows, [], Placement(strategy), least, most, max_idle, on_demand)
+        self.pools.append(pool)
+        for part in split(rows, shards):
+            shard = Shard(len(self.shards), pool.id, part)
+            self.shards.append(shard)
+            pool.shards.append(shard)
+            self.agents.extend(Agent(row, shard.id) for row in part)
+            self._start_host(shard)
+        self._want(pool, 0 if on_demand else size)
+        return pool
+
+    def agents_up(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Agents (row, generation) wait for work. Those of an older generation are ignored."""
+        for row, generation in rows:
+            agent = self.agents[row]
+            if agent.generation == generation and not agent.up:
+                shard = self.shards[agent.shard]
+                pool = self.pools[shard.pool]
+                agent.up = True
+                agent.failed_starts = 0
+                self._started(agent)
+                self._window = min(self._limit, 2 * self._window)
+                shard.up += 1
+                shard.early_deaths = 0
+                pool.up += 1
+                pool.ever_up = True
+                pool.failed_starts = pool.deserted = 0
+
+    def press(self, throttle: float) -> None:
+        """Say how hard the machine is pressed, as the share of the usual starts at a time that it can bear: 1 for all,
+        0 for one at a time."""
+        self._throttle = min(1.0, max(0.0, throttle))
+
+    @property
+    def settled(self) -> bool:
+        """Every agent that is wanted is up: nothing is starting, or about to start again."""
+        return all(pool.broken is not None or pool.up >= pool.wanted for pool in self.pools)
+
+    # -- deaths ----------------------------------------------------------------------------------------------
+
+    def _gone(self, now: float, agent: Agent, why: str, text: str, began: bool) -> None:
+        """An agent that was up, or starting, is gone: see whether another takes its place, and when."""
+        shard = self.shards[agent.shard]
+        pool = self.pools[shard.pool]
+        was_up = agent.up
+        self._down(agent)
+        if why == "stopped":
+            agent.stopped = True
+        if why in ("stopped", "retired"):
+            pool.retired += why == "retired"
+            self._unwant(pool, agent)
+            return
+        if why == "recycled":
+            pool.recycled += 1
+            agent.proven, agent.early_deaths = False, 0
+            if pool.on_demand:
+                self._unwant(pool, agent)
+            elif pool.broken is None:
+                self._to_spawn.append((agent.row, agent.generation))
+            return
+        agent.early_deaths = 0 if began else agent.early_deaths + 1
+        agent.proven = False
+        if not was_up:
+            self.spawn_failures += 1
+            self._window = 1  # one after the other, until it goes well again
+        if pool.broken is not None:
+            return
+        if not pool.ever_up:
+            pool.failed_starts += why in ("start", "spawn")
+            enough = min(GIVE_UP, pool.wanted) if why == "start" else self._retries + 1
+            if pool.failed_starts >= enough or agent.early_deaths >= max(GIVE_UP, enough):
+                self._break(pool, text)
+                return
+        if was_up and pool.on_demand:
+            self._unwant(pool, agent)
+            return
+        if not was_up:
+            agent.failed_starts += 1
+            if agent.failed_starts > self._retries:
+                self._give_up(now, pool, agent, text)
+                return
+        self._at(now + backoff(agent.early_deaths), "agent", agent.row, agent.generation)
+
+    def _give_up(self, now: float, pool: Pool, agent: Agent, text: str) -> None:
+        """Its start has failed too often: go on without it, and try again later. A pool that has lost all its agents in
+        this way, time and again, is broken."""
+        self._unwant(pool, agent)
+        agent.failed_starts = 0
+        agent.barred = True
+        self._at(now + LONGEST_DELAY, "again", agent.row, 0)
+        told = f"agent {agent.row - pool.rows.start} of pool {pool.name} is given up for {LONGEST_DELAY:g} s: {text}"
+        self._actions.append(Happened("warning", "agent.given_up", told, {"pool": pool.name, "row": agent.row}))
+        if not pool.wanted:
+            pool.deserted += 1
+            if pool.deserted >= GIVE_UP:
+                self._break(pool, text)
+
+    def _down(self, agent: Agent) -> None:
+        agent.generation += 1
+        self._started(agent)
+        if agent.up:
+            agent.up = False
+            shard = self.shards[agent.shard]
+            shard.up -= 1
+            pool = self.pools[shard.pool]
+            pool.up -= 1
+            self._note_idle(pool)
+
+    def _started(self, agent: Agent) -> None:
+        if agent.starting:
+            agent.starting = False
+            self.starting -= 1
+
+    def _host_gone(self, now: float, shard: Shard, text: str) -> None:
+        """A host is gone and its agents with it: another is started."""
+        shard.running = False
+        for row in shard.rows:
+            self._down(self.agents[row])
+            self.agents[row].proven = False
+        pool = self.pools[shard.pool]
+        if pool.broken is not None or not self._wanted(shard):
+            return
+        shard.early_deaths += 1
+        shard.restarting = True
+        if not pool.ever_up and shard.early_deaths >= GIVE_UP:
+            self._break(pool, text)
+        else:
+            self._at(now + backoff(shard.early_deaths), "host", shard.id, 0)
+
+    # -- starts ----------------------------------------------------------------------------------------------
+
+    def _wanted(self, shard: Shard) -> list[Agent]:
+        return [agent for row in shard.rows if (agent := self.agents[row]).wanted]
+
+    def _want(self, pool: Pool, agents: int) -> int:
+        """Have so many more agents, taking turns among the shards; how many there will be."""
+        free = [[agent for row in shard.rows if (agent := self.agents[row]).free] for shard in pool.shards]
+        order = sorted(zip(pool.shards, free, strict=True), key=lambda pair: len(pair[0].rows) - len(pair[1]))
+        found = [a for turn in zip_longest(*(agents for _, agents in order)) for a in turn if a is not None][:agents]
+        for agent in found:
+            agent.wanted = True
+            self._to_spawn.append((agent.row, agent.generation))
+            shard = self.shards[agent.shard]
+            if not shard.running and not shard.restarting:
+                self._start_host(shard)
+        pool.wanted += len(found)
+        return len(found)
+
+    def _unwant(self, pool: Pool, agent: Agent) -> None:
+        if agent.wanted:
+            agent.wanted = False
+            pool.wanted -= 1
+
+    def _start_host(self, shard: Shard) -> None:
+        shard.running, shard.restarting = True, False
+        self._actions.append(StartHost(shard.id))
+
+    def _restart(self, pool: Pool, agents: int) -> None:
+        self.restarts += agents
+        pool.restarts += agents
+
+    def _spawn(self) -> None:
+        """Ask for as many starts as may go on at the same time."""
+        room = max(1, int(min(self._window, self._limit * self._throttle))) - self.starting
+        wave: dict[int, list[tuple[int, int]]] = {}
+        while self._to_spawn and room > 0:
+            row, generation = self._to_spawn.popleft()
+            agent = self.agents[row]
+            shard = self.shards[agent.shard]
+            if agent.generation != generation or not agent.wanted or agent.starting or agent.up or not shard.running:
+                continue  # it, or its host, has died meanwhile, which has put it in the queue again
+            agent.starting = True
+            self.starting += 1
+            self.spawned += 1
+            room -= 1
+            wave.setdefault(shard.id, []).append((row, generation))
+        self._actions.extend(Spawn(shard, tuple(rows)) for shard, rows in wave.items())
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def due(self) -> float | None:
+        """When `tick` must be called, None if no timer runs."""
+        return self._timers[0][0] if self._timers else None
+
+    def tick(self, now: float) -> None:
+        """Do what has become due."""
+        while self._timers and self._timers[0][0] <= now:
+            _, _, what, number, generation = heapq.heappop(self._timers)
+            if what == "look":  # what follows this, the scheduling pass, looks
+                self.pools[number].look_at = None
+                continue
+            if what == "idle":
+                self._shrink(self.pools[number], now)
+                continue
+            if what == "again":
+                self.agents[number].barred = False
+                continue
+            shard = self.shards[number if what == "host" else self.agents[number].shard]
+            pool = self.pools[shard.pool]
+            if pool.broken is not None:
+                continue
+            if what == "host":
+                self._start_host(shard)
+                agents = self._wanted(shard)
+                self._to_spawn.extend((agent.row, agent.generation) for agent in agents)
+                self._restart(pool, len(agents))
+            elif self.agents[number].generation == generation and self.agents[number].wanted:
+                # Else its host died meanwhile, and all its agents start with the next one.
+                self._to_spawn.append((number, generation))
+                self._restart(pool, 1)
+
+    def _at(self, when: float, what: str, number: int, generation: int) -> None:
+        heapq.heappush(self._timers, (when, next(self._tie), what, number, generation))
+
+    def _look(self, pool: Pool, when: float) -> None:
+        """Look at a pool's size again, at that time or before."""
+        if pool.look_at is None or pool.look_at > when:
+            pool.look_at = when
+            self._at(when, "look", pool.id, 0)
+
+    # -- growing and shrinking -------------------------------------------------------------------------------
+
+    def _adjust(self, pool: Pool, now: float) -> None:
+        """After a scheduling pass: refill below the minimum, grow if tasks wait, and see that somebody looks again."""
+        if pool.broken is not None:
+            return
+        if not pool.queued:
+            pool.waiting_since = None
+        elif pool.waiting_since is None:
+            pool.waiting_since = now
+        if pool.wanted < pool.minimum:
+            self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
+        if pool.queued and pool.wanted < pool.maximum and not self.draining:
+            self._grow(pool, now)
+        if pool.wanted > pool.minimum and not pool.idle_watch and not pool.on_demand:
+            pool.idle_watch = True
+            pool.spare = [max(0, pool.up - pool.out), 0]
+            self._at(now + pool.max_idle / 2, "idle", pool.id, 0)
+
+    def _grow(self, pool: Pool, now: float) -> None:
+        assert pool.waiting_since is not None
+        coming = pool.wanted - pool.up
+        if pool.on_demand:
+            pool.grown += self._want(pool, max(0, pool.queued - coming))
+            return
+        if pool.wanted and now - pool.waiting_since < GROW_AFTER:
+            self._look(pool, pool.waiting_since + GROW_AFTER)
+            return
+        pool.waiting_since = now
+        self._look(pool, now + GROW_AFTER)
+        if not coming and (not pool.wanted or self._worth(pool)):
+            pool.grown += self._want(pool, min(pool.queued, max(1, pool.wanted), pool.maximum - pool.wanted))
+
+    def _worth(self, pool: Pool) -> bool:
+        """Whether what waits would keep the agents that are there busy for a while."""
+        for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
+            head = queue.head()
+            if head is not None:
+                seconds = self._costs[head.range.function].seconds
+                if seconds is None or pool.queued * seconds > _DRAINED_IN * max(1, pool.up):
+                    return True
+        return False
+
+    def _shrink(self, pool: Pool, now: float) -> None:
+        """Half of `max_idle` has passed: retire what was idle all through the last two halves."""
+        pool.idle_watch = False
+        spare, pool.spare = min(pool.spare), [max(0, pool.up - pool.out), pool.spare[0]]
+        count = min(spare, pool.up - pool.minimum)
+        if pool.wanted > pool.minimum:
+            pool.idle_watch = True
+            self._at(now + pool.max_idle / 2, "idle", pool.id, 0)
+        for shard in sorted(pool.shards, key=lambda s: s.batches - s.up):
+            some = min(count, max(0, shard.up - shard.batches))
+            if some > 0:
+                self._actions.append(Retire(shard.id, some))
+                count -= some
+
+    def _note_idle(self, pool: Pool) -> None:
+        """Fewer agents may be idle than a moment ago."""
+        idle = pool.up - pool.out
+        if idle < pool.spare[0]:
+            pool.spare[0] = max(0, idle)
