@@ -20,11 +20,12 @@ from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime.driver import Driver, report_text
-from engine.runtime.fleet import PoolSpec
 from engine.runtime.limits import cores
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
+from engine.runtime.sizes import PoolSpec
+from engine.settings.types import PoolSettings
 
 _SCREEN_SECONDS: Final = 5.0
 _READER_LEFT: Final = 141
@@ -87,13 +88,13 @@ def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]
     """
     _more_descriptors()
     _data_on_stdout()
-    pools = [PoolSpec(pool.name, pool.agents or cores(), pool.shards) for pool in spec.pools]
     image = Image(
         preload=[name for pool in spec.pools for name in pool.preload],
         check=list(dict.fromkeys(step.call for step in spec.steps if step.call)),
         warm=[pool.warmup for pool in spec.pools if pool.warmup],
         path=module_path(spec.path),
     )
+    pools = [PoolSpec(PoolSettings(name=p.name, size=p.agents or cores(), shards=p.shards), image) for p in spec.pools]
     # A result may be of the user's own class, whose module this process must then find; never before our own modules.
     sys.path.extend(entry for entry in image.path or () if entry not in sys.path)
     serve: int | None = options["serve"]
@@ -103,7 +104,7 @@ def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec, pools))
     interrupts = _Interrupts()
     with interrupts.installed():
-        run = Run(pools, image, run_options)
+        run = Run(pools, run_options)
         interrupts.run = run
         try:
             return _drive(run, spec, options, writer, reporter, interrupts)
@@ -347,7 +348,7 @@ def _database(options: dict[str, Any]) -> Path | None:
 
 def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
     return {
-        "agents": {pool.name: pool.agents for pool in pools},
+        "agents": {pool.settings.name: pool.settings.size for pool in pools},
         "batch_max": spec.batch_max,
         "steps": [
             {

@@ -6,6 +6,8 @@ from typing import Final
 
 TARGET: Final = 0.020
 """Seconds of work a batch aims at: a frame costs some 0.1 ms all told, so this keeps its share below 1 %."""
+LEAST: Final = 0.0005
+"""Seconds of work that are worth a batch: shares smaller than that cost more to send than to do."""
 PREFETCH_BELOW: Final = 0.050
 """Seconds of work up to which a batch may wait behind another one in an agent's own queue."""
 BYTES: Final = 96 * 1024
@@ -61,7 +63,8 @@ def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: 
         return 1
     size = int(target / seconds) if seconds > 1e-9 else batch_max
     share = -(-ready // (2 * agents)) if agents else 1
-    size = min(size, share, batch_max)
+    worth = int(LEAST / seconds) if seconds > 1e-9 else batch_max
+    size = min(size, max(share, worth), batch_max)
     if item_bytes:
         size = min(size, BYTES // item_bytes)
     return max(1, size)

@@ -46,7 +46,8 @@ class Staff(Ledger):
         self._to_spawn: deque[tuple[int, int]] = deque()
         """(row, generation) of agents whose start is to be asked for."""
         self._timers: list[tuple[float, int, str, int, int]] = []
-        """Heap of (due, tie-breaker, what: ``host``, ``agent``, ``again``, ``look``, ``idle``; its number; generation of the agent)."""
+        """Heap of (due, tie-breaker, what, its number, generation of the agent). What: ``host``, ``agent`` or ``again``
+        to start one, ``look`` or ``idle`` for a pool."""
         self._tie = count()
 
     # -- what there is to work with --------------------------------------------------------------------------

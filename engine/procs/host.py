@@ -18,22 +18,26 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.procs import agent as agents
-from engine.procs import system
+from engine.procs import mail, system
 from engine.procs.output import LINES_A_FRAME, Outputs
 from engine.procs.queue import ShardQueue
 from engine.procs.ring import Reader, RingBroken
-from engine.procs.scoreboard import BATCH, CELLS, GENERATION, GROUP, HEAD, MEMORY, OFFSET, PID, START, STATE, Scoreboard
-from engine.procs.slots import Held, Slot
+from engine.procs.scoreboard import BATCH, CELLS, GROUP, HEAD, MEMORY, OFFSET, STATE, Scoreboard
+from engine.procs.slots import Held, Mailbag, Slot
+from engine.procs.spawn import Spawner
+from engine.procs.watch import PING_EVERY, Watch, resident
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
-_STARTING, _DEAD = 1, 5
+_DEAD = 5
 _TICK: Final = 0.025
 """Seconds between looks at the rings of busy agents."""
 _SPAWN_SLICE: Final = 16
 """Forks between two looks at everything else."""
-_COMMAND_GRACE: Final = 5.0
-"""Seconds beyond its timeout that a command task has to end by its agent's own hand."""
+_STARTING_TICK: Final = 0.25
+"""Seconds between looks at agents that are starting."""
+_LEAVE_GRACE: Final = 5.0
+"""Seconds that an agent which was asked to end may take for it."""
 _BUNDLE: Final = 160_000
 """Bytes of records in one message to the engine."""
 _AGAIN: Final = 0.005
@@ -45,7 +49,7 @@ _PREFIX = bytes((frames.RECORD,))
 class Host:
     """One shard's host. `run` returns when the engine has gone or said so."""
 
-    def __init__(self, sock: socket.socket, config: frames.HostConfig, board: Scoreboard) -> None:
+    def __init__(self, sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int = -1) -> None:
         self._config = config
         self._board = board
         self._sock = sock
@@ -56,10 +60,15 @@ class Host:
         self._outputs = Outputs()
         self._slots: dict[int, Slot] = {}
         self._by_pid: dict[int, Slot] = {}
-        self._queue = ShardQueue(board, self._crowded)
+        care = config.care
+        worn = self._worn if care.max_tasks or care.max_bytes else None
+        self._queue = ShardQueue(board, self._crowded, worn)
         self._commands: set[int] = set()
         """Functions that keep to their timeout by themselves."""
-        self._to_spawn: deque[tuple[int, int]] = deque(config.spawn)
+        self._to_spawn: deque[tuple[int, int]] = deque()
+        self._starting = 0
+        self._spawner = Spawner(config, board, board_fd, self._outputs.writing, self._buffer)
+        self._watchdog = Watch(board, care, self._commands, self._kill)
         self._came_up: list[tuple[int, int, int]] = []
         self._bundle: list[bytes] = []
         self._bundled = 0
@@ -80,8 +89,10 @@ class Host:
         looked = 0.0
         try:
             while not self._over:
-                busy = self._queue.idle < len(self._slots)
-                wait = 0.0 if self._to_spawn else _TICK if busy else None
+                busy = self._queue.idle + self._starting < len(self._slots)
+                wait = 0.0 if self._to_spawn else _TICK if busy else _STARTING_TICK if self._starting else None
+                if wait is None and self._slots:
+                    wait = PING_EVERY
                 for fd, event in self._epoll.poll(wait):
                     handler = self._handlers.get(fd)
                     if handler is not None:
@@ -92,10 +103,12 @@ class Host:
                 if self._to_spawn:
                     self._spawn_some()
                 now = time.monotonic()
-                if busy and now - looked >= _TICK:
+                if now - looked >= _TICK:
                     looked = now
                     self._tick(now)
                 self._queue.dispatch()
+                while self._queue.leaving:
+                    self._retire(self._queue.leaving.pop(), "recycled")
                 self._report()
         except channel.Closed:
             pass
@@ -118,8 +131,9 @@ class Host:
 
     def _room(self, fd: int) -> None:
         for slot in self._slots.values():
-            if slot.sock.fileno() == fd and slot.outbox.flush():
-                self._epoll.modify(fd, select.EPOLLIN)
+            for end in (slot, slot.mail):
+                if end is not None and end.sock.fileno() == fd and end.outbox.flush():
+                    self._epoll.modify(fd, select.EPOLLIN)
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
@@ -131,6 +145,8 @@ class Host:
             view, parcels = received
             frame = frames.to_host.decode(view)
             match frame:
+                case frames.Delivered() | frames.MailTaken() | frames.MailPools():
+                    self._mail(frame, bytes(view), parcels)
                 case frames.Work():
                     self._queue.add(Held(frame, bytes(view), parcels))
                 case frames.Define():
@@ -144,6 +160,16 @@ class Host:
                         slot = self._slots.get(row)
                         if slot is not None and slot.generation == generation:
                             self._kill(slot, frame.why)
+                case frames.RetireIdle():
+                    for _ in range(frame.count):
+                        idle = self._queue.longest_idle()
+                        if idle is None:
+                            break
+                        self._retire(idle, "retired")
+                case frames.StopTask():
+                    dropped = self._queue.stop(frame.batch, frame.offset)
+                    if dropped is not None:
+                        self._send(frames.encode(frames.Returned([dropped])))
                 case frames.Recall():
                     self._send(frames.encode(frames.Returned(self._queue.recall())))
                 case frames.Stop():
@@ -210,23 +236,10 @@ class Host:
                 self._send(frames.encode(frames.SpawnFailed(row, generation, text)))
 
     def _spawn(self, row: int, generation: int) -> None:
-        board = self._board
-        ours, theirs = channel.pair()
-        base = row * CELLS
-        for cell in (BATCH, OFFSET, START, GROUP, MEMORY):
-            board.cells[base + cell] = 0
-        board.cells[base + STATE] = _STARTING
-        Reader(board, row).reset()
-        pid = os.fork()
-        if pid == 0:
-            config = self._config
-            agents.main(board, row, theirs, self._pid, self._outputs.writing, config.late, config.initializer)
-        board.cells[base + PID] = pid
-        board.cells[base + GENERATION] = generation
-        ours.setblocking(False)
-        slot = Slot(row, generation, pid, ours, theirs, board, self._buffer)
-        self._slots[row] = self._by_pid[pid] = slot
-        self._watch(ours.fileno(), lambda: self._from_agent(slot))
+        slot = self._spawner.start(row, generation)
+        self._starting += 1
+        self._slots[row] = self._by_pid[slot.pid] = slot
+        self._watch(slot.sock.fileno(), lambda: self._from_agent(slot))
         self._watch(slot.pidfd, lambda: self._died(slot))
 
     # -- agents: life --------------------------------------------------------------------------------------------------
@@ -258,11 +271,37 @@ class Host:
                 self._send(_PREFIX + self._stamp(slot, record), parcels)
                 self._seen(slot, record)
             elif kind == agents.UP:
-                slot.up = True
-                self._queue.ready(slot)
-                self._came_up.append((slot.row, slot.generation, slot.pid))
+                if not slot.doomed:
+                    slot.up = True
+                    self._starting -= 1
+                    self._queue.ready(slot)
+                    self._came_up.append((slot.row, slot.generation, slot.pid))
+            elif kind == mail.OPEN and parcels and slot.mail is None:
+                bag = slot.mail = Mailbag(socket.socket(fileno=os.dup(parcels[0].fd)), self._buffer)
+                self._watch(bag.sock.fileno(), lambda: self._post(slot))
             elif kind == agents.NOT_UP:
                 slot.why, slot.told = "start", bytes(view[1:]).decode("utf-8", "replace")
+
+    def _post(self, slot: Slot) -> None:
+        """Pass on what an agent sends to others: the engine alone looks inside."""
+        bag = slot.mail
+        assert bag is not None
+        try:
+            while (received := bag.receiver.receive()) is not None:
+                self._flush()  # the outcomes of whoever waits for this message are not to come after what it causes
+                self._send(bytes(received[0]), received[1])
+        except (channel.Closed, ValueError):
+            self._unwatch(bag.sock.fileno())
+
+    def _mail(self, frame: frames.ToMailbox, data: bytes, parcels: list[Parcel]) -> None:
+        """A message for an agent; if that has died meanwhile, the engine hears of it and keeps what is to be kept."""
+        slot = self._slots.get(frame.row)
+        if slot is None or slot.generation != frame.generation or slot.mail is None:
+            return
+        outbox = slot.mail.outbox
+        outbox.put(data, parcels)
+        if len(outbox) and slot.mail.sock.fileno() in self._handlers:
+            self._epoll.modify(slot.mail.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
     def _stamp(self, slot: Slot, record: bytes) -> bytes:
         return slot.row.to_bytes(4, "little") + len(record).to_bytes(4, "little") + record
@@ -278,7 +317,7 @@ class Host:
                 self._tails.append((reader, tail))
                 self._bundled += len(record) + 8
                 self._seen(slot, record)
-                if self._bundled > _BUNDLE:
+                if self._bundled > _BUNDLE or not self._config.care.bundle:
                     self._flush()
         except (RingBroken, struct.error) as error:
             slot.told = f"it overwrote its outcome ring: {error}"
@@ -297,31 +336,45 @@ class Host:
                 self._queue.finished(slot)
 
     def _tick(self, now: float) -> None:
-        cells = self._board.cells
-        now_ns = time.monotonic_ns()
         for slot in list(self._slots.values()):
             if slot.reader.pending():
                 self._from_agent(slot)
-            current = slot.current
-            if current is not None and current.timeout and not slot.doomed:
-                base = slot.row * CELLS
-                limit = current.timeout + (_COMMAND_GRACE if current.function in self._commands else 0.0)
-                started = cells[base + START]
-                if cells[base + BATCH] == current.id and cells[base + OFFSET] and now_ns - started > limit * 1e9:
-                    self._kill(slot, "timeout")
+            if slot.current is not None:
+                self._watchdog.working(slot, now)
+            elif slot.leaving:
+                if now - slot.leaving > _LEAVE_GRACE:
+                    self._kill(slot, slot.why)
+            elif not slot.up and not slot.doomed:
+                self._watchdog.starting(slot, now)
+        self._watchdog.idle(self._queue.waiting(), now)
         self._reap_orphans()
+
+    def _worn(self, slot: Slot, tasks: int) -> bool:
+        """Whether an agent is to be replaced rather than be given so many tasks more."""
+        care = self._config.care
+        if care.max_tasks and slot.taken and slot.taken + tasks > care.max_tasks:
+            return True
+        return bool(care.max_bytes and slot.taken and resident(slot.pid) > care.max_bytes)
+
+    def _retire(self, slot: Slot, why: str) -> None:
+        """Have an agent that has nothing to do end by itself."""
+        slot.why, slot.leaving = why, time.monotonic()
+        self._queue.forget(slot)
+        slot.outbox.put(frames.encode(frames.Retire()))
 
     # -- agents: death -------------------------------------------------------------------------------------------------
 
-    def _kill(self, slot: Slot, why: str) -> None:
+    def _kill(self, slot: Slot, why: str, text: str = "") -> None:
         if not slot.why:
-            slot.why = why
+            slot.why, slot.told = why, slot.told or text
         slot.doomed = True
         self._queue.forget(slot)
         signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
 
     def _died(self, slot: Slot) -> None:
         """Drain, then blame: everything it had finished goes to the engine before the word of its death."""
+        if slot.mail is not None:
+            self._post(slot)
         self._from_agent(slot)
         self._drain(slot)
         base = slot.row * CELLS
@@ -358,12 +411,18 @@ class Host:
 
     def _forget(self, slot: Slot) -> None:
         self._queue.forget(slot)
+        if slot in self._queue.leaving:
+            self._queue.leaving.remove(slot)
+        self._starting -= not slot.up
         self._unwatch(slot.sock.fileno())
         self._unwatch(slot.pidfd)
         del self._slots[slot.row], self._by_pid[slot.pid]
         os.close(slot.pidfd)
         slot.sock.close()
         slot.peer.close()
+        if slot.mail is not None:
+            self._unwatch(slot.mail.sock.fileno())
+            slot.mail.sock.close()
 
     def _reap_orphans(self) -> None:
         """Reap children of dead agents, which the kernel gave to this process."""
@@ -411,12 +470,12 @@ class Host:
             pass
 
 
-def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard) -> None:
+def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:
     """Be a host, in a process that was forked for it: everything but the channel and the board is closed."""
     system.set_name("shoal-host")
     system.adopt_orphans()
-    fd = sock.fileno()
-    os.closerange(3, fd)
-    os.closerange(fd + 1, 1 << 20)
+    kept = sorted({sock.fileno()} if config.care.fresh is None else {sock.fileno(), board_fd})
+    for low, high in zip([2, *kept], [*kept, 1 << 20], strict=True):
+        os.closerange(low + 1, high)
     gc.disable()  # it makes no cycles, and its memory is what its agents share
-    Host(sock, config, board).run()
+    Host(sock, config, board, board_fd).run()

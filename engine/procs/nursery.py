@@ -108,7 +108,7 @@ class Nursery:
             config = msgspec.structs.replace(config, initializer=parcels[1].load())
         try:
             board = Scoreboard(self._board.fd, config.rows, config.capacity)
-            process = self._context.Process(target=host.main, args=(end, config, board))
+            process = self._context.Process(target=host.main, args=(end, config, board, self._board.fd))
             process.start()
         except OSError as error:
             self._answer(frames.HostStarted(frame.shard, 0, f"can't fork a host: {error.strerror or error}"))

@@ -7,6 +7,7 @@ that the agent need not wait for its host; if another falls idle meanwhile, what
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -19,10 +20,21 @@ from engine.wire.memory import Parcel
 class ShardQueue:
     """Who gets what, within one host."""
 
-    def __init__(self, board: Scoreboard, crowded: Callable[[Slot], None]) -> None:
-        """`crowded` is called when an agent's channel has no room: its outbox is to be flushed once it has."""
+    def __init__(
+        self, board: Scoreboard, crowded: Callable[[Slot], None], worn: Callable[[Slot, int], bool] | None = None
+    ) -> None:
+        """An empty queue.
+
+        Args:
+            board: the scoreboard.
+            crowded: called when an agent's channel has no room: its outbox is to be flushed once it has.
+            worn: whether an agent is to be replaced rather than be given so many tasks more; None: none ever is.
+        """
         self._board = board
         self._crowded = crowded
+        self._worn = worn
+        self.leaving: list[Slot] = []
+        """Agents that were worn when their turn came, and have been left out since: they are to be ended."""
         self._waiting: deque[Held] = deque()
         self._functions: dict[int, tuple[bytes, list[Parcel]]] = {}
         self._idle: dict[int, Slot] = {}
@@ -51,6 +63,7 @@ class ShardQueue:
     def finished(self, slot: Slot) -> None:
         """An agent is done with its batch: it goes on with the one in its own queue, or waits."""
         slot.current, slot.next = slot.next, None
+        slot.given = slot.progress = time.monotonic()
         self._ahead.pop(slot.row, None)
         if slot.current is not None:
             self._open[slot.row] = slot
@@ -63,10 +76,42 @@ class ShardQueue:
         for group in (self._idle, self._open, self._ahead):
             group.pop(slot.row, None)
 
+    def longest_idle(self) -> Slot | None:
+        """The agent that has waited longest, which gets nothing more; None if none waits."""
+        for slot in self._idle.values():
+            del self._idle[slot.row]
+            return slot
+        return None
+
+    def waiting(self) -> list[Slot]:
+        """The agents that wait for work."""
+        return list(self._idle.values())
+
+    def stop(self, batch: int, offset: int) -> int | None:
+        """A task was cancelled that nobody here may have begun. If it is a batch by itself, it is dropped and its id
+        returned; else whoever comes to run it will be ended."""
+        for held in self._waiting:
+            if held.id == batch:
+                held.stops.add(offset)
+                if held.size == 1:
+                    self._waiting.remove(held)
+                    return batch
+                return None
+        for slot in (*self._open.values(), *self._ahead.values()):
+            if slot.next is not None and slot.next.id == batch:
+                slot.next.stops.add(offset)
+                return batch if slot.next.size == 1 and self._take_back(slot) is not None else None
+            if slot.current is not None and slot.current.id == batch:
+                slot.current.stops.add(offset)
+        return None
+
     def dispatch(self) -> None:
         """Give out what can be given."""
         while self._waiting and self._idle:
             _, slot = self._idle.popitem()  # the one that fell idle last: its memory is the warmest
+            if self._worn is not None and self._worn(slot, self._waiting[0].size):
+                self.leaving.append(slot)
+                continue
             slot.current = self._waiting.popleft()
             self._open[slot.row] = slot
             self._give(slot, slot.current)
@@ -89,6 +134,8 @@ class ShardQueue:
                 return
             if held.function not in slot.known or len(slot.outbox):
                 continue  # its own queue must hold this one message, or there would be no telling what is taken back
+            if self._worn is not None and self._worn(slot, held.size):
+                continue
             self._waiting.popleft()
             slot.next = held
             del self._open[slot.row]
@@ -105,11 +152,17 @@ class ShardQueue:
             held = self._take_back(slot)
             if held is not None:
                 _, other = self._idle.popitem()
+                if self._worn is not None and self._worn(other, held.size):
+                    self.leaving.append(other)
+                    self._waiting.append(held)
+                    return
                 other.current = held
                 self._open[other.row] = other
                 self._give(other, held)
 
     def _give(self, slot: Slot, held: Held) -> None:
+        slot.taken += held.size
+        slot.given = slot.progress = time.monotonic()
         if held.function not in slot.known:
             slot.known.add(held.function)
             slot.outbox.put(*self._functions[held.function])
@@ -129,6 +182,7 @@ class ShardQueue:
         except BlockingIOError:
             return None
         slot.next = None
+        slot.taken -= held.size
         del self._ahead[slot.row]
         self._open[slot.row] = slot
         return held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 from engine.procs.ring import Reader
 from engine.procs.scoreboard import Scoreboard
@@ -14,24 +15,39 @@ from engine.wire.memory import Parcel
 class Held:
     """A batch in transit."""
 
-    __slots__ = ("data", "function", "id", "parcels", "prefetch", "size", "timeout")
+    __slots__ = ("data", "function", "id", "parcels", "prefetch", "size", "soft", "stops", "timeout")
 
     def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
         self.id = work.batch
         self.size = work.count
         self.function = work.function
         self.timeout = work.timeout
+        self.soft = work.soft_timeout
         self.prefetch = work.prefetch
         self.data = data
         self.parcels = parcels
+        self.stops: set[int] = set()
+        """Offsets of tasks that were cancelled meanwhile: whoever runs one is ended."""
+
+
+class Mailbag:
+    """A host's end of an agent's channel for messages."""
+
+    __slots__ = ("outbox", "receiver", "sock")
+
+    def __init__(self, sock: socket.socket, buffer: memoryview) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.receiver = channel.Receiver(sock, buffer)
+        self.outbox = channel.Outbox(sock)
 
 
 class Slot:
     """An agent, as its host sees it."""
 
     __slots__ = (
-        "current", "doomed", "generation", "known", "next", "outbox", "peer", "pid", "pidfd", "reader", "receiver",
-        "row", "sock", "told", "up", "why",
+        "asked", "current", "doomed", "generation", "given", "known", "leaving", "mail", "next", "outbox", "peer",
+        "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock", "taken", "told", "up", "why",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +74,23 @@ class Slot:
         self.up = False
         self.doomed = False
         """It was killed by its host, and only has to be buried."""
+        self.leaving = 0.0
+        """When it was asked to end, 0 if it was not."""
         self.why = ""
         self.told = ""
         self.current: Held | None = None
         self.next: Held | None = None
+        self.taken = 0
+        """Tasks it was given, ever."""
+        self.given = 0.0
+        """When it was given its current batch."""
+        self.asked: tuple[int, int, int] = (0, 0, 0)
+        """(batch, offset, bits) of what it was last asked for by a signal."""
+        self.progress = time.monotonic()
+        """When it was last seen to get on."""
+        self.seen = -1
+        """Its processor time at that moment, in ticks."""
+        self.mail: Mailbag | None = None
+        """The channel for its messages, once it has opened one."""
+        self.pinged = 0
+        """Number of the ping it has not answered yet, 0 for none."""

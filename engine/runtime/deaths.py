@@ -13,10 +13,28 @@ from typing import Any, Final
 
 from engine.procs.ring import Reader, RingBroken
 from engine.procs.scoreboard import BATCH, GROUP, OFFSET, PID, STATE, Scoreboard
+from engine.stream.types import Level
 from engine.wire import frames
 
 _DEAD: Final = 5
 _PATIENCE: Final = 5.0
+
+
+EVENTS: Final[dict[str, tuple[Level, str]]] = {
+    "stopped": ("info", ""),
+    "cancelled": ("info", "agent.ended"),
+    "recycled": ("info", "agent.recycled"),
+    "retired": ("info", "agent.retired"),
+}
+"""Level and kind of the event for an agent's end, by why it was ended, where that is no death; "" for none."""
+TOLD: Final = frozenset({"start", "spawn", "memory", "health"})
+"""Why an agent was ended, where its last words are those of whoever ended it."""
+_SAID: Final = {
+    "timeout": "ran into the timeout of its task",
+    "cancelled": "was ended with the task that it ran",
+    "recycled": "is replaced after its share of work",
+    "retired": "is retired: it had nothing to do",
+}
 
 
 def own_pid() -> int:
@@ -47,9 +65,11 @@ def details(down: frames.AgentDown) -> dict[str, Any]:
 
 def describe(down: frames.AgentDown) -> str:
     """How an agent ended, with what is known: signal or code, memory, last words."""
-    if down.why == "start":
+    if down.why in ("start", "spawn"):
         return f"could not start: {down.words}"
-    text = "ran into the timeout of its task" if down.why == "timeout" else how(down.status)
+    if down.why in ("memory", "health"):
+        return f"was killed: {down.words}"
+    text = _SAID.get(down.why) or how(down.status)
     if down.memory:
         text += f", {down.memory / 2**20:.0f} MiB at its peak"
     words = [line.strip() for line in down.words.splitlines() if line.strip()]

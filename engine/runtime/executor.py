@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.core.tasks import Options
-from engine.runtime.fleet import PoolSpec
 from engine.runtime.futures import MapChunk, TaskFuture
 from engine.runtime.limits import cores
 from engine.runtime.nest import Image
 from engine.runtime.run import ControlError, Run, RunOptions
+from engine.runtime.sizes import PoolSpec
 from engine.runtime.worker import CHUNK, Call, Chunk, Worker
+from engine.settings.types import PoolSettings
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
 from engine.wire import values
@@ -92,18 +93,19 @@ class Engine(Executor):
             raise ValueError("batch_max and crash_limit are at least 1, retries at least 0, and timeout above 0")
         self._max_workers = max_workers or cores()
         image = Image(preload=list(preload))
+        hook = b""
         if initializer is not None:
             import cloudpickle
 
-            image.initializer = cloudpickle.dumps((initializer, initargs), 5)
+            hook = cloudpickle.dumps((initializer, initargs), 5)
         database = Path(record) if record is not None else None
         run_options = RunOptions(name, database, attachable, config={"agents": self._max_workers})
-        pools = [PoolSpec("main", self._max_workers, shards)]
+        pools = [PoolSpec(PoolSettings(size=self._max_workers, shards=shards), image, hook)]
         try:
-            run = Run(pools, image, run_options)
+            run = Run(pools, run_options)
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
             run_options.control = False
-            run = Run(pools, image, run_options)
+            run = Run(pools, run_options)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
         options = Options(retries=retries, crash_limit=crash_limit, timeout=timeout, batch_max=batch_max)

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import signal
-import struct
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
 
-from engine.core.actions import Action, Happened, RangeOver, Recall, Send, SpawnAgent, StartHost, TasksOver
+from engine.core.actions import (
+    Action,
+    Happened,
+    RangeOver,
+    Recall,
+    Retire,
+    Send,
+    Spawn,
+    StartHost,
+    StopTask,
+    TasksOver,
+)  # fmt: skip
+from engine.core.batching import TARGET
 from engine.core.core import Core
 from engine.procs import scoreboard
 from engine.procs.scoreboard import PID, Scoreboard
-from engine.runtime import deaths, groups, limits
+from engine.runtime import deaths, groups, limits, pressure
 from engine.runtime.functions import Functions
+from engine.runtime.hosts import Hosts
 from engine.runtime.jobs import Group, Job
-from engine.runtime.launch import StartError
 from engine.runtime.loop import Loop
-from engine.runtime.nest import Image, Nest, Wire
-from engine.stream.types import UNREADABLE, Event, Level
-from engine.wire import channel, frames, values
+from engine.runtime.nest import Image
+from engine.runtime.post import PostOffice
+from engine.runtime.sizes import PoolSpec, sizes
+from engine.settings.types import Settings
+from engine.stream.types import Event, Level
+from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
 Phase = Literal["new", "preparing", "running", "closed"]
 
-_NURSERY_DEATHS: Final = 5
-"""In a row, before it had prepared, after which there is no point in another."""
-
-
-@dataclass(slots=True)
-class PoolSpec:
-    """A pool as it is asked for."""
-
-    name: str
-    agents: int
-    shards: int | None = None
+_PRESSURE_SECONDS: Final = 0.5
+"""Between two looks at how hard the machine is pressed, while agents start."""
 
 
 class Fleet:
@@ -54,17 +54,24 @@ class Fleet:
         listeners: called with every event, on the fleet's thread.
     """
 
-    def __init__(self, pools: list[PoolSpec], image: Image | None = None, control: str = "") -> None:
-        """Nothing is started yet. Raises `limits.TooMany` where so many agents do not fit.
+    def __init__(self, pools: list[PoolSpec], settings: Settings | None = None, control: str = "") -> None:
+        """Nothing is started yet. Raises `limits.TooMany` where so many agents do not fit, ValueError for sizes that
+        contradict each other.
 
         `control`: path of the engine's control socket, for the nursery to remove if the engine is killed.
         """
-        shards = [p.shards or limits.default_shards(p.agents) for p in pools]
-        limits.check(sum(p.agents for p in pools), sum(shards))
-        self.core = Core()
+        settings = settings or Settings()
+        known = [sizes(pool.settings, settings) for pool in pools]
+        limits.check(sum(size.maximum for size in known), sum(size.shards for size in known))
+        self.settings = settings
+        self.core = Core(
+            spawn_limit=settings.spawn_parallelism if settings.enable_parallel_spawn else 1,
+            spawn_retries=settings.spawn_max_retry,
+            batch_seconds=min(TARGET, settings.batch_timeout / 5),
+            prefetch=settings.enable_pooling,
+        )
         self.loop = Loop()
         self.phase: Phase = "new"
-        self.image = image or Image()
         self.listeners: list[Callable[[Event], None]] = []
         self.recorders: list[Callable[[int, Group], None]] = []
         """Called with (range, group) of every accepted group of outcomes, before the sink."""
@@ -75,41 +82,39 @@ class Fleet:
         self.functions = Functions()
         self.error: str | None = None
         """Why the fleet can't run at all."""
-        self._control = control
-        rows = sum(p.agents for p in pools)
+        rows = sum(size.maximum for size in known)
         self._capacity = scoreboard.ring_capacity(rows)
         self._board_fd = Parcel(scoreboard.create(rows, self._capacity))
         self.board = Scoreboard(self._board_fd.fd, rows, self._capacity)
-        self._buffer = channel.buffer(frames.RECEIVE)
-        self._nest: Nest | None = None
-        self._wires: dict[int, Wire] = {}
         self._jobs: dict[int, Job] = {}
         self._events = 0
         self._closed = False
-        self._nursery_deaths = 0
-        self._waiting_hosts: list[StartHost] = []
-        for pool, count in zip(pools, shards, strict=True):
-            self.core.add_pool(pool.name, pool.agents, min(count, pool.agents))
+        self._pressed = 0.0
+        self.post = PostOffice(self.core, self._to_row)
+        self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
+        for pool, size in zip(pools, known, strict=True):
+            self.core.add_pool(
+                pool.settings.name, size.size, size.shards, minimum=size.minimum, maximum=size.maximum,
+                max_idle=size.max_idle, strategy=settings.shard_strategy, on_demand=not settings.enable_pooling,
+            )  # fmt: skip
+
+    @property
+    def image(self) -> Image:
+        """The image of the first pool; what it is to import may be added until `start`."""
+        return self.hosts.image
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def hatch(self) -> None:
-        """Start the nursery's interpreter, which takes a while; what it is to import may still be added to `image`."""
-        if self._nest is None and self.phase != "closed":
-            self._nest = Nest(self.loop, self._nursery_said, self._nursery_gone)
+        """Start the nurseries' interpreters, which takes a while."""
+        if self.phase != "closed":
+            self.hosts.hatch()
 
     def start(self) -> None:
-        """Have the nursery import the image; agents start as soon as it has. Raises `StartError`."""
-        if self.phase != "new":
-            return
-        self.phase = "preparing"
-        self.hatch()
-        self._prepare()
-
-    def _prepare(self) -> None:
-        assert self._nest is not None
-        size = scoreboard.size(self.board.rows, self._capacity)
-        self._nest.prepare(self.image, self._control, self._board_fd, size)
+        """Have the nurseries import their images; agents start as soon as theirs is ready. Raises `StartError`."""
+        if self.phase == "new":
+            self.phase = "preparing"
+            self.hosts.start()
 
     def step(self, timeout: float | None) -> None:
         """Handle what has happened, waiting for something at most `timeout` seconds (None: until something does)."""
@@ -124,8 +129,11 @@ class Fleet:
         """Let the core do what is due and ready, and carry out what it wants."""
         now = time.monotonic()
         self.core.tick(now)
-        if self.phase != "running":
+        if self.phase in ("new", "closed"):
             return
+        if self.core.starting and now - self._pressed > _PRESSURE_SECONDS:
+            self._pressed = now
+            self.core.press(pressure.measure())
         while actions := self.core.take(now):
             for action in actions:
                 self._perform(action)
@@ -138,36 +146,15 @@ class Fleet:
     def dismiss(self) -> None:
         """End the hosts and their agents, and hear what these wrote last. Nothing runs any more after this."""
         self.phase = "closed"
-        for wire in self._wires.values():
-            wire.outbox.put(frames.encode(frames.Stop()))
-        for wire in self._wires.values():
-            self.loop.unwatch(wire.sock.fileno())
-            deaths.await_process(wire.pid, wire.sock, partial(self._hear_out, wire))
-            wire.sock.close()
-        self._wires.clear()
-
-    def _hear_out(self, wire: Wire) -> bool:
-        try:
-            received = wire.receiver.receive()
-        except channel.Closed:
-            return False
-        except ValueError:
-            return True
-        if received is not None and received[0][0] != frames.RECORD:
-            with contextlib.suppress(*UNREADABLE):
-                frame = frames.from_host.decode(received[0])
-                if isinstance(frame, frames.Output):
-                    self._host_said(wire, frame)
-        return True
+        self.hosts.dismiss()
 
     def close(self) -> None:
         """End every process, wait for that, and give everything back. May be called twice."""
         if self._closed:
             return
         self._closed = True
-        self.dismiss()
-        if self._nest is not None:
-            self._nest.close()
+        self.phase = "closed"
+        self.hosts.close()
         self.board.close()
         self._board_fd.close()
         self.loop.close()
@@ -209,24 +196,27 @@ class Fleet:
                 job.sink.ended(action.first, action.count, action.kind, action.text)
             case RangeOver():
                 self._jobs.pop(action.range).sink.finished(action.failed)
-            case SpawnAgent():
-                rows = [(action.row, action.generation)]
-                self._put(self._wires.get(action.shard), frames.encode(frames.Spawn(rows)))
             case StartHost():
-                self._start_host(action)
+                self.hosts.start_host(self.core.shards[action.shard])
+            case Spawn():
+                self.hosts.put(action.shard, frames.encode(frames.Spawn(list(action.agents))))
+            case Retire():
+                self.hosts.put(action.shard, frames.encode(frames.RetireIdle(action.count)))
+            case StopTask():
+                self.hosts.put(action.shard, frames.encode(frames.StopTask(action.batch, action.offset)))
             case Recall():
-                self._put(self._wires.get(action.shard), frames.encode(frames.Recall()))
+                self.hosts.put(action.shard, frames.encode(frames.Recall()))
             case Happened() if self.error is None:  # else it is said once, and not for each pool
                 self.event(action.level, action.kind, action.text, **action.data)
 
     def _send(self, action: Send) -> None:
         job = self._jobs[action.range]
-        wire = self._wires.get(action.shard)
+        wire = self.hosts.wires.get(action.shard)
         if wire is None:  # it died in this very pass; the core will hear of it and send the batch again
             return
         if job.function not in wire.defined:
             wire.defined.add(job.function)
-            self._put(wire, *self.functions.message(job.function))
+            self.hosts.put(action.shard, *self.functions.message(job.function))
         parcels: list[Parcel] = []
         column = job.source.column(action.first, action.count, parcels)
         if len(column) > frames.FRAME_MAX - 1024:
@@ -234,160 +224,43 @@ class Fleet:
             column = values.encode(len(parcels) - 1)
         work = frames.Work(
             action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
-            msgspec.Raw(column),
+            msgspec.Raw(column), job.options.soft_timeout or 0.0,
         )  # fmt: skip
-        self._put(wire, frames.encode(work), parcels)
+        self.hosts.put(action.shard, frames.encode(work), parcels)
 
-    def _put(self, wire: Wire | None, data: bytes, parcels: list[Parcel] | None = None) -> None:
-        if wire is None:
-            return
-        wire.outbox.put(data, parcels)
-        if len(wire.outbox):
-            self.loop.when_room(wire.sock.fileno(), lambda: self._flush(wire))
+    def _to_row(self, row: int, data: bytes, parcels: list[Parcel]) -> None:
+        self.hosts.put(self.core.agents[row].shard, data, parcels)
 
-    def _flush(self, wire: Wire) -> None:
-        if wire.outbox.flush():
-            self.loop.when_room(wire.sock.fileno(), None)
+    # -- images, as `hosts.Owner` -------------------------------------------------------------------------------------
 
-    # -- the nursery ---------------------------------------------------------------------------------------------------
-
-    def _start_host(self, action: StartHost) -> None:
-        if self._nest is None:
-            self._waiting_hosts.append(action)
-            return
-        shard = self.core.shards[action.shard]
-        config = frames.HostConfig(
-            self.core.pools[shard.pool].name, shard.rows.start, len(shard.rows), self._capacity, self.board.rows,
-            deaths.own_pid(), self.image.late, self.image.initializer, list(action.agents),
-        )  # fmt: skip
-        sock = self._nest.start_host(action.shard, config)
-        receiver = channel.Receiver(sock, self._buffer)
-        wire = Wire(action.shard, sock, receiver, channel.Outbox(sock), self._nest)
-        self._wires[action.shard] = wire
-        self.loop.watch(sock.fileno(), lambda: (self._from_host(wire), None)[1])
-
-    def _nursery_said(self, frame: frames.FromNursery) -> None:
-        match frame:
-            case frames.Prepared():
-                self._prepared(frame)
-            case frames.HostStarted():
-                wire = self._wires.get(frame.shard)
-                if wire is not None:
-                    wire.pid = frame.pid
-                    if frame.error:
-                        self._lost_host(wire, frame.error)
-            case frames.HostExited():
-                wire = self._wires.get(frame.shard)
-                if wire is not None and wire.pid == frame.pid:
-                    self._lost_host(wire, deaths.how(frame.status))
-
-    def _prepared(self, frame: frames.Prepared) -> None:
-        if frame.error:
-            self._fail(frame.error)
-        elif frame.threads and self.image.hints:
-            self.image.hints = []
-            self._again()
-        elif frame.threads and not self.image.late:
-            # Forking a process with threads is a trap: import those modules in each agent instead.
-            image = self.image
-            references = [*image.check, *image.warm]
-            image.late = list(dict.fromkeys([*image.preload, *(r.partition(":")[0] for r in references)]))
-            image.preload, image.check, image.warm = [], [], []
-            text = f"importing {', '.join(image.late)} starts threads: each agent imports it for itself"
-            self.event("warning", "nursery.threads", text)
-            self._again()
-        else:
-            self._nursery_deaths = 0
-            if self.phase == "preparing":
-                self.phase = "running"
-                self.event("info", "fleet.ready", f"image ready after {frame.seconds:.2f} s")
-            for action in self._waiting_hosts:
-                self._start_host(action)
-            self._waiting_hosts.clear()
-
-    def _again(self) -> None:
-        """Start over with another nursery, for another image."""
-        assert self._nest is not None
-        self._nest.close()
-        self._nest = None
-        self.hatch()
-        self._prepare()
-
-    def _nursery_gone(self) -> None:
-        """It was killed, most likely. Agents live on; a new one forks the hosts to come."""
-        if self.phase == "closed" or self._nest is None:
-            return
-        log = self._nest.log().splitlines()[-1:]
-        self._nest.close()
-        self._nest = None
+    def images_settled(self, seconds: float) -> None:
+        """The fleet runs."""
         if self.phase == "preparing":
-            self._fail(f"the nursery died while it prepared{': ' + log[0] if log else ''}")
-            return
-        self._nursery_deaths += 1
-        if self._nursery_deaths >= _NURSERY_DEATHS:
-            self._fail(f"the nursery died {self._nursery_deaths} times in a row{': ' + log[0] if log else ''}")
-            return
-        self.event("error", "nursery.died", "the nursery died: starting another")
-        for wire in [w for w in self._wires.values() if w.pid == 0 or w.closed]:
-            self._lost_host(wire, "has ended")
-        try:
-            self.hatch()
-            self._prepare()
-        except StartError as error:
-            self._fail(str(error))
+            self.phase = "running"
+            if self.error is None:
+                self.event("info", "fleet.ready", f"image ready after {seconds:.2f} s")
 
-    def _fail(self, why: str) -> None:
-        self.error = why
-        self.phase = "running"  # so that the sinks hear of it
-        for pool in self.core.pools:
-            self.core.break_pool(pool.id, why)
+    def image_failed(self, pools: list[int], why: str) -> None:
+        """The tasks of these pools fail; if there are no others, that is the end of the run."""
+        if all(pool.id in pools or pool.broken is not None for pool in self.core.pools):
+            self.error = why
+        for number in pools:
+            self.core.break_pool(number, why)
 
-    # -- hosts --------------------------------------------------------------------------------------------------------
+    # -- what hosts say, as `hosts.Owner` -----------------------------------------------------------------------------
 
-    def _from_host(self, wire: Wire, limit: int = 64) -> bool:
-        """Handle up to `limit` messages; False once the channel has ended."""
-        for _ in range(limit):
-            try:
-                received = wire.receiver.receive()
-            except channel.Closed:
-                self.loop.unwatch(wire.sock.fileno())
-                wire.closed = True
-                if wire.nest is not self._nest:  # nobody is left to say how it ended
-                    self._lost_host(wire, "has ended")
-                return False
-            except ValueError as error:
-                return self._distrust(wire, error)
-            if received is None:
-                return True
-            view, parcels = received
-            try:
-                if view[0] == frames.RECORD:
-                    for row, record in groups.split(view):
-                        self._record(row, record, parcels)
-                else:
-                    self._host_said(wire, frames.from_host.decode(view))
-            except (*UNREADABLE, ValueError, IndexError, struct.error) as error:
-                return self._distrust(wire, error)
-        return True
-
-    def _distrust(self, wire: Wire, error: BaseException) -> bool:
-        """A host says what no host of ours says. Its death is the cure: what it had is run again by its successor."""
-        if self._wires.get(wire.shard) is wire:
-            self.event("error", "host.garbage", f"a host sent what can't be read, and is replaced: {error}")
-            if wire.pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(wire.pid, signal.SIGKILL)
-        return False
-
-    def _record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
+    def record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
+        """As `hosts.Owner`: outcomes."""
         found = groups.accept(self.core, row, record, parcels)
         if found is None:
             return
         number, group = found
-        job = self._jobs[number]
-        if group.retried:
+        job = self._jobs.get(number)
+        if job is None:  # all that was left of it had been cancelled
+            return
+        if group.retried or group.gone:
             for index in range(group.first, group.first + len(group.items)):
-                if index not in group.retried:
+                if index not in group.retried and index not in group.gone:
                     job.source.release(index, 1)
             self._tell_retried(number, group)
         else:
@@ -413,25 +286,30 @@ class Fleet:
                 for told in self.attempts:
                     told(batch.range.id, index, attempt, row, pid, why or "died", text)
 
-    def _host_said(self, wire: Wire, frame: frames.FromHost) -> None:
+    def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
+        """As `hosts.Owner`."""
         now = time.monotonic()
         match frame:
             case frames.AgentsUp():
                 self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
             case frames.AgentDown():
-                how = frame.words if frame.why == "start" else deaths.how(frame.status)
+                how = frame.words if frame.why in deaths.TOLD else deaths.how(frame.status)
                 text = deaths.describe(frame)
                 name = self.name(frame.row)
-                if frame.why != "stopped":
-                    self.event("warning", "agent.died", f"agent {name} {text}", agent=name, **deaths.details(frame))
+                level, kind = deaths.EVENTS.get(frame.why, ("warning", "agent.died"))
+                if kind:
+                    self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame))
+                self.post.lost([frame.row])
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text
                 self.core.agent_down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
+            case frames.MailOpened() | frames.Posted() | frames.MailRead():
+                self.post.heard(frame, parcels)
             case frames.Returned():
                 self.core.returned(frame.batches)
             case frames.SpawnFailed():
                 self.event("warning", "agent.failed", f"agent {self.name(frame.row)}: {frame.error}")
-                self.core.agent_down(now, frame.row, frame.generation, (), "start", frame.error)
+                self.core.agent_down(now, frame.row, frame.generation, (), "spawn", frame.error)
             case frames.Output():
                 for row, pid, stream, line in frame.lines:
                     name = self.name(row) if row >= 0 else f"process {pid}"
@@ -441,27 +319,21 @@ class Fleet:
                     text = f"{frame.dropped} lines of output left out: too many a second"
                     self.event("warning", "output.dropped", text, lines=frame.dropped)
 
-    def _lost_host(self, wire: Wire, text: str) -> None:
-        """A host is gone. What its agents had finished is in its channel and in their rings: accept that first."""
-        if self._wires.get(wire.shard) is not wire:
-            return
-        del self._wires[wire.shard]
-        with contextlib.suppress(ValueError):  # half of a message, from user code that found the channel
-            self._from_host(wire, 1 << 30)
-        self.loop.unwatch(wire.sock.fileno())
-        wire.sock.close()
-        shard = self.core.shards[wire.shard]
+    def host_lost(self, shard_id: int, pid: int, text: str) -> None:
+        """As `hosts.Owner`. What its agents had finished and it had not passed on is still in their rings."""
+        shard = self.core.shards[shard_id]
         pool = self.core.pools[shard.pool]
         deaths.end_agents(self.board, shard.rows)
         for row, record in deaths.salvage(self.board, shard.rows):
-            self._record(row, record, [])
+            self.record(row, record, [])
+        self.post.lost(shard.rows)
         running = deaths.running(self.board, shard.rows)
         self.event(
             "error", "host.died", f"the host of shard {pool.name}/{shard.id} {text}; its agents went with it",
-            shard=shard.id, pool=pool.name, pid=wire.pid,
+            shard=shard.id, pool=pool.name, pid=pid,
         )  # fmt: skip
-        self._blame(running.items(), -1, wire.pid, "died", f"the host {text}")
-        self.core.host_down(time.monotonic(), wire.shard, running, f"the host {text}")
+        self._blame(running.items(), -1, pid, "died", f"the host {text}")
+        self.core.host_down(time.monotonic(), shard_id, running, f"the host {text}")
 
     # -- names --------------------------------------------------------------------------------------------------------
 

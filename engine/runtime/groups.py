@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from engine.core.core import Core
 from engine.runtime.jobs import Group
@@ -34,8 +34,12 @@ def accept(core: Core, row: int, record: bytes, parcels: list[Parcel]) -> tuple[
     if len(items) != count or len(times) != count:
         raise ValueError("a record of other length than its head says")
     batch = core.batches.get(batch_id)
-    base = batch.first if batch is not None else 0
-    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], sum(times))
+    base, final = 0, set()
+    if batch is not None:
+        base = batch.first
+        if batch.range.options.retry_on:
+            final = {f.offset for f in body.errors if not worth_retry(f, batch.range.options.retry_on)}
+    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], sum(times), final)
     if accepted is None:
         return None
     skip = accepted.skip
@@ -43,6 +47,13 @@ def accept(core: Core, row: int, record: bytes, parcels: list[Parcel]) -> tuple[
     retried = {index: failures.pop(index) for index in accepted.retried if index in failures}
     group = Group(
         accepted.first, items[skip:] if skip else items, parcels, failures, retried, accepted.attempts, row,
-        started + sum(times[:skip]), times[skip:],
+        started + sum(times[:skip]), times[skip:], accepted.gone,
     )  # fmt: skip
+    for index in accepted.gone:
+        failures.pop(index, None)
     return accepted.range, group
+
+
+def worth_retry(failure: frames.Failure, names: Collection[str]) -> bool:
+    """Whether an exception is of one of these classes, given as ``Name`` or ``module.Name``, or derived from one."""
+    return any(base in names or base.rpartition(".")[2] in names for base in failure.bases or [failure.type])

@@ -29,6 +29,8 @@ class Group:
     """Start of the first, CLOCK_MONOTONIC in ns."""
     nanoseconds: memoryview
     """Run time of each."""
+    gone: frozenset[int] = frozenset()
+    """Tasks, by index, that had been cancelled: what came of them counts for nothing."""
 
 
 class Sink(Protocol):

@@ -22,7 +22,7 @@ from engine.wire.memory import Parcel
 
 @dataclass(slots=True)
 class Image:
-    """What the nursery imports before it forks, and what agents do after."""
+    """What a nursery imports before it forks, and agents after that. Pools with equal images share one nursery."""
 
     preload: list[str] = field(default_factory=list)
     check: list[str] = field(default_factory=list)
@@ -33,7 +33,6 @@ class Image:
     """Modules to import if that works: it saves each agent the import."""
     late: list[str] = field(default_factory=list)
     """Modules to import in each agent, because importing them starts threads."""
-    initializer: bytes = b""
     path: list[str] | None = None
     """Where modules are found; None: as in this process."""
 
@@ -115,6 +114,7 @@ class Wire:
     """The engine's side of one host."""
 
     shard: int
+    pool: int
     sock: Any
     receiver: channel.Receiver
     outbox: channel.Outbox

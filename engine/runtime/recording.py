@@ -109,7 +109,7 @@ class Recording:
         ]
         started = (group.started + self._offset) / 1e9
         attempts = {base + index: attempt for index, attempt in group.attempts.items()}
-        skipped = [base + index for index in group.retried]
+        skipped = [base + index for index in (*group.retried, *group.gone)]
         message = messages.Finished(
             job, base + group.first, group.row, started, bytes(group.nanoseconds), results, failures, skipped, attempts
         )

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.runtime.control import Control
-from engine.runtime.fleet import Fleet, PoolSpec
+from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
-from engine.runtime.nest import Image
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
+from engine.runtime.sizes import PoolSpec
+from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
 from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, RunState
@@ -50,6 +51,7 @@ class RunOptions:
     control: bool = True
     command: list[str] = field(default_factory=lambda: list(sys.argv))
     config: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
 
 
 class Run:
@@ -60,7 +62,7 @@ class Run:
         stop_asked: "" or what a reader asked for: ``drain`` or ``stop``.
     """
 
-    def __init__(self, pools: list[PoolSpec], image: Image, options: RunOptions) -> None:
+    def __init__(self, pools: list[PoolSpec], options: RunOptions) -> None:
         """Start what can be without the nursery. Raises `StartError`, `limits.TooMany` or `places.UnsafeFolder`."""
         self.id = secrets.token_hex(4)
         self.name = options.name
@@ -76,7 +78,7 @@ class Run:
         self.on_frame: Callable[[Frame], None] | None = None
         """Called ten times a second, if set; otherwise frames are only made while somebody watches."""
         path = str(places.runtime_folder() / f"{self.id}.sock") if options.control else ""
-        self.fleet = Fleet(pools, image, path)
+        self.fleet = Fleet(pools, options.settings, path)
         self.recording: Recording | None = None
         self.control: Control | None = None
         try:

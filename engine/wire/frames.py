@@ -86,8 +86,28 @@ class HostConfig(msgspec.Struct, frozen=True, array_like=True):
     """Modules an agent imports after its fork, because importing them starts threads."""
     initializer: bytes
     """A pickled ``(function, args)`` each agent calls before its first task, b"" for none."""
-    spawn: list[tuple[int, int]]
-    """(row, generation) of the agents to start at once."""
+    care: Care
+
+
+class Care(msgspec.Struct, frozen=True, array_like=True):
+    """What a host sees to for its agents. Times are in seconds; 0 is no limit."""
+
+    spawn_timeout: float = 5.0
+    """How long a start may stand still."""
+    warmup_timeout: float = 60.0
+    """How long an agent may import and initialise."""
+    flush_after: float = 0.05
+    """Age of a running task at which the outcomes before it are asked for."""
+    max_tasks: int = 0
+    """Tasks after which an agent is replaced."""
+    max_bytes: int = 0
+    """Resident bytes after a task beyond which an agent is replaced."""
+    memory_limit: int = 0
+    """Resident bytes beyond which an agent is killed."""
+    bundle: bool = True
+    """Records of several agents may travel to the engine in one message."""
+    fresh: list[str] | None = None
+    """The modules to import first, if agents are to be freshly executed processes; None: they are forks of the host."""
 
 
 class HostExited(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -169,6 +189,33 @@ class Retire(msgspec.Struct, frozen=True, array_like=True, tag=17):
     """Host to agent: end, with code 0. Nothing follows it."""
 
 
+class Begin(msgspec.Struct, frozen=True, array_like=True, tag=18):
+    """Host to an agent that was not forked but executed: who it is. What else it needs has come with its command."""
+
+    row: int
+    host: int
+    """Process id of the host."""
+    rows: int
+    capacity: int
+    path: list[str]
+    preload: list[str]
+    late: list[str]
+    initializer: bytes
+
+
+class RetireIdle(msgspec.Struct, frozen=True, array_like=True, tag=19):
+    """Engine to host: end up to so many agents that wait for work, those first that have waited longest."""
+
+    count: int
+
+
+class StopTask(msgspec.Struct, frozen=True, array_like=True, tag=31):
+    """Engine to host: a task was cancelled; if it runs, end its agent."""
+
+    batch: int
+    offset: int
+
+
 class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """Host to engine: agents that wait for work, as (row, generation, pid)."""
 
@@ -184,7 +231,10 @@ class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):
     status: int
     """Exit code, or minus the signal."""
     why: str
-    """"" where it died by itself, else who ended it: ``timeout``, ``stopped``, ``start``."""
+    """"" where it died by itself, else why it was ended: ``timeout``, ``memory``, ``start`` (it could not start),
+    ``spawn`` (its start stood still), ``health`` (it did nothing any more), ``cancelled``, ``recycled``, ``retired``,
+    ``stopped``.
+    """
     batches: list[tuple[int, int]]
     """(batch, offset of the task that ran in it, -1 if none did)."""
     words: str
@@ -216,16 +266,72 @@ class SpawnFailed(msgspec.Struct, frozen=True, array_like=True, tag=24):
     error: str
 
 
+class MailOpened(msgspec.Struct, frozen=True, array_like=True, tag=40):
+    """Agent to host to engine: it reads its mail from now on."""
+
+    row: int
+    generation: int
+
+
+class MailPools(msgspec.Struct, frozen=True, array_like=True, tag=41):
+    """Engine to host to agent, in answer: who there is, as first row and number of rows by pool."""
+
+    row: int
+    generation: int
+    pools: dict[str, tuple[int, int]]
+
+
+class Posted(msgspec.Struct, frozen=True, array_like=True, tag=42):
+    """Agent to host to engine: a message for the agent of another row. Its parcels come with it."""
+
+    row: int
+    generation: int
+    to: int
+    number: int
+    sure: bool
+    column: msgspec.Raw
+    """As in `Work`, with one item."""
+
+
+class MailTaken(msgspec.Struct, frozen=True, array_like=True, tag=43):
+    """Engine to host to agent: its sure message is in the box."""
+
+    row: int
+    generation: int
+    number: int
+
+
+class Delivered(msgspec.Struct, frozen=True, array_like=True, tag=44):
+    """Engine to host to agent: a message."""
+
+    row: int
+    generation: int
+    sender: int
+    column: msgspec.Raw
+
+
+class MailRead(msgspec.Struct, frozen=True, array_like=True, tag=45):
+    """Agent to host to engine: it has dealt with so many more messages."""
+
+    row: int
+    generation: int
+    count: int
+
+
 ToNursery: TypeAlias = Prepare | StartHost
 FromNursery: TypeAlias = Prepared | HostStarted | HostExited
-ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | Stop
-FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed
+ToMailbox: TypeAlias = MailPools | MailTaken | Delivered
+ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Stop | ToMailbox
+FromMailbox: TypeAlias = MailOpened | Posted | MailRead
+FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | FromMailbox
 
 encode = msgspec.msgpack.Encoder().encode
 to_nursery = msgspec.msgpack.Decoder(ToNursery)
 from_nursery = msgspec.msgpack.Decoder(FromNursery)
 to_host = msgspec.msgpack.Decoder(ToHost)
 from_host = msgspec.msgpack.Decoder(FromHost)
+to_mailbox = msgspec.msgpack.Decoder(ToMailbox)
+to_begin = msgspec.msgpack.Decoder(Begin)
 to_agent = msgspec.msgpack.Decoder(Define | Work | Ping | Retire)
 
 RECORD: Final = 0xC1
@@ -261,6 +367,8 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     exception: bytes
     """The pickled exception, b"" where it can't be pickled."""
     detail: dict[str, Any] = {}
+    bases: list[str] = []
+    """``module.qualname`` of the exception's class and of those it derives from, ``object`` apart."""
 
 
 outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)

@@ -151,7 +151,7 @@ def test_a_caller_that_ignores_its_children(tmp_path: Path) -> None:
                     engine.submit(os._exit, 3).result()
                 except TaskPoisoned as error:
                     print(error)
-                os.kill(next(iter(engine._worker.run.fleet._wires.values())).pid, signal.SIGKILL)
+                os.kill(next(iter(engine._worker.run.fleet.hosts.wires.values())).pid, signal.SIGKILL)
                 print(engine.submit(abs, -1).result())
             """
         )

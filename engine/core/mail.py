@@ -1,0 +1,146 @@
+"""Messages between agents: a bounded box for each row of the scoreboard, in order, at most once or at least once.
+
+A box belongs to the row, not to the process: what waits for an agent that died is read by its successor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+BOUND: Final = 1_000
+"""Messages that may wait in a box."""
+WINDOW: Final = 32
+"""Messages handed to an agent that it has not acknowledged."""
+
+
+@dataclass(slots=True)
+class Letter:
+    """One message on its way."""
+
+    sender: int
+    """Row of the agent that sent it."""
+    number: int
+    """The sender's own count."""
+    sure: bool
+    """At least once; else at most once."""
+    body: Any
+    """Whatever the runtime makes of it."""
+
+
+@dataclass(slots=True)
+class Box:
+    """What waits for one row."""
+
+    waiting: deque[Letter] = field(default_factory=deque)
+    crowd: deque[Letter] = field(default_factory=deque)
+    """Sure letters that found the box full: their senders wait."""
+    out: deque[Letter] = field(default_factory=deque)
+    """Handed over and not acknowledged."""
+    generation: int = 0
+    """Of the agent that reads it, 0 while none does."""
+
+
+@dataclass(slots=True, frozen=True)
+class Deliver:
+    """Hand a letter to the agent of a row."""
+
+    row: int
+    generation: int
+    letter: Letter
+
+
+@dataclass(slots=True, frozen=True)
+class Taken:
+    """Tell a sender that its sure letter is in the box."""
+
+    row: int
+    number: int
+
+
+class Mail:
+    """All boxes of a run. Stimuli return what is to be done, in order.
+
+    Attributes:
+        sent: letters that were put into a box.
+        delivered: letters that were acknowledged, or handed over where that is all that was asked.
+        redelivered: letters to be handed over again, because their reader died.
+        dropped: letters that found a full box, or whose reader died, and that were sent at most once.
+    """
+
+    def __init__(self, bound: int = BOUND, window: int = WINDOW) -> None:
+        self.sent = 0
+        self.delivered = 0
+        self.redelivered = 0
+        self.dropped = 0
+        self._bound = bound
+        self._window = window
+        self._boxes: dict[int, Box] = {}
+
+    def post(self, to: int, letter: Letter) -> list[Deliver | Taken]:
+        """A letter comes in for a row."""
+        box = self._boxes.setdefault(to, Box())
+        if len(box.waiting) + len(box.out) < self._bound:
+            return [*self._put(box, letter), *self._hand_over(to, box)]
+        if letter.sure:
+            box.crowd.append(letter)
+        else:
+            self.dropped += 1
+        return []
+
+    def opened(self, row: int, generation: int) -> list[Deliver | Taken]:
+        """The agent of a row begins to read its box."""
+        box = self._boxes.setdefault(row, Box())
+        self._take_back(box)
+        box.generation = generation
+        return self._hand_over(row, box)
+
+    def acknowledged(self, row: int, generation: int, count: int) -> list[Deliver | Taken]:
+        """An agent has read the next `count` letters that it was handed."""
+        box = self._boxes.get(row)
+        if box is None or box.generation != generation:
+            return []
+        for _ in range(min(count, len(box.out))):
+            box.out.popleft()
+            self.delivered += 1
+        todo: list[Deliver | Taken] = []
+        while box.crowd and len(box.waiting) + len(box.out) < self._bound:
+            todo += self._put(box, box.crowd.popleft())
+        return [*todo, *self._hand_over(row, box)]
+
+    def closed(self, row: int) -> None:
+        """The agent of a row is gone."""
+        box = self._boxes.get(row)
+        if box is not None:
+            self._take_back(box)
+            box.generation = 0
+        for other in self._boxes.values():  # nobody waits for these to be taken any more
+            if other.crowd:
+                other.crowd = deque(letter for letter in other.crowd if letter.sender != row)
+
+    def depth(self, row: int) -> int:
+        """Letters that wait for a row, handed over or not."""
+        box = self._boxes.get(row)
+        return 0 if box is None else len(box.waiting) + len(box.out) + len(box.crowd)
+
+    def _put(self, box: Box, letter: Letter) -> list[Deliver | Taken]:
+        box.waiting.append(letter)
+        self.sent += 1
+        return [Taken(letter.sender, letter.number)] if letter.sure else []
+
+    def _hand_over(self, row: int, box: Box) -> list[Deliver | Taken]:
+        todo: list[Deliver | Taken] = []
+        while box.generation and box.waiting and len(box.out) < self._window:
+            letter = box.waiting.popleft()
+            box.out.append(letter)
+            todo.append(Deliver(row, box.generation, letter))
+        return todo
+
+    def _take_back(self, box: Box) -> None:
+        """The reader is gone: what it had not acknowledged is read by the next one, if it is worth that."""
+        sure = [letter for letter in box.out if letter.sure]
+        self.redelivered += len(sure)
+        self.dropped += len(box.out) - len(sure)
+        box.waiting.extendleft(reversed(sure))
+        box.out.clear()

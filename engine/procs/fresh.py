@@ -1,0 +1,22 @@
+"""An agent that was executed, not forked: it has to import for itself what a fork inherits."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from engine.procs import agent, boot
+from engine.procs.scoreboard import Scoreboard
+from engine.wire import channel, frames
+
+
+def main() -> None:
+    """Be an agent; the arguments are the descriptors of its channel and of the scoreboard."""
+    sock = socket.socket(fileno=int(sys.argv[0]))
+    received = channel.Receiver(sock, channel.buffer(frames.RECEIVE)).receive()
+    assert received is not None
+    begin = frames.to_begin.decode(received[0])
+    board = Scoreboard(int(sys.argv[1]), begin.rows, begin.capacity)
+    sys.path[:] = begin.path
+    boot.steps_aside(begin.path)
+    agent.main(board, begin.row, sock, begin.host, (1, 2), [*begin.preload, *begin.late], begin.initializer)

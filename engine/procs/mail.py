@@ -1,0 +1,196 @@
+"""Messages between agents, as a task sees them: `send`, `receive` and `address`.
+
+The first use opens a channel of its own beside the one that brings batches, so that a task may wait for a message
+without anything that comes for the agent having to wait with it. Hosts and engine relay; the engine keeps what is sent
+at least once until it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from engine.wire import channel, frames, values
+from engine.wire.memory import Parcel
+
+OPEN: Final = 0x04
+"""First byte of an agent's message to its host: the channel for its mail comes with it."""
+
+
+class Message(NamedTuple):
+    """What an agent was sent."""
+
+    sender: str
+    """Address of the agent that sent it, ``pool/number``."""
+    value: Any
+
+
+class NoAgent(RuntimeError):
+    """Messages are for tasks: this process is no agent, or its engine has ended."""
+
+
+class _Mailbox:
+    """This agent's end."""
+
+    def __init__(self, sock: socket.socket, row: int, generation: int) -> None:
+        self._row = row
+        self._generation = generation
+        self._number = 0
+        self._unread: deque[tuple[frames.Delivered, list[Parcel]]] = deque()
+        self._acknowledge = 0
+        ours, theirs = channel.pair()
+        channel.send(sock, (bytes((OPEN,)),), [theirs.fileno()])
+        theirs.close()
+        self._sock = ours
+        self._receiver = channel.Receiver(ours, channel.buffer(frames.RECEIVE))
+        ours.setblocking(False)
+        self._send(frames.encode(frames.MailOpened(row, generation)), [])
+        self._pools: dict[str, tuple[int, int]] = {}
+        while not self._pools:
+            self._read(None)
+
+    def address(self) -> str:
+        return self.name(self._row)
+
+    def name(self, row: int) -> str:
+        for pool, (first, size) in self._pools.items():
+            if first <= row < first + size:
+                return f"{pool}/{row - first}"
+        return f"?/{row}"
+
+    def row(self, to: str | int) -> int:
+        pool, _, number = self.address().partition("/") if isinstance(to, int) else to.rpartition("/")
+        if isinstance(to, int):
+            number = str(to)
+        first, size = self._pools.get(pool, (0, 0))
+        if not number.isdigit() or int(number) >= size:
+            known = ", ".join(f"{name}/0 to {name}/{size - 1}" for name, (_, size) in self._pools.items())
+            raise ValueError(f"no agent {to!r}; there are {known}")
+        return first + int(number)
+
+    def send(self, to: str | int, value: object, sure: bool, timeout: float | None) -> None:
+        row = self.row(to)
+        self._number += 1
+        number = self._number
+        parcels: list[Parcel] = []
+        column = values.write_column([values.hold(value)], parcels)
+        if len(column) > frames.FRAME_MAX - 1024:
+            parcels.append(values.parcel(column))
+            column = values.encode(len(parcels) - 1)
+        post = frames.Posted(self._row, self._generation, row, number, sure, msgspec.Raw(column))
+        self._send(frames.encode(post), parcels)
+        if sure:
+            self._confirmed = 0
+            deadline = None if timeout is None else time.monotonic() + timeout
+            while self._confirmed != number:
+                if not self._read(deadline):
+                    raise TimeoutError(f"the box of {self.name(row)} has been full for {timeout:g} s")
+
+    def receive(self, timeout: float | None) -> Message:
+        self.task_over()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._unread:
+            if not self._read(deadline):
+                raise TimeoutError(f"no message in {timeout:g} s")
+        frame, parcels = self._unread.popleft()
+        self._acknowledge = 1
+        (item,) = values.open_column(frame.column, parcels)
+        return Message(self.name(frame.sender), values.unwrap(item, parcels))
+
+    def task_over(self) -> None:
+        """What was read last has been dealt with."""
+        if self._acknowledge:
+            self._send(frames.encode(frames.MailRead(self._row, self._generation, self._acknowledge)), [])
+            self._acknowledge = 0
+
+    def _send(self, data: bytes, parcels: list[Parcel]) -> None:
+        while not channel.send(self._sock, (data,), [parcel.fd for parcel in parcels]):
+            select.select([], [self._sock], [], 0.05)  # in part for descriptors under way, which nobody tells of
+
+    def _read(self, deadline: float | None) -> bool:
+        """Take in one message; False if none came in time."""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([self._sock], [], [], left)[0]:
+            return False
+        received = self._receiver.receive()
+        if received is None:
+            return True
+        frame = frames.to_mailbox.decode(bytes(received[0]))
+        match frame:
+            case frames.MailPools():
+                self._pools = frame.pools
+            case frames.MailTaken():
+                self._confirmed = frame.number
+            case frames.Delivered():
+                self._unread.append((frame, received[1]))
+        return True
+
+
+_agent: tuple[socket.socket, int, int] | None = None
+_mailbox: _Mailbox | None = None
+
+
+def attach(sock: socket.socket, row: int, generation: int) -> None:
+    """This process is the agent of a row; `sock` is its channel to its host."""
+    global _agent
+    _agent = (sock, row, generation)
+
+
+def detach() -> None:
+    """This process is no agent any more: a fork of one, most likely."""
+    global _agent, _mailbox
+    _agent = _mailbox = None
+
+
+def _box() -> _Mailbox:
+    global _mailbox
+    if _mailbox is None:
+        if _agent is None:
+            raise NoAgent("send, receive and address are for tasks: this process is no agent")
+        _mailbox = _Mailbox(*_agent)
+    return _mailbox
+
+
+def address() -> str:
+    """Address of the agent that runs this task, ``pool/number``. Raises `NoAgent` outside of a task."""
+    return _box().address()
+
+
+def send(to: str | int, value: object, *, sure: bool = False, timeout: float | None = None) -> None:
+    """Send a value to another agent, or to this one. What one agent sends another arrives in order.
+
+    Args:
+        to: ``pool/number``, or the number of an agent of the same pool.
+        value: anything that can be pickled.
+        sure: deliver it at least once: wait until the engine has it, which keeps it until the agent has dealt with it,
+            and hands it to that agent's successor if it dies before. Otherwise at most once: it is lost if 1,000
+            others wait for the same agent, or if that agent dies.
+        timeout: seconds to wait for room in a full box, with `sure`; None for as long as it takes.
+
+    Raises:
+        ValueError: if there is no such agent.
+        TimeoutError: if the box stays full.
+        NoAgent: outside of a task.
+    """
+    _box().send(to, value, sure, timeout)
+
+
+def receive(timeout: float | None = None) -> Message:
+    """The next message for the agent that runs this task, waiting for it if need be.
+
+    It counts as dealt with at the next `receive`, or when the batch of this task is over.
+
+    Raises TimeoutError if none comes within `timeout` seconds, and `NoAgent` outside of a task.
+    """
+    return _box().receive(timeout)
+
+
+def task_over() -> None:
+    """A batch is over: what its tasks have received has been dealt with."""
+    if _mailbox is not None:
+        _mailbox.task_over()

@@ -1,0 +1,157 @@
+"""A host's eye on its agents: who runs too long, holds too much, stands still, or keeps results back.
+
+`Watch.look` is called every few milliseconds while somebody works, so it reads shared memory first and asks the kernel
+only where that leaves a doubt.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from engine.procs.scoreboard import ASK, ASK_FLUSH, ASK_SOFT, BATCH, CELLS, HELD, OFFSET, PONG, START, Scoreboard
+from engine.procs.slots import Slot
+from engine.wire import frames
+
+COMMAND_GRACE: Final = 5.0
+"""Seconds beyond its timeout that a command task has to end by its agent's own hand."""
+STUCK: Final = 5.0
+"""Seconds without any sign of life after which an agent that should work is replaced."""
+_LOOK_CLOSELY: Final = 0.5
+"""Seconds between two questions to the kernel about one agent."""
+PING_EVERY: Final = 5.0
+_PINGS: Final = 16
+"""Idle agents asked for a sign of life at once."""
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident(pid: int) -> int:
+    """Resident bytes of a process, 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """State letter and processor time, in ticks, of a process; ("X", 0) if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        return fields[0].decode(), int(fields[11]) + int(fields[12])
+    except (OSError, IndexError, ValueError):
+        return "X", 0
+
+
+class Watch:
+    """Looks at agents, and has those killed that must go."""
+
+    def __init__(
+        self, board: Scoreboard, care: frames.Care, commands: set[int], kill: Callable[[Slot, str, str], None]
+    ) -> None:
+        """`commands`: functions that keep to their timeout by themselves. `kill` gets an agent, why, and a text."""
+        self._board = board
+        self._cells = board.cells
+        self._care = care
+        self._commands = commands
+        self._kill = kill
+        self._ping = 0
+        self._pinged = time.monotonic()
+
+    def starting(self, slot: Slot, now: float) -> None:
+        """An agent that is not up yet."""
+        care = self._care
+        began = self._cells[slot.row * CELLS + START] * 1e-9
+        if began:
+            if care.warmup_timeout and now - began > care.warmup_timeout:
+                text = f"its imports and initializer took longer than {care.warmup_timeout:g} s"
+                self._kill(slot, "start", text)
+        elif care.spawn_timeout and self._stands_still(slot, now, care.spawn_timeout):
+            self._kill(slot, "spawn", f"it stood still for {care.spawn_timeout:g} s while it started")
+
+    def working(self, slot: Slot, now: float) -> None:
+        """An agent that has a batch."""
+        current = slot.current
+        if current is None or slot.doomed:
+            return
+        cells, base = self._cells, slot.row * CELLS
+        if cells[base + BATCH] != current.id or not cells[base + OFFSET]:
+            if now - slot.given > STUCK and self._stands_still(slot, now, STUCK):
+                self._kill(slot, "health", f"it did not begin what it was given for {STUCK:g} s")
+            return
+        offset, started = cells[base + OFFSET], cells[base + START] * 1e-9
+        age = now - started
+        if current.stops and offset - 1 in current.stops:
+            self._kill(slot, "cancelled", "the task was cancelled")
+            return
+        if current.timeout:
+            grace = COMMAND_GRACE if current.function in self._commands else 0.0
+            if age > current.timeout + grace and (cells[base + BATCH], cells[base + OFFSET]) == (current.id, offset):
+                self._kill(slot, "timeout", "")
+                return
+        wanted = ASK_SOFT if current.soft and age > current.soft else 0
+        held = cells[base + HELD]
+        if held and offset > held and age > self._care.flush_after:
+            wanted |= ASK_FLUSH
+        if wanted:
+            self._ask(slot, current.id, offset, wanted)
+        limit = self._care.memory_limit
+        if limit and (bytes_ := resident(slot.pid)) > limit:
+            self._kill(slot, "memory", f"held {bytes_ >> 20} MiB, more than its limit of {limit >> 20} MiB")
+        elif age > STUCK and now - slot.progress > _LOOK_CLOSELY and self._stopped(slot, now):
+            self._kill(slot, "health", f"it was stopped by a signal for {STUCK:g} s")
+
+    def _ask(self, slot: Slot, batch: int, offset: int, bits: int) -> None:
+        """Have an agent do something while its task runs: once for each task and thing."""
+        if slot.asked[:2] == (batch, offset):
+            bits &= ~slot.asked[2]
+            if not bits:
+                return
+            slot.asked = (batch, offset, slot.asked[2] | bits)
+        else:
+            slot.asked = (batch, offset, bits)
+        self._cells[slot.row * CELLS + ASK] = bits
+        signal.pidfd_send_signal(slot.pidfd, signal.SIGURG)
+
+    def idle(self, slots: Iterable[Slot], now: float) -> None:
+        """Ask some agents that wait for work for a sign of life; end those that gave none since the last time."""
+        if now - self._pinged < PING_EVERY:
+            return
+        self._pinged = now
+        asked = 0
+        for slot in list(slots):
+            if slot.pinged:
+                if self._cells[slot.row * CELLS + PONG] == slot.pinged:
+                    slot.pinged = 0
+                elif self._stands_still(slot, now, STUCK):
+                    self._kill(slot, "health", f"it gave no sign of life for {STUCK:g} s")
+            elif asked < _PINGS and not len(slot.outbox):
+                asked += 1
+                self._ping += 1
+                slot.pinged, slot.progress, slot.seen = self._ping, now, -1
+                slot.outbox.put(frames.encode(frames.Ping(self._ping)))
+
+    def _stands_still(self, slot: Slot, now: float, seconds: float) -> bool:
+        """Whether a process has neither run nor wanted to for so long.
+
+        One that waits for a processor gets on as well as it can.
+        """
+        if now - slot.progress < _LOOK_CLOSELY:
+            return False
+        state, ticks = _stat(slot.pid)
+        if state == "R" or (ticks != slot.seen and state != "X"):
+            slot.progress, slot.seen = now, ticks
+            return False
+        return now - slot.progress > seconds
+
+    def _stopped(self, slot: Slot, now: float) -> bool:
+        state, _ = _stat(slot.pid)
+        if state not in ("T", "t"):
+            slot.progress = now
+            return False
+        return now - slot.progress > STUCK

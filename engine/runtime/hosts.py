@@ -1,0 +1,261 @@
+"""The hosts of a fleet: forked by the nursery of their pool's image, talked to, and buried."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import struct
+from functools import partial
+from typing import Any, Protocol
+
+from engine.core.pools import Shard
+from engine.procs import scoreboard
+from engine.procs.scoreboard import Scoreboard
+from engine.runtime import deaths, groups
+from engine.runtime.keeper import Keeper
+from engine.runtime.loop import Loop
+from engine.runtime.nest import Image, Wire
+from engine.runtime.sizes import PoolSpec, care
+from engine.settings.types import Settings
+from engine.stream.types import UNREADABLE, Level
+from engine.wire import channel, frames
+from engine.wire.memory import Parcel
+
+
+class Owner(Protocol):
+    """Who hears of hosts: the fleet."""
+
+    def record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
+        """An agent has outcomes."""
+
+    def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
+        """A host says anything else."""
+
+    def host_lost(self, shard_id: int, pid: int, text: str) -> None:
+        """A host is gone; `text` says how. All that it had said was told before."""
+
+    def images_settled(self, seconds: float) -> None:
+        """Every image is ready or has failed, the last one after `seconds`."""
+
+    def image_failed(self, pools: list[int], why: str) -> None:
+        """Pools will never have an agent."""
+
+    def event(self, level: Level, kind: str, text: str, **data: Any) -> None:
+        """Something worth an event happened."""
+
+
+class Hosts:
+    """All hosts of a fleet and their nurseries."""
+
+    def __init__(
+        self, loop: Loop, board: Scoreboard, board_fd: Parcel, specs: list[PoolSpec], settings: Settings, owner: Owner,
+        control: str,
+    ) -> None:  # fmt: skip
+        """`control`: path of the engine's control socket, for a nursery to remove if the engine is killed."""
+        self._loop = loop
+        self._board = board
+        self._board_fd = board_fd
+        self._specs = specs
+        self._settings = settings
+        self._owner = owner
+        self._buffer = channel.buffer(frames.RECEIVE)
+        self._wires: dict[int, Wire] = {}
+        self._early: dict[int, tuple[Shard, list[bytes]]] = {}
+        """Hosts that can't be forked yet, and what is to be sent to them, by shard."""
+        self._settled = False
+        self._keepers: list[Keeper] = []
+        self._keeper_of = [self._keeper(spec.image, control) for spec in specs]
+
+    def _keeper(self, image: Image, control: str) -> Keeper:
+        for keeper in self._keepers:
+            if keeper.image == image:
+                return keeper
+        size = scoreboard.size(self._board.rows, self._board.capacity)
+        keeper = Keeper(self._loop, image, "" if self._keepers else control, self._board_fd, size, self)
+        self._keepers.append(keeper)
+        return keeper
+
+    @property
+    def image(self) -> Image:
+        """The image of the first pool."""
+        return self._keepers[0].image
+
+    @property
+    def wires(self) -> dict[int, Wire]:
+        """The channels to the hosts that live, by shard; to be read only."""
+        return self._wires
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def hatch(self) -> None:
+        """Start the nurseries' interpreters, which takes a while. Raises `StartError`."""
+        for keeper in self._keepers:
+            keeper.hatch()
+
+    def start(self) -> None:
+        """Have the nurseries import their images. Raises `StartError`."""
+        for keeper in self._keepers:
+            keeper.start()
+
+    def dismiss(self) -> None:
+        """End the hosts and their agents, and hear what these wrote last."""
+        for wire in self._wires.values():
+            wire.outbox.put(frames.encode(frames.Stop()))
+        for wire in self._wires.values():
+            self._loop.unwatch(wire.sock.fileno())
+            deaths.await_process(wire.pid, wire.sock, partial(self._hear_out, wire))
+            wire.sock.close()
+        self._wires.clear()
+
+    def _hear_out(self, wire: Wire) -> bool:
+        try:
+            received = wire.receiver.receive()
+        except channel.Closed:
+            return False
+        except ValueError:
+            return True
+        if received is not None and received[0][0] != frames.RECORD:
+            with contextlib.suppress(*UNREADABLE):
+                frame = frames.from_host.decode(received[0])
+                if isinstance(frame, frames.Output):
+                    self._owner.host_said(frame, [])
+        return True
+
+    def close(self) -> None:
+        """End the nurseries too."""
+        self.dismiss()
+        for keeper in self._keepers:
+            keeper.close()
+
+    # -- to them ------------------------------------------------------------------------------------------------------
+
+    def start_host(self, shard: Shard) -> None:
+        """Fork a host for a shard, now or as soon as its pool's image is ready."""
+        self._early[shard.id] = (shard, [])
+        if self._keeper_of[shard.pool].ready:
+            self._fork(shard.id)
+
+    def _fork(self, shard_id: int) -> None:
+        shard, early = self._early.pop(shard_id)
+        spec, keeper = self._specs[shard.pool], self._keeper_of[shard.pool]
+        nest = keeper.nest
+        assert nest is not None
+        config = frames.HostConfig(
+            spec.settings.name, shard.rows.start, len(shard.rows), self._board.capacity, self._board.rows,
+            deaths.own_pid(), keeper.image.late, spec.initializer, care(spec, self._settings),
+        )  # fmt: skip
+        sock = nest.start_host(shard_id, config)
+        wire = Wire(shard_id, shard.pool, sock, channel.Receiver(sock, self._buffer), channel.Outbox(sock), nest)
+        self._wires[shard_id] = wire
+        self._loop.watch(sock.fileno(), lambda: (self._hear(wire), None)[1])
+        for data in early:
+            self.put(shard_id, data)
+
+    def put(self, shard: int, data: bytes, parcels: list[Parcel] | None = None) -> None:
+        """Send to a host, as soon as there is one and has room. To one that has died it does nothing: its death is told
+        to the owner."""
+        wire = self._wires.get(shard)
+        if wire is None:
+            if shard in self._early:
+                self._early[shard][1].append(data)
+            return
+        wire.outbox.put(data, parcels)
+        if len(wire.outbox):
+            self._loop.when_room(wire.sock.fileno(), lambda: self._flush(wire))
+
+    def _flush(self, wire: Wire) -> None:
+        if wire.outbox.flush():
+            self._loop.when_room(wire.sock.fileno(), None)
+
+    # -- from them ----------------------------------------------------------------------------------------------------
+
+    def _hear(self, wire: Wire, limit: int = 64) -> bool:
+        """Handle up to `limit` messages; False once the channel has ended."""
+        for _ in range(limit):
+            try:
+                received = wire.receiver.receive()
+            except channel.Closed:
+                self._loop.unwatch(wire.sock.fileno())
+                wire.closed = True
+                if wire.nest is not self._keeper_at(wire).nest:  # nobody is left to say how it ended
+                    self._lost(wire, "has ended")
+                return False
+            except ValueError as error:
+                return self._distrust(wire, error)
+            if received is None:
+                return True
+            view, parcels = received
+            try:
+                if view[0] == frames.RECORD:
+                    for row, record in groups.split(view):
+                        self._owner.record(row, record, parcels)
+                else:
+                    self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
+            except (*UNREADABLE, ValueError, IndexError, struct.error) as error:
+                return self._distrust(wire, error)
+        return True
+
+    def _distrust(self, wire: Wire, error: BaseException) -> bool:
+        """A host says what no host of ours says. Its death is the cure: what it had is run again by its successor."""
+        if self._wires.get(wire.shard) is wire:
+            text = f"a host sent what can't be read, and is replaced: {error}"
+            self._owner.event("error", "host.garbage", text)
+            if wire.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(wire.pid, signal.SIGKILL)
+        return False
+
+    def _lost(self, wire: Wire, text: str) -> None:
+        """A host is gone: hear what it had said, and tell the owner."""
+        if self._wires.get(wire.shard) is not wire:
+            return
+        del self._wires[wire.shard]
+        with contextlib.suppress(ValueError):  # half of a message, from user code that found the channel
+            self._hear(wire, 1 << 30)
+        self._loop.unwatch(wire.sock.fileno())
+        wire.sock.close()
+        self._owner.host_lost(wire.shard, wire.pid, text)
+
+    # -- nurseries, as `keeper.Owner` ---------------------------------------------------------------------------------
+
+    def image_ready(self, keeper: Keeper, seconds: float) -> None:
+        """Fork the hosts that wait for it."""
+        self._settle(seconds)
+        for shard, _ in list(self._early.values()):
+            if self._keeper_of[shard.pool] is keeper:
+                self._fork(shard.id)
+
+    def image_failed(self, keeper: Keeper, why: str) -> None:
+        """Its pools can't run."""
+        self._owner.image_failed([at for at, other in enumerate(self._keeper_of) if other is keeper], why)
+        self._settle(0.0)
+
+    def _settle(self, seconds: float) -> None:
+        if not self._settled and all(keeper.settled for keeper in self._keepers):
+            self._settled = True
+            self._owner.images_settled(seconds)
+
+    def host_said(self, keeper: Keeper, frame: frames.HostStarted | frames.HostExited) -> None:
+        """A host was forked, or not, or has ended."""
+        wire = self._wires.get(frame.shard)
+        if wire is None or self._keeper_at(wire) is not keeper:
+            return
+        if isinstance(frame, frames.HostStarted):
+            wire.pid = frame.pid
+            if frame.error:
+                self._lost(wire, frame.error)
+        elif wire.pid == frame.pid:
+            self._lost(wire, deaths.how(frame.status))
+
+    def nursery_died(self, keeper: Keeper) -> None:
+        """Of hosts that were being forked, or that have ended, nobody will tell any more."""
+        for wire in [w for w in self._wires.values() if self._keeper_at(w) is keeper and (w.pid == 0 or w.closed)]:
+            self._lost(wire, "has ended")
+
+    def note(self, level: Level, kind: str, text: str) -> None:
+        """Pass it on."""
+        self._owner.event(level, kind, text)
+
+    def _keeper_at(self, wire: Wire) -> Keeper:
+        return self._keeper_of[wire.pool]

@@ -1,0 +1,39 @@
+"""How hard the machine is pressed while agents start."""
+
+from __future__ import annotations
+
+import os
+
+from engine.runtime.limits import cores
+
+_LITTLE = 0.2
+"""Share of the memory that is free, below which fewer agents start at a time."""
+_NONE = 0.08
+"""Share below which they start one at a time."""
+_BUSY = 12.0
+"""Processes that want to run for each core, below which more starts do no harm."""
+
+
+def throttle(load: float, processors: int, free: float) -> float:
+    """The share of the usual starts at a time that a machine can bear, from 0 (one at a time) to 1.
+
+    Args:
+        load: processes that want to run, on average.
+        processors: cores they share.
+        free: share of the memory that can be had without swapping.
+    """
+    by_memory = (free - _NONE) / (_LITTLE - _NONE)
+    by_load = _BUSY * processors / load if load > 0 else 1.0
+    return min(1.0, max(0.0, min(by_memory, by_load)))
+
+
+def measure() -> float:
+    """`throttle` of this machine now."""
+    found: dict[str, int] = {}
+    with open("/proc/meminfo", encoding="ascii") as told:
+        for line in told:
+            name, _, value = line.partition(":")
+            if name in ("MemTotal", "MemAvailable"):
+                found[name] = int(value.split()[0])
+    free = found["MemAvailable"] / found["MemTotal"] if len(found) == 2 else 1.0
+    return throttle(os.getloadavg()[0], cores(), free)
