@@ -18,11 +18,12 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.procs import agent as agents
-from engine.procs import mail, system
+from engine.procs import mail, orphans, system
+from engine.procs.bundle import Bundle
 from engine.procs.output import LINES_A_FRAME, Outputs
 from engine.procs.queue import ShardQueue
-from engine.procs.ring import Reader, RingBroken
-from engine.procs.scoreboard import BATCH, CELLS, GROUP, HEAD, MEMORY, OFFSET, STATE, Scoreboard
+from engine.procs.ring import RingBroken
+from engine.procs.scoreboard import BATCH, CELLS, HEAD, MEMORY, OFFSET, STATE, Scoreboard
 from engine.procs.slots import Held, Mailbag, Slot
 from engine.procs.spawn import Spawner
 from engine.procs.watch import PING_EVERY, Watch, resident
@@ -38,12 +39,8 @@ _STARTING_TICK: Final = 0.25
 """Seconds between looks at agents that are starting."""
 _LEAVE_GRACE: Final = 5.0
 """Seconds that an agent which was asked to end may take for it."""
-_BUNDLE: Final = 160_000
-"""Bytes of records in one message to the engine."""
 _AGAIN: Final = 0.005
 _STOP_GRACE: Final = 0.5
-
-_PREFIX = bytes((frames.RECORD,))
 
 
 class Host:
@@ -70,9 +67,7 @@ class Host:
         self._spawner = Spawner(config, board, board_fd, self._outputs.writing, self._buffer)
         self._watchdog = Watch(board, care, self._commands, self._kill)
         self._came_up: list[tuple[int, int, int]] = []
-        self._bundle: list[bytes] = []
-        self._bundled = 0
-        self._tails: list[tuple[Reader, int]] = []
+        self._bundle = Bundle(self._send, care.bundle)
         self._over = False
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -189,18 +184,8 @@ class Host:
             if fds:  # it may not be the socket that is full, but the number of descriptors under way
                 time.sleep(_AGAIN)
 
-    def _flush(self) -> None:
-        """Send the records collected so far, then give their room back to the agents."""
-        if self._bundle:
-            self._send(b"".join((_PREFIX, *self._bundle)))
-            for reader, tail in self._tails:
-                reader.advance(tail)
-            self._bundle.clear()
-            self._tails.clear()
-            self._bundled = 0
-
     def _report(self) -> None:
-        self._flush()
+        self._bundle.flush()
         if self._came_up:
             self._send(frames.encode(frames.AgentsUp(self._came_up)))
             self._came_up = []
@@ -266,9 +251,9 @@ class Host:
                 pass  # it only wakes us
             elif kind == frames.RECORD:
                 self._drain(slot, int.from_bytes(view[1:9], "little"))
-                self._flush()
+                self._bundle.flush()
                 record = bytes(view[9:])
-                self._send(_PREFIX + self._stamp(slot, record), parcels)
+                self._bundle.alone(slot.row, record, parcels)
                 self._seen(slot, record)
             elif kind == agents.UP:
                 if not slot.doomed:
@@ -288,7 +273,7 @@ class Host:
         assert bag is not None
         try:
             while (received := bag.receiver.receive()) is not None:
-                self._flush()  # the outcomes of whoever waits for this message are not to come after what it causes
+                self._bundle.flush()  # what it causes must not come before the outcomes that went before it
                 self._send(bytes(received[0]), received[1])
         except (channel.Closed, ValueError):
             self._unwatch(bag.sock.fileno())
@@ -303,9 +288,6 @@ class Host:
         if len(outbox) and slot.mail.sock.fileno() in self._handlers:
             self._epoll.modify(slot.mail.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
-    def _stamp(self, slot: Slot, record: bytes) -> bytes:
-        return slot.row.to_bytes(4, "little") + len(record).to_bytes(4, "little") + record
-
     def _drain(self, slot: Slot, upto: int | None = None) -> None:
         """Collect what an agent's ring holds."""
         reader = slot.reader
@@ -313,15 +295,11 @@ class Host:
             while (found := reader.peek(upto)) is not None:
                 record, tail = found
                 reader.tail = tail
-                self._bundle.append(self._stamp(slot, record))
-                self._tails.append((reader, tail))
-                self._bundled += len(record) + 8
+                self._bundle.add(slot.row, record, reader, tail)
                 self._seen(slot, record)
-                if self._bundled > _BUNDLE or not self._config.care.bundle:
-                    self._flush()
         except (RingBroken, struct.error) as error:
             slot.told = f"it overwrote its outcome ring: {error}"
-            self._flush()
+            self._bundle.flush()
             reader.reset()
             self._kill(slot, "")
 
@@ -334,6 +312,8 @@ class Host:
                 slot.current, slot.next = slot.next, None
             else:
                 self._queue.finished(slot)
+                if slot.current is None and self._worn(slot, 1):
+                    self._retire(slot, "recycled")
 
     def _tick(self, now: float) -> None:
         for slot in list(self._slots.values()):
@@ -347,7 +327,7 @@ class Host:
             elif not slot.up and not slot.doomed:
                 self._watchdog.starting(slot, now)
         self._watchdog.idle(self._queue.waiting(), now)
-        self._reap_orphans()
+        orphans.reap(self._by_pid)
 
     def _worn(self, slot: Slot, tasks: int) -> bool:
         """Whether an agent is to be replaced rather than be given so many tasks more."""
@@ -379,7 +359,7 @@ class Host:
         self._drain(slot)
         base = slot.row * CELLS
         cells = self._board.cells
-        self._end_groups(slot)
+        orphans.end_groups(self._board, slot)
         try:
             _, status = os.waitpid(slot.pid, 0)
         except ChildProcessError:  # somebody has reaped it
@@ -398,17 +378,6 @@ class Host:
         down = frames.AgentDown(slot.row, slot.generation, slot.pid, code, slot.why, batches, words, memory)
         self._send(frames.encode(down))
 
-    def _end_groups(self, slot: Slot) -> None:
-        """Kill what a dead agent leaves behind. Before it is reaped, so that its group's number is nobody else's."""
-        command = self._board.get(slot.row, GROUP)
-        for group in (slot.pid, command):
-            if group > 1:
-                try:
-                    os.killpg(group, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
-        self._board.set(slot.row, GROUP, 0)
-
     def _forget(self, slot: Slot) -> None:
         self._queue.forget(slot)
         if slot in self._queue.leaving:
@@ -424,27 +393,6 @@ class Host:
             self._unwatch(slot.mail.sock.fileno())
             slot.mail.sock.close()
 
-    def _reap_orphans(self) -> None:
-        """Reap children of dead agents, which the kernel gave to this process."""
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None or found.si_pid in self._by_pid:
-                return
-            os.waitpid(found.si_pid, os.WNOHANG)
-
-    def _end_orphans(self, deadline: float) -> None:
-        """Kill and reap what tasks have left behind in groups of their own: their children become ours, and so on."""
-        while (left := system.children(self._pid)) and time.monotonic() < deadline:
-            for child in left:
-                try:
-                    os.kill(child, signal.SIGKILL)
-                    os.waitpid(child, 0)
-                except (ProcessLookupError, ChildProcessError):
-                    pass
-
     def _end(self) -> None:
         """End every agent: the idle ones by closing their channel, whatever is left by force."""
         for slot in self._slots.values():
@@ -459,10 +407,10 @@ class Host:
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
                 poller.poll()
-            self._end_groups(slot)
+            orphans.end_groups(self._board, slot)
             os.waitpid(slot.pid, 0)
             self._board.set(slot.row, STATE, 0)
-        self._end_orphans(time.monotonic() + _STOP_GRACE)
+        orphans.end(self._pid, time.monotonic() + _STOP_GRACE)
         try:
             self._outputs.finish()  # what they wrote last is told, too
             self._report()
