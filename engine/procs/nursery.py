@@ -18,10 +18,9 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+import traceback
 
 import msgspec
-import multiprocess
 
 from engine.procs import boot, host, system
 from engine.procs.agent import resolve
@@ -36,12 +35,8 @@ class Nursery:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._receiver = channel.Receiver(sock, channel.buffer(frames.RECEIVE))
-        self._context: Any = multiprocess.get_context("fork")
-        self._hosts: dict[int, tuple[int, Any]] = {}
-        """(shard, process) by pidfd.
-
-        Not by the process's sentinel: a host closes every descriptor it inherits, that one included.
-        """
+        self._hosts: dict[int, tuple[int, int]] = {}
+        """(shard, pid) by pidfd."""
         self._board: Parcel | None = None
         self._socket = ""
         self._engine = -1
@@ -108,25 +103,40 @@ class Nursery:
             config = msgspec.structs.replace(config, initializer=parcels[1].load())
         try:
             board = Scoreboard(self._board.fd, config.rows, config.capacity)
-            process = self._context.Process(target=host.main, args=(end, config, board, self._board.fd))
-            process.start()
+            pid = os.fork()
+            if pid == 0:
+                _be_host(end, config, board, self._board.fd)
         except OSError as error:
             self._answer(frames.HostStarted(frame.shard, 0, f"can't fork a host: {error.strerror or error}"))
             return None
         finally:
             end.close()
-        pidfd = os.pidfd_open(process.pid)
-        self._hosts[pidfd] = (frame.shard, process)
-        self._answer(frames.HostStarted(frame.shard, process.pid, ""))
+        pidfd = os.pidfd_open(pid)
+        self._hosts[pidfd] = (frame.shard, pid)
+        self._answer(frames.HostStarted(frame.shard, pid, ""))
         return pidfd
 
     def _exited(self, pidfd: int) -> None:
-        shard, process = self._hosts.pop(pidfd)
+        shard, pid = self._hosts.pop(pidfd)
         os.close(pidfd)
-        process.join()
-        status = process.exitcode if process.exitcode is not None else -signal.SIGKILL
-        self._answer(frames.HostExited(shard, process.pid, status))
-        process.close()
+        try:
+            _, status = os.waitpid(pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:  # somebody has reaped it
+            code = -signal.SIGKILL
+        self._answer(frames.HostExited(shard, pid, code))
+
+
+def _be_host(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:
+    """Be a host, and never return: what comes after the fork in this process is the nursery's."""
+    code = 1
+    try:
+        host.main(sock, config, board, board_fd)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def _one_line(error: BaseException) -> str:
@@ -190,6 +200,4 @@ def main() -> None:
     except channel.Closed:
         pass
     nursery.leave()
-    os._exit(
-        0
-    )  # not through multiprocess's exit handler: it would wait for the hosts, which the engine's end concerns as well
+    os._exit(0)
