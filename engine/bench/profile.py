@@ -62,10 +62,8 @@ def text(folder: Path) -> str:
     from engine.bench import sampling
 
     parts = [f"== {path.stem}\n{path.read_text().strip()}\n" for path in sorted(folder.glob("thread *.txt"))]
-    for kind, (looks, processes, lines) in sorted(sampling.gathered(folder).items()):
-        seconds = looks * sampling.EVERY
-        parts.append(f"== {kind}: {seconds:.2f} s of processor time in {processes} processes\n")
-        for share, where in lines[:_TOP]:
-            parts.append(f"{share / max(looks, 1):6.1%}  {where}")
+    for kind, found in sorted(sampling.gathered(folder).items()):
+        parts.append(f"== {kind}: {found.seconds:.2f} s of processor time in {found.processes} processes")
+        parts += [f"{share / found.lines.total():6.1%}  {where}" for where, share in found.lines.most_common(_TOP)]
         parts.append("")
     return "\n".join(parts)

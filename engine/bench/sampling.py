@@ -1,4 +1,4 @@
-"""Preloaded into a nursery, samples the processes forked from it: where they are, each millisecond of processor time.
+"""Preloaded into a nursery, samples the processes forked from it: where they are, by their own processor time.
 
 A host or an agent may be killed at any moment, so what was seen is written out again and again.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from types import FrameType
@@ -15,9 +16,19 @@ from typing import Final
 
 FOLDER: Final = "SHOAL_BENCH_PROFILE"
 """Name of the environment variable with the folder for samples."""
-EVERY: Final = 0.001
-"""Seconds of processor time between samples."""
-_WRITE_AFTER: Final = 100
+_EVERY: Final = 0.001
+"""Seconds of processor time between samples; the kernel makes whole ticks of its own of it."""
+_WRITE_AFTER: Final = 5
+
+
+class Gathered:
+    """Samples of all processes of a kind: how many wrote any, their processor time, and samples by line."""
+
+    def __init__(self) -> None:
+        self.processes = 0
+        self.seconds = 0.0
+        self.lines: Counter[str] = Counter()
+
 
 _seen: Counter[str] = Counter()
 
@@ -25,7 +36,7 @@ _seen: Counter[str] = Counter()
 def _begin() -> None:
     _seen.clear()
     signal.signal(signal.SIGPROF, _sample)
-    signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
+    signal.setitimer(signal.ITIMER_PROF, _EVERY, _EVERY)
 
 
 def _sample(_: int, frame: FrameType | None) -> None:
@@ -45,21 +56,20 @@ def write() -> None:
     if folder:
         kind = Path("/proc/self/comm").read_text().strip()
         partly = Path(folder) / f"{os.getpid()}.partly"
-        partly.write_text(json.dumps([kind, _seen]))
+        partly.write_text(json.dumps([kind, time.process_time(), _seen]))
         partly.replace(Path(folder) / f"{os.getpid()}.samples")
 
 
-def gathered(folder: Path) -> dict[str, tuple[int, int, list[tuple[int, str]]]]:
-    """By kind of process: samples, processes, and (samples, line) from the most on."""
-    found: dict[str, tuple[int, Counter[str]]] = {}
+def gathered(folder: Path) -> dict[str, Gathered]:
+    """What was seen in a run, by kind of process."""
+    found: dict[str, Gathered] = {}
     for path in folder.glob("*.samples"):
-        kind, seen = json.loads(path.read_text())
-        processes, total = found.get(kind, (0, Counter()))
-        found[kind] = (processes + 1, total + Counter(seen))
-    return {
-        kind: (total.total(), processes, [(count, line) for line, count in total.most_common()])
-        for kind, (processes, total) in found.items()
-    }
+        kind, seconds, seen = json.loads(path.read_text())
+        one = found.setdefault(kind, Gathered())
+        one.processes += 1
+        one.seconds += seconds
+        one.lines.update(seen)
+    return found
 
 
 if FOLDER in os.environ:
