@@ -33,12 +33,12 @@ def profiled(folder: Path) -> Iterator[None]:
     os.environ[FOLDER] = str(folder)
     run = threading.Thread.run
 
-    def profiled_run(thread: threading.Thread) -> None:
+    def profiled_run(self: threading.Thread) -> None:
         mine = cProfile.Profile()
         try:
-            mine.runcall(run, thread)
+            mine.runcall(run, self)
         finally:
-            (folder / f"thread {thread.name.partition('-')[0]} {thread.native_id}.txt").write_text(_told(mine))
+            (folder / f"thread {self.name.partition('-')[0]} {self.native_id}.txt").write_text(_told(mine))
 
     threading.Thread.run = profiled_run  # type: ignore[method-assign]
     main = cProfile.Profile()

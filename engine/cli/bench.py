@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 
-class _Names(click.ParamType):
-    name = "names"
+def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    from engine.bench.rows import NAMES
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        from engine.bench.rows import NAMES
-
-        names = [name for name in str(value).split(",") if name]
-        for name in names:
-            if name not in NAMES:
-                self.fail(f"no row {name!r}; known: {', '.join(NAMES)}", param, ctx)
-        return names
+    names = [name for some in value for name in some.split(",") if name]
+    for name in names:
+        if name not in NAMES:
+            raise click.BadParameter(f"no row {name!r}; known: {', '.join(NAMES)}", ctx, param)
+    return names
 
 
 @click.command()
 @click.argument("benchmark", type=click.Choice(["speed"]), default="speed", metavar="[speed]")
 @click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="Paired rounds; 7, or 3 with --quick.")
-@click.option("--only", type=_Names(), multiple=True, metavar="NAME,...", help="Only these rows.")
+@click.option("--only", callback=_names, multiple=True, metavar="NAME,...", help="Only these rows.")
 @click.option("--quick", is_flag=True, help="Small sizes: whether it works, not how fast it is.")
 @click.option(
     "--json", "output", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE",
@@ -38,7 +34,7 @@ class _Names(click.ParamType):
 def bench(
     benchmark: str,
     rounds: int | None,
-    only: tuple[list[str], ...],
+    only: list[str],
     quick: bool,
     output: str | None,
     profile: bool,
@@ -54,8 +50,7 @@ def bench(
     from engine.bench import machine, report, speed
 
     file = _opened(output)
-    names = [name for some in only for name in some]
-    outcome = speed.run(names, rounds or (3 if quick else 7), quick, profile, lambda text: click.echo(text, err=True))
+    outcome = speed.run(only, rounds or (3 if quick else 7), quick, profile, lambda text: click.echo(text, err=True))
     others = None
     if script is not None:
         click.echo(f"peers: {script}", err=True)
