@@ -1,0 +1,1 @@
+"""Benchmarks: the engine beside other tools, in one run, on one machine."""

@@ -1,0 +1,46 @@
+"""What the measured pools run. Importable by name, as `multiprocessing` wants it, and loads next to nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+ARRIVED = "arrived"
+"""A FIFO in the folder of `meet`: each task writes a byte into it."""
+GATE = "gate"
+"""A file in that folder: its exclusive lock holds all tasks back."""
+
+
+def identity(value: _T) -> _T:
+    """Return `value`."""
+    return value
+
+
+def pid(_: object) -> int:
+    """The process that runs this."""
+    return os.getpid()
+
+
+def work(iterations: int) -> int:
+    """A loop that computes and touches no memory: its number of iterations is the work, whatever the clock says."""
+    state = 1
+    for _ in range(iterations):
+        state = (state * 1_103_515_245 + 12_345) & 0x7FFF_FFFF
+    return state
+
+
+def meet(folder: str) -> int:
+    """Say that this process has a task, and hold it until the gate opens: so no process can have two.
+
+    Returns the process's id.
+    """
+    arrived = os.open(os.path.join(folder, ARRIVED), os.O_WRONLY)
+    os.write(arrived, b".")
+    os.close(arrived)
+    gate = os.open(os.path.join(folder, GATE), os.O_RDONLY)
+    fcntl.flock(gate, fcntl.LOCK_SH)
+    os.close(gate)
+    return os.getpid()

@@ -1,0 +1,88 @@
+"""``shoal bench``: how fast the engine is on this machine, beside other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    from engine.bench.rows import NAMES
+
+    names = [name for some in value for name in some.split(",") if name]
+    for name in names:
+        if name not in NAMES:
+            raise click.BadParameter(f"no row {name!r}; known: {', '.join(NAMES)}", ctx, param)
+    return names
+
+
+@click.command()
+@click.argument("benchmark", type=click.Choice(["speed"]), default="speed", metavar="[speed]")
+@click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="Paired rounds; 7, or 3 with --quick.")
+@click.option("--only", callback=_names, multiple=True, metavar="NAME,...", help="Only these rows.")
+@click.option("--quick", is_flag=True, help="Small sizes: whether it works, not how fast it is.")
+@click.option(
+    "--json", "output", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE",
+    help="All samples and findings as JSON; - for standard output, in the place of the table.",
+)  # fmt: skip
+@click.option("--profile", is_flag=True, help="Where the time goes in rows that fall short, in text files beside FILE.")
+@click.option(
+    "--peers", "script", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="A Python script that measures other tools and prints JSON, to be shown as well.",
+)  # fmt: skip
+def bench(
+    benchmark: str,
+    rounds: int | None,
+    only: list[str],
+    quick: bool,
+    output: str | None,
+    profile: bool,
+    script: Path | None,
+) -> None:
+    """Measure the engine beside other tools, in one run, and say what is reached of what is wanted.
+
+    Each measurement is a process of its own. A first round is dropped; in the others the sides of a row take turns in
+    random order, and the ratio is the median of the rounds' ratios. Let nothing else run meanwhile.
+    """
+    import json
+
+    from engine.bench import machine, report, speed
+
+    file = _opened(output)
+    outcome = speed.run(only, rounds or (3 if quick else 7), quick, profile, lambda text: click.echo(text, err=True))
+    others = None
+    if script is not None:
+        click.echo(f"peers: {script}", err=True)
+        try:
+            others = outcome.data["peers"] = speed.peers(script)
+        except speed.PeersFailed as error:
+            outcome.failures["peers"] = str(error)
+    text = json.dumps(outcome.data, indent=1)
+    if file is not None:
+        file.write_text(text + "\n")
+    click.echo(machine.line(outcome.data["machine"]), err=True)
+    if output == "-":
+        click.echo(text)
+    else:
+        click.echo(report.table(outcome.findings, outcome.failures))
+        if others is not None:
+            click.echo(f"\n{report.peers(others)}")
+    for name, told in outcome.profiles.items():
+        place = Path(f"{file or 'shoal-bench.json'}").with_suffix(f".{name}.txt")
+        place.write_text(told)
+        click.echo(f"profile of {name}: {place}", err=True)
+    if outcome.failures:
+        raise SystemExit(1)
+
+
+def _opened(output: str | None) -> Path | None:
+    """The file for JSON, found to be writable before minutes go by."""
+    if output is None or output == "-":
+        return None
+    try:
+        with open(output, "a"):
+            pass
+    except OSError as error:
+        raise click.UsageError(f"can't write {output}: {error.strerror}") from error
+    return Path(output)

@@ -1,0 +1,77 @@
+"""``shoal bench`` as it is used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SHOAL = [sys.executable, "-P", "-m", "engine.cli", "bench"]
+
+
+def bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SHOAL, *arguments], cwd=cwd, text=True, timeout=90, check=False, stdin=subprocess.DEVNULL,
+                          capture_output=True)  # fmt: skip
+
+
+def test_a_table_on_stdout_and_all_of_it_in_a_file(tmp_path: Path) -> None:
+    script = tmp_path / "peers.py"
+    script.write_text('print(\'{"other": {"one_s": 980}}\')')
+    done = bench("speed", "--quick", "--rounds", "2", "--only", "round-trip,idle", "--json", "b.json",
+                 "--peers", "peers.py", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    assert head.startswith("WHAT ")
+    assert lines[0].startswith("one warm task, submit to result, median of 200 ")
+    assert lines[1].startswith("20 idle agents")
+    assert [line.split() for line in lines[-2:]] == [["PEER", "one_s"], ["other", "980"]]
+    assert "warm-up: round-trip" in done.stderr
+    assert "round 2/2: idle" in done.stderr
+    data: dict[str, Any] = json.loads((tmp_path / "b.json").read_text())
+    assert (data["benchmark"], data["quick"], data["rounds"], data["failures"]) == ("speed", True, 2, {})
+    assert data["machine"]["cores"] >= 1
+    assert data["machine"]["versions"]["msgspec"]
+    assert data["peers"] == {"other": {"one_s": 980}}
+    first = data["rows"][0]
+    assert (first["name"], first["pairs"]) == ("round-trip", 2)
+    assert len(first["samples"]["ours"]) == len(first["samples"]["peer"]) == 2
+    assert first["interval"]["low"] <= first["ratio"] <= first["interval"]["high"]
+    assert set(first["must"]) == {"reached", "certain", "text"}
+
+
+def test_json_on_stdout_is_nothing_else(tmp_path: Path) -> None:
+    done = bench("--quick", "--rounds", "1", "--only", "map", "--json", "-", "--profile", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    profiles = list(tmp_path.glob("*.txt"))
+    short = not (data["rows"][0]["must"]["reached"] and data["rows"][0]["aim"]["reached"])
+    assert len(profiles) == short
+    for path in profiles:
+        assert path.name == "shoal-bench.map.txt"
+        assert "== thread main" in path.read_text()
+
+
+def test_bad_usage_is_one_line(tmp_path: Path) -> None:
+    for arguments in (
+        ["slowness"],
+        ["--only", "nothing"],
+        ["--rounds", "0"],
+        ["--peers", "absent.py"],
+        ["--json", "absent/b.json"],
+        ["--json", "."],
+    ):
+        done = bench(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_row_that_fails_is_told_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    script = tmp_path / "peers.py"
+    script.write_text("1/0")
+    done = bench("--quick", "--rounds", "1", "--only", "help", "--peers", "peers.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1].startswith("shoal --help")
+    assert "peers: not measured: peers.py: ZeroDivisionError: division by zero" in done.stdout
