@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+import msgspec
+
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.steps import RunSpec, SpecError
@@ -25,7 +27,10 @@ from engine.runtime.limits import cores
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
+from engine.settings.pools import complete
+from engine.settings.types import Settings
 
+_DEFAULTS: Final = Settings()
 _SCREEN_SECONDS: Final = 5.0
 _READER_LEFT: Final = 141
 """As a shell tells of a program that SIGPIPE ended."""
@@ -87,7 +92,7 @@ def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]
     """
     _more_descriptors()
     _data_on_stdout()
-    pools = [PoolSpec(pool.name, pool.agents or cores(), pool.shards) for pool in spec.pools]
+    pools = _fleet_pools(spec)
     image = Image(
         preload=[name for pool in spec.pools for name in pool.preload],
         check=list(dict.fromkeys(step.call for step in spec.steps if step.call)),
@@ -345,10 +350,20 @@ def _database(options: dict[str, Any]) -> Path | None:
     return default_database()
 
 
+def _fleet_pools(spec: RunSpec) -> list[PoolSpec]:
+    """The pools as the fleet takes them. Raises `SettingsError`."""
+    whole = [complete(pool, spec.settings, cores()) for pool in spec.pools]
+    return [PoolSpec(pool.name, pool.size or cores(), pool.shards) for pool in whole]
+
+
 def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
     return {
         "agents": {pool.name: pool.agents for pool in pools},
-        "batch_max": spec.batch_max,
+        "batch_max": spec.settings.batch_max_size,
+        "settings": {
+            name: value for name, value in msgspec.structs.asdict(spec.settings).items()
+            if value != getattr(_DEFAULTS, name)
+        },
         "steps": [
             {
                 "name": step.name, "call": step.call, "command": step.command, "timeout": step.timeout,

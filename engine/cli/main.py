@@ -16,6 +16,7 @@ _COMMANDS = {
     "attach": ("engine.cli.attach", "Watch a run that is going on."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),
+    "config": ("engine.cli.config", "Show the settings, and where each value comes from."),
 }
 
 
