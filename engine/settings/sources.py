@@ -29,12 +29,12 @@ class Source:
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from: a file's path, else what the user wrote for it."""
-        return str(self.file) if self.file else self.names.get(name, name)
+        return str(self.file) if self.file is not None else self.names.get(name, name)
 
     def where(self, name: str) -> str:
         """The place to look at, as an error begins."""
         written = self.names.get(name, name)
-        return f"{self.file}: {written}" if self.file else written
+        return f"{self.file}: {written}" if self.file is not None else written
 
 
 NOTHING = Source()
@@ -81,7 +81,7 @@ def config_path(environ: Mapping[str, str] | None = None) -> Path:
     As platformdirs has it, but importing that takes longer than all the rest of this package.
     """
     base = (os.environ if environ is None else environ).get("XDG_CONFIG_HOME", "").strip()
-    return Path(base or os.path.expanduser("~/.config")) / "shoal" / "config.toml"
+    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.config")) / "shoal" / "config.toml"
 
 
 def from_config(path: Path) -> Source:
