@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from test_run import shoal as run_shoal
 
-from engine.cli import config as module
 from engine.cli.config import config
 from engine.cli.main import shoal
 from engine.settings.types import Settings
@@ -19,6 +19,13 @@ from engine.settings.types import Settings
 
 def told(*arguments: str) -> Result:
     return CliRunner().invoke(shoal, ["config", *arguments])
+
+
+def run_shoal(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "engine.cli", *arguments],
+        capture_output=True, text=True, timeout=90, cwd=cwd, env={**os.environ, **env}, check=False,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -65,7 +72,7 @@ def test_a_terminal_has_the_meanings_where_they_fit(
     columns: int, below: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     config.main(["show"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= columns for line in lines if line.startswith(" ") or not below)

@@ -169,8 +169,8 @@ def test_what_is_no_number_of_seconds(text: str) -> None:
 
 
 def test_every_option_that_is_a_setting(items: str, plan: str) -> None:
-    told = ("--strategy", "hash", "--batch-max", "9", "--set", "spawn_timeout=2.5", "--set", "enable_sharding=off")
-    told += ("--set", "pool_size=3", "--set", "pool_size=4", "--soft-timeout", "3", "--memory-limit", "1.5G")
+    told = ["--strategy", "hash", "--batch-max", "9", "--set", "spawn_timeout=2.5", "--set", "enable_sharding=off"]
+    told += ["--set", "pool_size=3", "--set", "pool_size=4", "--soft-timeout", "3", "--memory-limit", "1.5G"]
     settings = Settings(
         shard_strategy="hash", batch_max_size=9, spawn_timeout=2.5, enable_sharding=False, pool_size=4
     )  # fmt: skip

@@ -85,7 +85,9 @@ ERRORS = {
         TASK + "[settings]\nbatch_timeout = inf",
         "batch_timeout in [settings] is a number of seconds above 0, not inf",
     ),
-    "agents of none": (TASK + "[pools.p]\nagents = 0", "agents of pool 'p' is a whole number of at least 1 or auto, not 0"),
+    "agents of none": (
+        TASK + "[pools.p]\nagents = 0", "agents of pool 'p' is a whole number of at least 1 or auto, not 0"
+    ),
     "agents in words": (
         TASK + '[pools.p]\nagents = "many"',
         "agents of pool 'p' is a whole number of at least 1 or auto, not 'many'"
