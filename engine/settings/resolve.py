@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from engine.settings.fields import fields, nearest
 from engine.settings.sources import NOTHING, Source, config_path, from_config, from_environment
 from engine.settings.types import Settings, SettingsError
 
@@ -55,8 +56,6 @@ def resolve(
 
 
 def _value(source: Source, name: str) -> Any:
-    from engine.settings.fields import fields, nearest
-
     field = fields().get(name)
     if field is None:
         raise SettingsError(f"{source.where(name)}: no setting {name!r}{nearest(name, fields())}")
