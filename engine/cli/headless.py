@@ -16,17 +16,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+import msgspec
+
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime.driver import Driver, report_text
-from engine.runtime.limits import cores
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.sizes import PoolSpec
-from engine.settings.types import PoolSettings
+from engine.settings.types import Settings
 
+_DEFAULTS: Final = Settings()
 _SCREEN_SECONDS: Final = 5.0
 _READER_LEFT: Final = 141
 """As a shell tells of a program that SIGPIPE ended."""
@@ -88,15 +90,10 @@ def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]
     """
     _more_descriptors()
     _data_on_stdout()
-    image = Image(
-        preload=[name for pool in spec.pools for name in pool.preload],
-        check=list(dict.fromkeys(step.call for step in spec.steps if step.call)),
-        warm=[pool.warmup for pool in spec.pools if pool.warmup],
-        path=module_path(spec.path),
-    )
-    pools = [PoolSpec(PoolSettings(name=p.name, size=p.agents or cores(), shards=p.shards), image) for p in spec.pools]
+    pools = _pools(spec)
+    path = pools[0].image.path
     # A result may be of the user's own class, whose module this process must then find; never before our own modules.
-    sys.path.extend(entry for entry in image.path or () if entry not in sys.path)
+    sys.path.extend(entry for entry in path or () if entry not in sys.path)
     serve: int | None = options["serve"]
     database = _database(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
@@ -346,10 +343,29 @@ def _database(options: dict[str, Any]) -> Path | None:
     return default_database()
 
 
+def _pools(spec: RunSpec) -> list[PoolSpec]:
+    """The pools as the fleet takes them. Those that preload the same share one image."""
+    path = module_path(spec.path)
+    images: dict[tuple[tuple[str, ...], str | None], Image] = {}
+    found = []
+    for pool in spec.pools:
+        image = images.setdefault((pool.preload, pool.warmup), Image(list(pool.preload), path=path))
+        image.warm = [pool.warmup] if pool.warmup else []
+        calls = [step.call for step in spec.steps if step.call and step.pool == pool.name]
+        wanted = [*calls, *([pool.init] if pool.init else [])]
+        image.check += [name for name in dict.fromkeys(wanted) if name not in image.check]
+        found.append(PoolSpec(pool, image, f"!{pool.init}".encode() if pool.init else b""))
+    return found
+
+
 def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
     return {
         "agents": {pool.settings.name: pool.settings.size for pool in pools},
-        "batch_max": spec.batch_max,
+        "batch_max": spec.settings.batch_max_size,
+        "settings": {
+            name: value for name, value in msgspec.structs.asdict(spec.settings).items()
+            if value != getattr(_DEFAULTS, name)
+        },
         "steps": [
             {
                 "name": step.name, "call": step.call, "command": step.command, "timeout": step.timeout,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from engine.plan.steps import PoolSpec, RunSpec, SpecError, Step
+if TYPE_CHECKING:
+    from engine.plan.steps import RunSpec
+    from engine.settings.sources import Source
+    from engine.settings.types import PoolSettings
+
+STRATEGIES: Final = ("least-loaded", "hash", "round-robin", "random")
+"""As `engine.settings.types.Strategy` has them: written again here, for help must not load it."""
 
 
 class Count(click.ParamType[Any]):
@@ -47,6 +54,21 @@ class Seconds(click.ParamType[Any]):
         return number
 
 
+class Size(click.ParamType[Any]):
+    """Bytes, as ``500M`` or ``2G``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """As click asks for it."""
+        from engine.settings.sizes import parse_size
+
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
 @click.argument("what", nargs=-1, metavar="[PLAN.toml | module:function | -- COMMAND ...]")
 @click.option("--items", metavar="FILE", help="Items: .jsonl, .csv or .txt (one a line), - for standard input.")
@@ -54,11 +76,24 @@ class Seconds(click.ParamType[Any]):
     "--agents", type=Count(), metavar="N|auto", help="Agents; auto is one for each core. For a plan: of its first pool."
 )
 @click.option("--batch-max", type=click.IntRange(1), metavar="N", help="Tasks in one batch at the most (500).")
+@click.option("--strategy", type=click.Choice(STRATEGIES), help="How tasks are placed on shards (least-loaded).")
 @click.option(
     "--shards", type=Count(), metavar="N|auto", help="Hosts that feed and fork the agents; auto goes by their number."
 )
 @click.option("--timeout", type=Seconds(), help="Seconds one task may take; then it is killed and has failed.")
+@click.option(
+    "--soft-timeout", type=Seconds(), help="Seconds after which a task is interrupted by an exception, and may tidy up."
+)
 @click.option("--retries", type=click.IntRange(0), metavar="N", help="How often a failed task is tried again (0).")
+@click.option(
+    "--max-tasks", type=click.IntRange(1), metavar="N", help="Replace an agent after N tasks. For a plan: first pool."
+)
+@click.option(
+    "--memory-limit", type=Size(), help="Kill an agent that holds more memory, such as 500M. For a plan: first pool."
+)
+@click.option(
+    "--set", "assigned", multiple=True, metavar="NAME=VALUE", help="Any setting, again and again (shoal config show)."
+)
 @click.option(
     "--out", metavar="FILE.jsonl", help="Results, one JSON line a task, in the order of the items; - for stdout."
 )
@@ -83,11 +118,16 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     Exit codes: 0 all done, 1 some task failed, 2 bad input or usage, 130 interrupted (the first ctrl-c lets what runs
     finish, the second stops at once).
     """
+    from engine.plan.steps import SpecError
+    from engine.settings.types import SettingsError
+
     try:
         from engine.runtime.launch import StartError
         from engine.runtime.limits import TooMany
         from engine.stream.places import UnsafeFolder
 
+        if options["serve"] is None:  # else the process with the screen has said it
+            warn_misspelt()
         spec = make_spec(what, options, "--" in sys.argv)
         on_screen = (
             not options["headless"] and not options["as_json"] and options["serve"] is None
@@ -101,10 +141,18 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
             from engine.cli.headless import run_headless
 
             code = run_headless(spec, options, _inputs(what, options))
-    except (SpecError, TooMany, StartError, UnsafeFolder) as error:
+    except (SpecError, SettingsError, TooMany, StartError, UnsafeFolder) as error:
         click.echo(f"shoal: {error}", err=True)
         code = 2
     ctx.exit(code)
+
+
+def warn_misspelt() -> None:
+    """Say which environment variables are nearly, but not, the name of a setting."""
+    from engine.settings.sources import misspelt
+
+    for line in misspelt(os.environ):
+        click.echo(f"shoal: warning: {line}", err=True)
 
 
 def _inputs(what: tuple[str, ...], options: dict[str, Any]) -> list[str | int]:
@@ -117,36 +165,75 @@ def _inputs(what: tuple[str, ...], options: dict[str, Any]) -> list[str | int]:
 
 
 def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> RunSpec:
-    """What the command line asks for. Raises `SpecError`."""
+    """What the command line asks for. Raises `SpecError`, and `SettingsError` for a setting from any of its sources."""
     from engine.plan.load import load
+    from engine.plan.steps import SpecError
 
     first = what[0] if what else ""
     plan = first.endswith(".toml") and not dashes
     if not what:
         raise SpecError("nothing to run: give a plan, module:function, or -- and a command (shoal run --help)")
+    command_line = _command_line(options)
     if plan:
         if len(what) > 1:
             raise SpecError(f"one plan at a time: what is {what[1]!r}?")
         if options["items"]:
             raise SpecError("a plan has its items inside: leave --items out")
-        spec = load(Path(first))
-        pool = spec.pools[0]
-        pool.agents = pool.agents if options["agents"] is None else options["agents"] or None
-        pool.shards = pool.shards if options["shards"] is None else options["shards"] or None
-        spec.batch_max = options["batch_max"] or spec.batch_max
+        spec = load(Path(first), command_line)
         for step in spec.steps:
             step.timeout = options["timeout"] or step.timeout
+            step.soft_timeout = options["soft_timeout"] or step.soft_timeout
             step.retries = options["retries"] if options["retries"] is not None else step.retries
     else:
-        spec = _spec_of_items(what, options, dashes)
+        spec = _spec_of_items(what, options, dashes, command_line)
+    spec.pools[0] = _first_pool(spec.pools[0], options)
     spec.name = options["name"] or spec.name
     return spec
 
 
-def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> RunSpec:
-    from engine.cli.items import FileItems
+def _command_line(options: dict[str, Any]) -> Source:
+    """The settings among the options. Raises `SettingsError`."""
+    from engine.settings.sources import Source
+    from engine.settings.types import SettingsError
 
-    step = Step("tasks", timeout=options["timeout"], retries=options["retries"] or 0)
+    values: dict[str, object] = {}
+    names: dict[str, str] = {}
+    for text in options["assigned"]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {text}: write NAME=VALUE, such as batch_size=10")
+        values[name.strip()], names[name.strip()] = value, f"--set {name.strip()}"
+    own = {"batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count"}
+    for option, name in own.items():
+        value = options[option]
+        if value is None or (value and option in ("agents", "shards")):
+            continue  # a number of these is the first pool's; auto must also win over what else sets the number
+        written = f"--{option.replace('_', '-')}"
+        if name in values:
+            raise SettingsError(f"{written} and --set {name} are the same: leave one out")
+        values[name], names[name] = value or None, written
+    return Source(values, names)
+
+
+def _first_pool(pool: PoolSettings, options: dict[str, Any]) -> PoolSettings:
+    """The pool that options of pools are meant for, with those that were given; 0 stands for auto."""
+    from msgspec.structs import replace
+
+    own = {"agents": "size", "shards": "shards", "max_tasks": "max_tasks", "memory_limit": "memory_limit"}
+    given = {name: options[option] or None for option, name in own.items() if options[option] is not None}
+    return replace(pool, **given)
+
+
+def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool, command_line: Source) -> RunSpec:
+    from engine.cli.items import FileItems
+    from engine.plan.steps import RunSpec, SpecError, Step
+    from engine.settings.fields import is_reference
+    from engine.settings.resolve import resolve
+    from engine.settings.types import PoolSettings
+
+    step = Step(
+        "tasks", timeout=options["timeout"], soft_timeout=options["soft_timeout"], retries=options["retries"] or 0
+    )
     if dashes:
         step.command = list(what)
         name = Path(what[0]).name
@@ -154,8 +241,7 @@ def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool)
             raise SpecError(f"no program {what[0]!r} on the PATH")
     elif len(what) == 1 and ":" in what[0]:
         step.call = name = what[0]
-        module, _, function = what[0].partition(":")
-        if not all(part.isidentifier() for part in [*module.split("."), *function.split(".")]):
+        if not is_reference(what[0]):
             raise SpecError(f"{what[0]!r} is not module:function, such as engine.workloads.coordination:echo")
     else:
         raise SpecError(
@@ -170,5 +256,4 @@ def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool)
         step.arguments, step.total = items, items.count
     elif options["serve"] is not None or sys.stdin.isatty():
         raise SpecError("--items - reads standard input, which is your terminal: pipe something into it")
-    pool = PoolSpec(agents=options["agents"] or None, shards=options["shards"] or None)
-    return RunSpec(name, [pool], [step], options["batch_max"] or 500)
+    return RunSpec(name, [PoolSettings()], [step], resolve(command_line).settings)

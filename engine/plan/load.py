@@ -12,16 +12,33 @@ from typing import Any
 
 import msgspec
 
-from engine.plan.steps import PoolSpec, RunSpec, SpecError, Step
+from engine.plan.steps import RunSpec, SpecError, Step
+from engine.settings.fields import is_reference, nearest
+from engine.settings.pools import pool_value
+from engine.settings.resolve import resolve
+from engine.settings.sources import NOTHING, Source
+from engine.settings.types import PoolSettings
 
 
 class PoolTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[pools.NAME]``."""
+    """``[pools.NAME]``: `PoolSettings` under the names they have in plans, checked when they are made of it."""
 
-    agents: int | str = "auto"
-    shards: int | str = "auto"
-    preload: list[str] = []
-    warmup: str | None = None
+    agents: Any = None
+    min: Any = None
+    max: Any = None
+    shards: Any = None
+    preload: Any = ()
+    warmup: Any = None
+    init: Any = None
+    warmup_timeout: Any = None
+    max_idle: Any = None
+    max_tasks: Any = None
+    max_bytes: Any = None
+    memory_limit: Any = None
+
+
+_RENAMED = {"agents": "size", "min": "min_size", "max": "max_size"}
+"""Keys of `PoolTable` whose field of `PoolSettings` has another name."""
 
 
 class RangeTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,7 +67,11 @@ class TaskTable(msgspec.Struct, forbid_unknown_fields=True):
     after: list[str] = []
     gather: str | None = None
     timeout: float | None = None
+    soft_timeout: float | None = None
     retries: int = 0
+    retry_on: list[str] = []
+    crash_limit: int = 5
+    priority: int = 0
     report: bool = False
 
 
@@ -59,15 +80,18 @@ class PlanFile(msgspec.Struct, forbid_unknown_fields=True):
 
     tasks: list[TaskTable]
     name: str | None = None
-    batch_max: int = 500
+    batch_max: Any = None
+    """The setting ``batch_max_size``, by a name of its own."""
+    settings: dict[str, Any] = {}
+    """``[settings]``, by the names of `engine.settings.types.Settings`."""
     pools: dict[str, PoolTable] = {}
 
 
 _TABLES: dict[str, type[msgspec.Struct]] = {"": PlanFile, "pools": PoolTable, "tasks": TaskTable, "over": RangeTable}
 
 
-def load(path: Path) -> RunSpec:
-    """Read a plan. Raises `SpecError`."""
+def load(path: Path, command_line: Source = NOTHING) -> RunSpec:
+    """Read a plan, and resolve the settings it is run with. Raises `SpecError`, and `SettingsError` for a setting."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -84,7 +108,7 @@ def load(path: Path) -> RunSpec:
         plan = msgspec.convert(raw, PlanFile)
     except msgspec.ValidationError as error:
         raise SpecError(f"{path}: {_explain(str(error))}") from None
-    return _check(path, plan)
+    return _check(path, plan, command_line)
 
 
 def _explain(error: str) -> str:
@@ -102,33 +126,32 @@ def _explain(error: str) -> str:
     return f"{what} in {place}"
 
 
-def _count(path: Path, where: str, value: int | str) -> int | None:
-    if value == "auto":
-        return None
-    if isinstance(value, str):
-        raise SpecError(f'{path}: {where} is a number or "auto", not {value!r}')
-    if value < 1:
-        raise SpecError(f"{path}: {where} is at least 1, not {value}")
-    return value
+def _settings(path: Path, plan: PlanFile) -> Source:
+    values = dict(plan.settings)
+    names = {name: f"{name} in [settings]" for name in values}
+    if plan.batch_max is not None:
+        if "batch_max_size" in values:
+            raise SpecError(f"{path}: batch_max and batch_max_size in [settings] are the same: leave one out")
+        values["batch_max_size"], names["batch_max_size"] = plan.batch_max, "batch_max"
+    return Source(values, names, path)
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"
+def _pool(path: Path, name: str, table: PoolTable) -> PoolSettings:
+    values: dict[str, Any] = {}
+    for key in PoolTable.__struct_fields__:
+        field = _RENAMED.get(key, key)
+        try:
+            values[field] = pool_value(field, getattr(table, key))
+        except ValueError as error:
+            raise SpecError(f"{path}: {key} of pool {name!r} is {error}") from None
+    return PoolSettings(name=name, **values)
 
 
-def _check(path: Path, plan: PlanFile) -> RunSpec:
+def _check(path: Path, plan: PlanFile, command_line: Source) -> RunSpec:
     if not plan.tasks:
         raise SpecError(f"{path}: no tasks")
-    if plan.batch_max < 1:
-        raise SpecError(f"{path}: batch_max is at least 1, not {plan.batch_max}")
-    pools = [
-        PoolSpec(
-            name, _count(path, f"agents of pool {name!r}", table.agents),
-            _count(path, f"shards of pool {name!r}", table.shards), table.preload, table.warmup,
-        )
-        for name, table in plan.pools.items()
-    ] or [PoolSpec()]  # fmt: skip
+    settings = resolve(command_line, _settings(path, plan)).settings
+    pools = [_pool(path, name, table) for name, table in plan.pools.items()] or [PoolSettings()]
     names = [pool.name for pool in pools]
     steps: list[Step] = []
     for number, table in enumerate(plan.tasks, 1):
@@ -138,31 +161,37 @@ def _check(path: Path, plan: PlanFile) -> RunSpec:
             raise SpecError(f"{where}: there is another task set of that name")
         if (table.call is None) == (table.command is None):
             raise SpecError(f"{where}: give either call or command")
-        if table.call is not None and not _is_reference(table.call):
+        if table.call is not None and not is_reference(table.call):
             raise SpecError(f"{where}: call is written module:function, not {table.call!r}")
         pool = table.pool or names[0]
         if pool not in names:
-            raise SpecError(f"{where}: no pool {pool!r}{_nearest(pool, names)}")
+            raise SpecError(f"{where}: no pool {pool!r}{nearest(pool, names)}")
         for other in [*table.after, *([table.gather] if table.gather else [])]:
             if other not in earlier:
-                raise SpecError(f"{where}: no earlier tasks {other!r}{_nearest(other, earlier)}")
-        if table.timeout is not None and not 0 < table.timeout < math.inf:
-            raise SpecError(f"{where}: timeout is a number of seconds above 0, not {table.timeout}")
-        if table.retries < 0:
-            raise SpecError(f"{where}: retries is at least 0, not {table.retries}")
+                raise SpecError(f"{where}: no earlier tasks {other!r}{nearest(other, earlier)}")
+        _check_limits(where, table)
         steps.append(_step(path, where, table, pool))
-    return RunSpec(plan.name or path.stem, pools, steps, plan.batch_max, [str(path.parent.resolve())])
+    return RunSpec(plan.name or path.stem, pools, steps, settings, [str(path.parent.resolve())])
 
 
-def _is_reference(text: str) -> bool:
-    module, colon, name = text.partition(":")
-    return bool(colon) and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
+def _check_limits(where: str, table: TaskTable) -> None:
+    """When a task counts as failed, and what happens then."""
+    for key, seconds in (("timeout", table.timeout), ("soft_timeout", table.soft_timeout)):
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise SpecError(f"{where}: {key} is a number of seconds above 0, not {seconds}")
+    for key, number, least in (("retries", table.retries, 0), ("crash_limit", table.crash_limit, 1)):
+        if number < least:
+            raise SpecError(f"{where}: {key} is at least {least}, not {number}")
+    for name in table.retry_on:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise SpecError(f"{where}: retry_on is a list of names of exceptions, and {name!r} is none")
 
 
 def _step(path: Path, where: str, table: TaskTable, pool: str) -> Step:
     step = Step(
         table.name, pool, table.call, table.command, after=list(table.after), gather=table.gather,
-        timeout=table.timeout, retries=table.retries, report=table.report,
+        timeout=table.timeout, soft_timeout=table.soft_timeout, retries=table.retries, retry_on=table.retry_on,
+        crash_limit=table.crash_limit, priority=table.priority, report=table.report,
     )  # fmt: skip
     if table.gather is not None:
         step.after = list(dict.fromkeys([*table.after, table.gather]))

@@ -6,22 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.settings.types import PoolSettings, Settings
+
 
 class SpecError(ValueError):
     """A run that can't be. The text is one line: what, where, and what to do."""
-
-
-@dataclass(slots=True)
-class PoolSpec:
-    """A pool as it is asked for."""
-
-    name: str = "main"
-    agents: int | None = None
-    """None: as many as there are cores."""
-    shards: int | None = None
-    preload: list[str] = field(default_factory=list)
-    warmup: str | None = None
-    """``module:function`` called once before the agents are forked."""
 
 
 @dataclass(slots=True)
@@ -30,7 +19,7 @@ class Step:
 
     Exactly one of `call` and `command` is set. `arguments` gives one value a task, and may be endless; with `keywords`
     each is a dict of keyword arguments. `gather` names steps whose arguments and results are this step's two arguments,
-    as lists.
+    as lists. Times are in seconds.
     """
 
     name: str
@@ -43,7 +32,17 @@ class Step:
     after: list[str] = field(default_factory=list)
     gather: str | None = None
     timeout: float | None = None
+    """A task that takes longer is killed, and has failed."""
+    soft_timeout: float | None = None
+    """A task that takes longer is interrupted by an exception, and may still tidy up."""
     retries: int = 0
+    """How often a failed task is tried again."""
+    retry_on: list[str] = field(default_factory=list)
+    """Names of the exceptions after which it is tried again; empty: after any."""
+    crash_limit: int = 5
+    """Deaths of an agent under one task after which that task is given up."""
+    priority: int = 0
+    """Higher goes first."""
     report: bool = False
     """Its result is what the run is for: the summary prints it."""
 
@@ -53,8 +52,8 @@ class RunSpec:
     """A whole run."""
 
     name: str
-    pools: list[PoolSpec]
+    pools: list[PoolSettings]
     steps: list[Step]
-    batch_max: int = 500
+    settings: Settings = field(default_factory=Settings)
     path: list[str] = field(default_factory=list)
     """Folders to put before the module path of agents."""

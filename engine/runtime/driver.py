@@ -201,8 +201,9 @@ class Driver:
             opened.kept_arguments.extend(found)
             opened.kept_values.extend([None] * len(found))
         options = Options(
-            retries=step.retries, timeout=step.timeout, item_bytes=_mean_bytes(held), batch_max=self._spec.batch_max
-        )
+            retries=step.retries, crash_limit=step.crash_limit, timeout=step.timeout, item_bytes=_mean_bytes(held),
+            batch_max=self._spec.settings.batch_max_size,
+        )  # fmt: skip
         after = tuple(s.last_failed for s in (self._steps[name] for name in step.after) if s.last_failed)
         sink = _Sink(self, opened, opened.submitted, self._lines)
         job = Job(opened.function, len(held), Items(held), sink, step.name, star, opened.pool, options, after)

@@ -32,7 +32,7 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.nest import Image
 from engine.runtime.post import PostOffice
-from engine.runtime.sizes import PoolSpec, sizes
+from engine.runtime.sizes import PoolSpec, completed
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
@@ -55,14 +55,17 @@ class Fleet:
     """
 
     def __init__(self, pools: list[PoolSpec], settings: Settings | None = None, control: str = "") -> None:
-        """Nothing is started yet. Raises `limits.TooMany` where so many agents do not fit, ValueError for sizes that
-        contradict each other.
+        """Nothing is started yet. Raises `limits.TooMany` where so many agents do not fit, `SettingsError` for sizes
+        that contradict each other.
 
         `control`: path of the engine's control socket, for the nursery to remove if the engine is killed.
         """
         settings = settings or Settings()
-        known = [sizes(pool.settings, settings) for pool in pools]
-        limits.check(sum(size.maximum for size in known), sum(size.shards for size in known))
+        for spec in pools:
+            spec.settings = completed(spec.settings, settings)
+        known = [spec.settings for spec in pools]
+        rows = sum(pool.max_size or 0 for pool in known)
+        limits.check(rows, sum(pool.shards or 0 for pool in known))
         self.settings = settings
         self.core = Core(
             spawn_limit=settings.spawn_parallelism if settings.enable_parallel_spawn else 1,
@@ -82,7 +85,6 @@ class Fleet:
         self.functions = Functions()
         self.error: str | None = None
         """Why the fleet can't run at all."""
-        rows = sum(size.maximum for size in known)
         self._capacity = scoreboard.ring_capacity(rows)
         self._board_fd = Parcel(scoreboard.create(rows, self._capacity))
         self.board = Scoreboard(self._board_fd.fd, rows, self._capacity)
@@ -92,10 +94,11 @@ class Fleet:
         self._pressed = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
-        for pool, size in zip(pools, known, strict=True):
+        for pool in known:
             self.core.add_pool(
-                pool.settings.name, size.size, size.shards, minimum=size.minimum, maximum=size.maximum,
-                max_idle=size.max_idle, strategy=settings.shard_strategy, on_demand=not settings.enable_pooling,
+                pool.name, pool.size or 1, pool.shards or 1, minimum=pool.min_size, maximum=pool.max_size,
+                max_idle=pool.max_idle or settings.pool_max_idle, strategy=settings.shard_strategy,
+                on_demand=not settings.enable_pooling,
             )  # fmt: skip
 
     @property

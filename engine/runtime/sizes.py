@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from engine.runtime.limits import cores, default_shards
 from engine.runtime.nest import Image
+from engine.settings.pools import complete
 from engine.settings.types import PoolSettings, Settings
 from engine.wire import frames
 
@@ -17,41 +20,14 @@ class PoolSpec:
     settings: PoolSettings
     image: Image = field(default_factory=Image)
     initializer: bytes = b""
-    """A pickled ``(function, args)`` for each agent to call before its first task, b"" for none."""
+    """A pickled ``(function, args)``, or ``!module:function``, for each agent to call before its first task."""
 
 
-@dataclass(slots=True, frozen=True)
-class Sizes:
-    """How many agents a pool has: at the start, at the least, at the most; and on how many hosts."""
-
-    size: int
-    minimum: int
-    maximum: int
-    shards: int
-    max_idle: float
-
-
-def sizes(pool: PoolSettings, settings: Settings) -> Sizes:
-    """What a pool's numbers come to. Raises ValueError where they contradict each other."""
-    size = pool.size or settings.pool_size
-    least = settings.pool_min_size if pool.min_size is None else pool.min_size
-    if size is None:
-        size = max(cores(), least or 0)
-        if pool.max_size is not None:
-            size = min(size, pool.max_size)
-    most = size if pool.max_size is None else pool.max_size
-    if pool.min_size is None:  # the run's minimum is for pools that are as large
-        least = size if least is None else min(least, size)
-    assert least is not None
-    if not 0 <= least <= size <= most or most < 1:
-        raise ValueError(
-            f"pool {pool.name}: {size} agents do not lie between its minimum of {least} and maximum of {most}"
-        )
-    shards = pool.shards or settings.shard_count or default_shards(most)
-    if not settings.enable_sharding:
-        shards = 1
-    max_idle = settings.pool_max_idle if pool.max_idle is None else pool.max_idle
-    return Sizes(size, least, most, min(shards, most), max_idle)
+def completed(pool: PoolSettings, settings: Settings) -> PoolSettings:
+    """The pool with no number left open. Raises `SettingsError` where they contradict each other."""
+    whole = complete(pool, settings, cores())
+    most = whole.max_size or 1
+    return msgspec.structs.replace(whole, shards=min(whole.shards or default_shards(most), most))
 
 
 def care(spec: PoolSpec, settings: Settings) -> frames.Care:
@@ -59,7 +35,7 @@ def care(spec: PoolSpec, settings: Settings) -> frames.Care:
     pool = spec.settings
     return frames.Care(
         spawn_timeout=settings.spawn_timeout,
-        warmup_timeout=settings.pool_warmup_time if pool.warmup_timeout is None else pool.warmup_timeout,
+        warmup_timeout=pool.warmup_timeout or settings.pool_warmup_time,
         flush_after=settings.batch_timeout / 2,
         max_tasks=(pool.max_tasks or 0) if settings.enable_pooling else 1,
         max_bytes=pool.max_bytes or 0,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
-from engine.cli.run import Count, Seconds, make_spec
+from engine.cli.run import STRATEGIES, Count, Seconds, make_spec
 from engine.cli.run import run as command
 from engine.plan.steps import RunSpec, SpecError
+from engine.settings.types import PoolSettings, Settings, SettingsError, Strategy
 
 PLAN = """\
 [pools.one]
@@ -50,7 +52,7 @@ def spec_of(*argv: str) -> RunSpec:
 
 
 def refused(*argv: str) -> str:
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises((SpecError, SettingsError)) as caught:
         spec_of(*argv)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -59,11 +61,11 @@ def refused(*argv: str) -> str:
 def test_a_callable_over_items(items: str) -> None:
     spec = spec_of("package.module:Class.method", "--items", items)
     (step,), (pool,) = spec.steps, spec.pools
-    assert (spec.name, spec.batch_max, spec.path) == ("package.module:Class.method", 500, [])
+    assert (spec.name, spec.settings, spec.path) == ("package.module:Class.method", Settings(), [])
     assert (step.call, step.command, step.total, step.keywords) == ("package.module:Class.method", None, 3, False)
     assert (step.timeout, step.retries, step.report) == (None, 0, False)
     assert list(step.arguments) == ["1", "2", "3"]
-    assert (pool.name, pool.agents, pool.shards) == (step.pool, None, None)
+    assert (pool, step.pool) == (PoolSettings(), "main")
 
 
 def test_every_option_of_it(items: str) -> None:
@@ -71,8 +73,8 @@ def test_every_option_of_it(items: str) -> None:
         "--agents", "7", "m:f", "--items", items, "--shards", "2", "--batch-max", "9", "--timeout", "1.5",
         "--retries", "3", "--name", "mine",
     )  # fmt: skip
-    assert (spec.name, spec.batch_max) == ("mine", 9)
-    assert (spec.pools[0].agents, spec.pools[0].shards) == (7, 2)
+    assert (spec.name, spec.settings.batch_max_size) == ("mine", 9)
+    assert (spec.pools[0].size, spec.pools[0].shards) == (7, 2)
     assert (spec.steps[0].timeout, spec.steps[0].retries) == (1.5, 3)
 
 
@@ -100,8 +102,8 @@ def test_standard_input_has_no_end_that_is_known(monkeypatch: pytest.MonkeyPatch
 
 def test_a_plan_as_it_is(plan: str, tmp_path: Path) -> None:
     spec = spec_of(plan)
-    assert (spec.name, spec.batch_max, spec.path) == ("sweep", 500, [str(tmp_path)])
-    assert [(pool.name, pool.agents, pool.shards) for pool in spec.pools] == [("one", 3, None), ("two", 4, 2)]
+    assert (spec.name, spec.settings, spec.path) == ("sweep", Settings(), [str(tmp_path)])
+    assert [(pool.name, pool.size, pool.shards) for pool in spec.pools] == [("one", 3, None), ("two", 4, 2)]
     assert [(step.timeout, step.retries) for step in spec.steps] == [(5.0, 1), (None, 0)]
 
 
@@ -109,8 +111,8 @@ def test_options_win_over_a_plan_agents_those_of_its_first_pool(plan: str) -> No
     spec = spec_of(
         plan, "--agents", "9", "--shards", "3", "--batch-max", "1", "--timeout", "2", "--retries", "0", "--name", "mine"
     )
-    assert (spec.name, spec.batch_max) == ("mine", 1)
-    assert [(pool.agents, pool.shards) for pool in spec.pools] == [(9, 3), (4, 2)]
+    assert (spec.name, spec.settings.batch_max_size) == ("mine", 1)
+    assert [(pool.size, pool.shards) for pool in spec.pools] == [(9, 3), (4, 2)]
     assert [(step.timeout, step.retries) for step in spec.steps] == [(2.0, 0), (2.0, 0)]
 
 
@@ -137,8 +139,12 @@ def test_a_terminal_is_no_list_of_items(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    "argv", [["--agents", "0"], ["--batch-max", "0"], ["--retries", "-1"], ["--timeout", "0"], ["--nonsense"]]
-)
+    "argv",
+    [
+        ["--agents", "0"], ["--batch-max", "0"], ["--retries", "-1"], ["--timeout", "0"], ["--nonsense"],
+        ["--strategy", "best"], ["--soft-timeout", "inf"], ["--memory-limit", "lots"], ["--max-tasks", "0"],
+    ],
+)  # fmt: skip
 def test_options_that_cannot_be(argv: list[str]) -> None:
     with pytest.raises(click.UsageError):
         spec_of("m:f", *argv)
@@ -160,3 +166,52 @@ def test_what_is_no_number_of_seconds(text: str) -> None:
     with pytest.raises(click.UsageError, match="is not a number of seconds"):
         Seconds().convert(text, None, None)
     assert Seconds().convert("0.5", None, None) == 0.5
+
+
+def test_every_option_that_is_a_setting(items: str, plan: str) -> None:
+    told = ["--strategy", "hash", "--batch-max", "9", "--set", "spawn_timeout=2.5", "--set", "enable_sharding=off"]
+    told += ["--set", "pool_size=3", "--set", "pool_size=4", "--soft-timeout", "3", "--memory-limit", "1.5G"]
+    settings = Settings(
+        shard_strategy="hash", batch_max_size=9, spawn_timeout=2.5, enable_sharding=False, pool_size=4
+    )  # fmt: skip
+    over_items = spec_of("m:f", "--items", items, *told, "--max-tasks", "50")
+    assert over_items.settings == settings
+    assert over_items.pools == [PoolSettings(max_tasks=50, memory_limit=3 << 29)]
+    assert over_items.steps[0].soft_timeout == 3.0
+    planned = spec_of(plan, *told)
+    assert planned.settings == settings
+    assert [(pool.size, pool.memory_limit) for pool in planned.pools] == [(3, 3 << 29), (4, None)]
+    assert [step.soft_timeout for step in planned.steps] == [3.0, 3.0]
+
+
+def test_auto_wins_over_the_environment(items: str, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOAL_POOL_SIZE", "9")
+    monkeypatch.setenv("SHOAL_SHARD_COUNT", "8")
+    assert spec_of("m:f", "--items", items).settings == Settings(pool_size=9, shard_count=8)
+    assert spec_of("m:f", "--items", items, "--agents", "auto", "--shards", "auto").settings == Settings()
+    spec = spec_of(plan, "--agents", "auto")
+    assert (spec.settings, spec.pools[0].size) == (Settings(shard_count=8), None)
+
+
+def test_the_environment_wins_over_a_plan(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(plan).write_text("batch_max = 3\n" + PLAN + "[settings]\nbatch_size = 3\n")
+    monkeypatch.setenv("SHOAL_BATCH_MAX_SIZE", "4")
+    assert spec_of(plan).settings == Settings(batch_size=3, batch_max_size=4)
+    assert spec_of(plan, "--batch-max", "5").settings == Settings(batch_size=3, batch_max_size=5)
+
+
+def test_settings_that_cannot_be(items: str, plan: str) -> None:
+    def told(*argv: str) -> str:
+        return refused("m:f", "--items", items, *argv)
+
+    assert told("--set", "batch_size") == "--set batch_size: write NAME=VALUE, such as batch_size=10"
+    assert told("--set", "batchsize=3") == "--set batchsize: no setting 'batchsize': did you mean 'batch_size'?"
+    assert told("--set", "batch_size=x") == "--set batch_size is a whole number of at least 1 or auto, not 'x'"
+    same = "--batch-max and --set batch_max_size are the same: leave one out"
+    assert told("--set", "batch_max_size=3", "--batch-max", "3") == same
+    above = "batch_size is 9 (--set batch_size), above batch_max_size, which is 2 (--batch-max)"
+    assert refused(plan, "--set", "batch_size=9", "--batch-max", "2") == above
+
+
+def test_the_help_knows_every_strategy() -> None:
+    assert get_args(Strategy) == STRATEGIES

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.plan.load import load
 from engine.plan.steps import RunSpec, SpecError
+from engine.settings.types import PoolSettings, Settings, SettingsError
 
 HEARTBEAT = Path(__file__).resolve().parent.parent.parent / "fixtures" / "plans" / "heartbeat.toml"
 
@@ -26,7 +27,7 @@ def plan_of(text: str, folder: Path) -> RunSpec:
 
 def refused(text: str, folder: Path) -> str:
     """What is said about a plan, without the name of the file, which always comes first."""
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises((SpecError, SettingsError)) as caught:
         plan_of(text, folder)
     told = str(caught.value)
     assert told.startswith(f"{folder}/plan.toml: ")
@@ -46,12 +47,16 @@ ERRORS = {
     "empty": ("", "Object missing required field `tasks` in the top level"),
     "no tasks": ("tasks = []", "no tasks"),
     "unknown key at the top": ('nam = "x"\n' + TASK, "unknown key 'nam' in the top level: did you mean 'name'?"),
-    "unknown key of tasks": (TASK + "retry = 1", "unknown key 'retry' in tasks[0]: did you mean 'retries'?"),
+    "unknown key of tasks": (TASK + "retrie = 1", "unknown key 'retrie' in tasks[0]: did you mean 'retries'?"),
     "unknown key of the second tasks": (
         TASK + '[[tasks]]\nname = "b"\ncal = "m:f"', "unknown key 'cal' in tasks[1]: did you mean 'call'?"
     ),
     "unknown key like none": (
-        TASK + "[pools.p]\nzzz = 1", "unknown key 'zzz' in pools[...]: known: agents, preload, shards, warmup"
+        TASK + "[pools.p]\nzzz = 1",
+        (
+            "unknown key 'zzz' in pools[...]: known: agents, init, max, max_bytes, max_idle, max_tasks, memory_limit, "
+            "min, preload, shards, warmup, warmup_timeout"
+        ),
     ),
     "unknown key of a pool": (
         TASK + "[pools.p]\nagent = 1", "unknown key 'agent' in pools[...]: did you mean 'agents'?"
@@ -67,10 +72,47 @@ ERRORS = {
     "wrong type of timeout": (TASK + 'timeout = "2"', "Expected `float | null`, got `str` in tasks[0].timeout"),
     "wrong type of a column": (TASK + "over = { x = 3 }", "Expected `object | array`, got `int` in tasks[0].over[...]"),
     "tasks is no list": ('[tasks]\nname = "a"', "Expected `array`, got `object` in tasks"),
-    "batch_max": ("batch_max = 0\n" + TASK, "batch_max is at least 1, not 0"),
-    "agents of none": (TASK + "[pools.p]\nagents = 0", "agents of pool 'p' is at least 1, not 0"),
-    "agents in words": (TASK + '[pools.p]\nagents = "many"', "agents of pool 'p' is a number or \"auto\", not 'many'"),
-    "shards of none": (TASK + "[pools.p]\nshards = -1", "shards of pool 'p' is at least 1, not -1"),
+    "batch_max": ("batch_max = 0\n" + TASK, "batch_max is a whole number of at least 1, not 0"),
+    "batch_max twice": (
+        "batch_max = 1\n" + TASK + "[settings]\nbatch_max_size = 1",
+        "batch_max and batch_max_size in [settings] are the same: leave one out",
+    ),
+    "unknown setting": (
+        TASK + "[settings]\nbatch_sise = 1",
+        "batch_sise in [settings]: no setting 'batch_sise': did you mean 'batch_size'?",
+    ),
+    "a setting that can't be": (
+        TASK + "[settings]\nbatch_timeout = inf",
+        "batch_timeout in [settings] is a number of seconds above 0, not inf",
+    ),
+    "agents of none": (
+        TASK + "[pools.p]\nagents = 0", "agents of pool 'p' is a whole number of at least 1 or auto, not 0"
+    ),
+    "agents in words": (
+        TASK + '[pools.p]\nagents = "many"',
+        "agents of pool 'p' is a whole number of at least 1 or auto, not 'many'"
+    ),
+    "far too many agents": (
+        TASK + "[pools.p]\nagents = 1000000000000", "agents of pool 'p' is at most 1,000,000,000, not 1000000000000"
+    ),
+    "shards of none": (
+        TASK + "[pools.p]\nshards = -1", "shards of pool 'p' is a whole number of at least 1 or auto, not -1"
+    ),
+    "min of none": (TASK + "[pools.p]\nmin = 0", "min of pool 'p' is a whole number of at least 1 or auto, not 0"),
+    "no size": (
+        TASK + '[pools.p]\nmemory_limit = "5 apples"',
+        "memory_limit of pool 'p' is a size such as 500M or 2G or auto, not '5 apples'",
+    ),
+    "no function": (TASK + '[pools.p]\ninit = "m"', "init of pool 'p' is written module:function or auto, not 'm'"),
+    "no list of modules": (TASK + '[pools.p]\npreload = "m"', "preload of pool 'p' is a list of texts, not 'm'"),
+    "crash_limit of none": (TASK + "crash_limit = 0", "tasks 1 ('a'): crash_limit is at least 1, not 0"),
+    "soft timeout of none": (
+        TASK + "soft_timeout = -1", "tasks 1 ('a'): soft_timeout is a number of seconds above 0, not -1.0"
+    ),
+    "no name of an exception": (
+        TASK + 'retry_on = ["OS Error"]',
+        "tasks 1 ('a'): retry_on is a list of names of exceptions, and 'OS Error' is none",
+    ),
     "two of one name": (TASK + TASK, "tasks 2 ('a'): there is another task set of that name"),
     "neither call nor command": ('[[tasks]]\nname = "a"', "tasks 1 ('a'): give either call or command"),
     "both call and command": (TASK + 'command = ["x"]', "tasks 1 ('a'): give either call or command"),
@@ -137,9 +179,9 @@ def test_files_that_are_no_plans(tmp_path: Path) -> None:
 
 def test_a_plan_of_one_line_has_a_pool_and_a_name_of_its_own(tmp_path: Path) -> None:
     spec = plan_of(TASK, tmp_path)
-    assert (spec.name, spec.batch_max, spec.path) == ("plan", 500, [str(tmp_path)])
+    assert (spec.name, spec.settings, spec.path) == ("plan", Settings(), [str(tmp_path)])
     (pool,) = spec.pools
-    assert (pool.name, pool.agents, pool.shards, pool.preload, pool.warmup) == ("main", None, None, [], None)
+    assert pool == PoolSettings()
     (step,) = spec.steps
     assert (step.pool, step.call, step.command, step.total) == ("main", "m:f", None, 1)
     assert list(step.arguments) == [{}]
@@ -153,16 +195,32 @@ name = "all of it"
 batch_max = 7
 [pools.first]
 agents = 3
+min = 2
+max = 9
 shards = 2
 preload = ["numpy"]
 warmup = "m:w"
+init = "m:i"
+warmup_timeout = 30
+max_idle = 1.5
+max_tasks = 1000
+max_bytes = 1048576
+memory_limit = "1.5G"
 [pools.second]
 agents = "auto"
+[settings]
+batch_timeout = 2
+pool_size = "auto"
+shard_strategy = "hash"
 [[tasks]]
 name = "a"
 call = "package.module:Class.method"
 timeout = 1.5
+soft_timeout = 1
 retries = 2
+retry_on = ["OSError", "package.Problem"]
+crash_limit = 3
+priority = -2
 report = true
 items = [1, "two", [3], { four = 4 }]
 [[tasks]]
@@ -174,12 +232,17 @@ after = ["a"]
 """,
         tmp_path,
     )
-    assert (spec.name, spec.batch_max) == ("all of it", 7)
-    first, second = spec.pools
-    assert (first.name, first.agents, first.shards, first.preload, first.warmup) == ("first", 3, 2, ["numpy"], "m:w")
-    assert (second.name, second.agents, second.shards) == ("second", None, None)
+    assert spec.name == "all of it"
+    assert spec.settings == Settings(batch_max_size=7, batch_timeout=2.0, shard_strategy="hash")
+    first = PoolSettings(
+        name="first", size=3, min_size=2, max_size=9, shards=2, preload=("numpy",), warmup="m:w", init="m:i",
+        warmup_timeout=30.0, max_idle=1.5, max_tasks=1000, max_bytes=1 << 20, memory_limit=3 << 29,
+    )  # fmt: skip
+    assert spec.pools == [first, PoolSettings(name="second")]
     a, b = spec.steps
     assert (a.pool, a.timeout, a.retries, a.report, a.keywords, a.total) == ("first", 1.5, 2, True, False, 4)
+    assert (a.soft_timeout, a.retry_on, a.crash_limit, a.priority) == (1.0, ["OSError", "package.Problem"], 3, -2)
+    assert (b.soft_timeout, b.retry_on, b.crash_limit, b.priority) == (None, [], 5, 0)
     assert list(a.arguments) == [1, "two", [3], {"four": 4}]
     assert (b.pool, b.command, b.after, b.keywords, b.total) == ("second", ["convert", "{}"], ["a"], False, 2)
 

@@ -1,0 +1,189 @@
+"""Each setting as its type describes it: what values it takes, and how they are read and written."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import inspect
+
+from engine.settings.sizes import LARGEST, parse_size
+from engine.settings.types import Settings
+
+Kind = Literal["whole", "seconds", "switch", "choice", "size", "reference", "text", "texts"]
+
+_MOST: Final = 10**9
+"""Of any count. A number with a digit too many is told here, and not where it fits no frame."""
+_SWITCHES: Final = {
+    "1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False,
+}  # fmt: skip
+
+
+@dataclass(slots=True, frozen=True)
+class Field:
+    """One setting.
+
+    Attributes:
+        name: in its struct.
+        kind: what values are.
+        automatic: it may be None, which people write as ``auto``.
+        least: the smallest number.
+        choices: the words it may be.
+        default: its value where nothing is said.
+        meaning: for people; empty for a pool's.
+    """
+
+    name: str
+    kind: Kind
+    automatic: bool
+    least: int
+    choices: tuple[str, ...]
+    default: Any
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of a run's setting."""
+        return f"SHOAL_{self.name.upper()}"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Table and key of a run's setting in a config file."""
+        table, _, key = self.name.partition("_")
+        return table, key
+
+    @property
+    def allowed(self) -> str:
+        """What values it takes, as part of a sentence."""
+        texts: dict[Kind, str] = {
+            "whole": f"a whole number of at least {self.least}",
+            "seconds": "a number of seconds above 0",
+            "switch": "true or false",
+            "choice": f"one of {', '.join(self.choices)}",
+            "size": "a size such as 500M or 2G",
+            "reference": "written module:function",
+            "text": "a text",
+            "texts": "a list of texts",
+        }
+        return texts[self.kind] + (" or auto" if self.automatic else "")
+
+    def parse(self, value: object, written: bool) -> Any:
+        """The setting's value of one that was given. `written`: everything arrives as text there.
+
+        Raises ValueError with the part of the sentence that follows "is": what is allowed, and what was given.
+        """
+        if self.automatic and (value is None or (value == "auto" and self.kind not in ("reference", "text"))):
+            return None
+        try:
+            found = self._parse(value, written)
+        except (ValueError, OverflowError):
+            raise ValueError(f"{self.allowed}, not {shown(value)}") from None
+        if self.kind == "whole" and found > _MOST:
+            raise ValueError(f"at most {_MOST:,}, not {shown(value)}")
+        return found
+
+    def _parse(self, value: Any, written: bool) -> Any:
+        if written and isinstance(value, str):
+            value = value.strip()
+            if self.kind == "whole":
+                value = int(value)
+            elif self.kind == "seconds":
+                value = float(value)
+            elif self.kind == "switch":
+                value = _SWITCHES.get(value.lower())
+        if self.kind == "size" and isinstance(value, str):
+            return parse_size(value)
+        if self.kind in ("whole", "size"):
+            good = isinstance(value, int) and not isinstance(value, bool) and self.least <= value
+            good = good and (self.kind == "whole" or value < LARGEST)
+        elif self.kind == "seconds":
+            good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+            value = float(value) if good else value
+        elif self.kind == "switch":
+            good = isinstance(value, bool)
+        elif self.kind == "choice":
+            good = value in self.choices
+        elif self.kind == "texts":
+            good = isinstance(value, list | tuple) and all(isinstance(part, str) and part for part in value)
+            value = tuple(value) if good else value
+        else:
+            good = isinstance(value, str) and (self.kind == "text" or is_reference(value))
+        if not good:
+            raise ValueError
+        return value
+
+
+def is_reference(text: str) -> bool:
+    """Whether it is written ``module:function``, as in ``package.module:Class.method``."""
+    module, colon, name = text.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
+
+
+def shown(value: object) -> str:
+    """A value as people write it, cut where it is long."""
+    if value is None:
+        return "auto"
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python prints
+        text = "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to the error about a name that isn't known."""
+    import difflib
+
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1)
+    return f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"
+
+
+@functools.cache
+def fields(struct: type[msgspec.Struct] = Settings) -> dict[str, Field]:
+    """The fields of `Settings` or of `PoolSettings`, by name, in their order."""
+    described = inspect.type_info(struct)
+    assert isinstance(described, inspect.StructType)
+    return {field.name: _field(field) for field in described.fields}
+
+
+def _field(field: inspect.Field) -> Field:
+    found: inspect.Type = field.type
+    meaning, automatic = "", False
+    marks: dict[str, Any] = {}
+    while isinstance(found, inspect.Metadata | inspect.UnionType):
+        if isinstance(found, inspect.UnionType):
+            found = next(kind for kind in found.types if not isinstance(kind, inspect.NoneType))
+            automatic = True
+        else:
+            meaning = (found.extra_json_schema or {}).get("description", meaning)
+            marks = {**marks, **(found.extra or {})}
+            found = found.type
+    least = found.ge if isinstance(found, inspect.IntType) else None
+    choices = found.values if isinstance(found, inspect.LiteralType) else ()
+    return Field(
+        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), field.default, meaning
+    )
+
+
+def _kind(found: inspect.Type, marks: dict[str, Any]) -> Kind:
+    match found:
+        case inspect.IntType():
+            return "size" if "size" in marks else "whole"
+        case inspect.FloatType():
+            return "seconds"
+        case inspect.BoolType():
+            return "switch"
+        case inspect.LiteralType():
+            return "choice"
+        case inspect.VarTupleType():
+            return "texts"
+        case inspect.StrType():
+            return "reference" if "reference" in marks else "text"
+    raise TypeError(f"no setting can be a {found}")

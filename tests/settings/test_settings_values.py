@@ -1,0 +1,109 @@
+"""What a setting may be, one by one, and how sizes are written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.settings.fields import fields, shown
+from engine.settings.sizes import LARGEST, parse_size
+from engine.settings.types import PoolSettings, Settings
+
+
+def test_every_setting_has_a_meaning_and_a_place_of_its_own() -> None:
+    found = fields()
+    assert list(found) == list(Settings.__struct_fields__)
+    assert all(field.meaning.endswith(".") and field.meaning[0].isupper() for field in found.values())
+    assert len({field.place for field in found.values()}) == len(found)
+    assert {field.place[0] for field in found.values()} == {"pool", "batch", "spawn", "shard", "enable"}
+    assert found["enable_parallel_spawn"].place == ("enable", "parallel_spawn")
+    assert found["pool_min_size"].variable == "SHOAL_POOL_MIN_SIZE"
+
+
+@pytest.mark.parametrize("struct", [Settings, PoolSettings])
+def test_defaults_are_allowed(struct: type[msgspec.Struct]) -> None:
+    for name, field in fields(struct).items():
+        assert field.parse(getattr(struct(), name), written=False) == field.default == getattr(struct(), name)
+
+
+GOOD = [
+    ("pool_size", "8", 8), ("pool_size", " 8 ", 8), ("pool_size", "auto", None), ("pool_size", 8, 8),
+    ("pool_size", None, None), ("spawn_max_retry", "0", 0), ("batch_timeout", "0.5", 0.5), ("batch_timeout", 2, 2.0),
+    ("shard_strategy", "round-robin", "round-robin"), ("enable_pooling", "1", True), ("enable_pooling", "yes", True),
+    ("enable_pooling", "ON", True), ("enable_pooling", "True", True), ("enable_pooling", "0", False),
+    ("enable_pooling", "no", False), ("enable_pooling", "off", False), ("enable_pooling", "FALSE", False),
+    ("enable_pooling", True, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_what_is_allowed(name: str, text: object, value: object) -> None:
+    found = fields()[name].parse(text, written=True)
+    assert found == value
+    assert type(found) is type(value)
+
+
+BAD = [
+    ("pool_size", "0"), ("pool_size", "-1"), ("pool_size", "1.5"), ("pool_size", "many"), ("pool_size", True),
+    ("pool_size", 2.0), ("pool_size", "9" * 5000), ("pool_size", "1000000001"), ("batch_max_size", "auto"),
+    ("batch_max_size", None), ("spawn_max_retry", "-1"), ("batch_timeout", "0"), ("batch_timeout", "-1"),
+    ("batch_timeout", "nan"), ("batch_timeout", "inf"), ("batch_timeout", "soon"), ("batch_timeout", True),
+    ("batch_timeout", 10**400), ("shard_strategy", "Hash"), ("shard_strategy", 1), ("shard_strategy", "auto"),
+    ("enable_pooling", "2"), ("enable_pooling", "maybe"), ("enable_pooling", 1), ("enable_pooling", "auto"),
+    ("pool_size", 10**6000), ("pool_size", [1]), ("shard_strategy", ["hash"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=range(len(BAD)))
+@pytest.mark.parametrize("written", [True, False])
+def test_what_is_not_allowed(name: str, value: object, written: bool) -> None:
+    with pytest.raises(ValueError, match="not ") as caught:
+        fields()[name].parse(value, written)
+    assert len(str(caught.value)) < 150
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "text"), [("pool_size", "8"), ("batch_timeout", "1"), ("enable_pooling", "true")])
+def test_in_a_file_a_number_is_a_number(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"not '{text}'"):
+        fields()[name].parse(text, written=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1), ("1048576", 1 << 20), ("500M", 500 << 20), ("2G", 2 << 30), ("2g", 2 << 30), ("1.5GiB", 3 << 29),
+        ("10kb", 10 << 10), ("10 KB", 10 << 10), ("1T", 1 << 40), ("0.5K", 512), ("12B", 12), (" 3M ", 3 << 20),
+    ],
+)  # fmt: skip
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "M", "0", "0.1", "-1", "1e9", "1i", "1X", "1.M", "1,5G", "inf", "nan", "9999999T", "1 2", "٣", "1M\n2"]
+)
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size such as 500M or 2G"):
+        parse_size(text)
+
+
+@given(st.text())
+def test_any_text_is_a_size_or_refused(text: str) -> None:
+    try:
+        size = parse_size(text)
+    except ValueError:
+        return
+    assert 1 <= size < LARGEST
+
+
+def test_values_are_shown_short() -> None:
+    assert [shown(value) for value in (None, True, "x", 2.5)] == ["auto", "true", "'x'", "2.5"]
+    assert len(shown("x" * 1000)) == len(shown(Path("y" * 1000))) == 60
+    assert shown(10**6000) == "a number of thousands of digits"
+    assert shown(math.inf) == "inf"
