@@ -241,7 +241,8 @@ class Core(Staff):
             else:
                 most, aim = options.batch_max, self._batch_seconds
                 size = min(size, batch_size(cost, pool.queued, pool.up, most, options.item_bytes, aim))
-            prefetch = self._prefetch and not pool.on_demand and may_prefetch(cost, size)
+            # A pool that can grow shows by what is queued that it should.
+            prefetch = self._prefetch and not pool.on_demand and not pool.room and may_prefetch(cost, size)
             idle = shard.batches < shard.up
             if not idle and not prefetch:
                 return  # long work never waits behind other work while an agent elsewhere may come free
@@ -253,7 +254,8 @@ class Core(Staff):
                 pool.waits += 1
             elif pool.waiting_since is None:
                 pool.hits += 1
-            elif pool.up < pool.wanted:
+            elif pool.fresh:
+                pool.fresh -= 1
                 pool.colds += 1
             else:
                 pool.waits += 1

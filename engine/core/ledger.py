@@ -141,7 +141,7 @@ class Ledger:
         if pool.placement.late:
             pool.ready.push(self._segment(found, first, stop), front=front)
             return
-        key = found.options.key
+        key = found.options.key if pool.placement.keyed else None
         if key is not None:
             size = stop - first
         else:  # what comes back is not split further, or batches would grow smaller each time

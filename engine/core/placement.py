@@ -41,6 +41,11 @@ class Placement:
         """Tasks wait in the pool's own queue, and are placed when they are sent."""
         return self._strategy == "least-loaded"
 
+    @property
+    def keyed(self) -> bool:
+        """A range with a key of its own goes to one shard as a whole."""
+        return self._strategy == "hash"
+
     def place(self, key: int, shards: Sequence[Shard]) -> Shard:
         """The shard for a key; one that works, if any does. Keys matter to ``hash`` only: the same one goes to the same
         shard as long as that works."""

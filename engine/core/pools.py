@@ -135,6 +135,8 @@ class Pool:
     """Agents started because tasks waited."""
     sent_at: float = 0.0
     """When the last batch was sent."""
+    fresh: int = 0
+    """Agents that came up while tasks waited, and had no batch yet."""
     waiting_since: float | None = None
     """Since when tasks wait for an agent without a break; None if none does."""
     look_at: float | None = None

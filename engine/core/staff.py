@@ -48,8 +48,8 @@ class Staff(Ledger):
         self._to_spawn: deque[tuple[int, int]] = deque()
         """(row, generation) of agents whose start is to be asked for."""
         self._timers: list[tuple[float, int, str, int, int]] = []
-        """Heap of (due, tie-breaker, what: ``host``, ``agent``, ``again``, ``look``, ``idle``; its number; generation of
-        the agent)."""
+        """Heap of (due, tie-breaker, what: ``host``, ``agent``, ``again``, ``look``, ``idle``; its number; generation
+        of the agent)."""
         self._tie = count()
 
     # -- what there is to work with --------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class Staff(Ledger):
         """
         most = size if maximum is None else maximum
         least = 0 if on_demand else min(size, most) if minimum is None else minimum
-        if most < 1 or not least <= size <= most or not 1 <= shards <= most:
+        if most < 1 or not 0 <= least <= size <= most or not 1 <= shards <= most:
             raise ValueError(f"pool {name!r}: {size} agents, from {least} to {most}, on {shards} shards")
         rows = range(len(self.agents), len(self.agents) + most)
         pool = Pool(len(self.pools), name, rows, [], Placement(strategy), least, most, max_idle, on_demand)
@@ -105,6 +105,7 @@ class Staff(Ledger):
                 shard.early_deaths = 0
                 pool.up += 1
                 pool.ever_up = True
+                pool.fresh += pool.waiting_since is not None
                 pool.failed_starts = 0
                 pool.deserted = None
 
@@ -162,8 +163,8 @@ class Staff(Ledger):
         self._at(now + backoff(agent.early_deaths), "agent", agent.row, agent.generation)
 
     def _give_up(self, now: float, pool: Pool, agent: Agent, text: str) -> None:
-        """Its start has failed too often: go on without it, and try again later. A pool that has nobody, and goes on losing
-        agents in this way, is broken."""
+        """Its start has failed too often: go on without it, and try again later. A pool that has nobody, and goes on
+        losing agents in this way, is broken."""
         self._unwant(pool, agent)
         agent.failed_starts = 0
         agent.barred = True
@@ -313,7 +314,7 @@ class Staff(Ledger):
         if pool.broken is not None:
             return
         if not pool.queued:
-            pool.waiting_since = None
+            pool.waiting_since, pool.fresh = None, 0
         elif pool.waiting_since is None:
             pool.waiting_since = now
         if pool.wanted < pool.minimum:

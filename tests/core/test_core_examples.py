@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import pytest
+from cores import finish, fleet, known, take
 
 from engine.core.actions import Happened, RangeOver, Recall, Send, Spawn, StartHost, TasksOver
 from engine.core.batching import BYTES, Cost, batch_size, may_prefetch
@@ -12,35 +11,6 @@ from engine.core.core import Core
 from engine.core.invariants import check
 from engine.core.pools import backoff, split
 from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Options
-
-A = TypeVar("A")
-
-
-def fleet(agents: int = 1, shards: int = 1, *, up: bool = True) -> Core:
-    core = Core()
-    pool = core.add_pool("p", agents, shards)
-    take(core, object)
-    if up:
-        core.agents_up((row, 1) for row in pool.rows)
-    return core
-
-
-def take(core: Core, kind: type[A], now: float = 0.0) -> list[A]:
-    check(core)
-    actions = core.take(now)
-    check(core)
-    return [a for a in actions if isinstance(a, kind)]
-
-
-def known(core: Core, seconds: float, function: int = 1) -> None:
-    """Have the core know what a task of the function takes."""
-    core._costs.setdefault(function, Cost()).seconds = seconds
-
-
-def finish(core: Core, send: Send, row: int = 0, failed: tuple[int, ...] = (), nanoseconds: int = 1000) -> None:
-    assert core.outcomes(row, send.batch, 0, send.count, failed, nanoseconds)
-    check(core)
-
 
 # -- pools and submissions
 

@@ -403,8 +403,8 @@ class World(RuleBasedStateMachine):
                     self._collect_dead(host, agent, "retired")
             case StopTask() as stop:
                 for agent in list(host.agents.values()):
-                    send = agent.current
-                    if send and send.batch == stop.batch and agent.running and agent.ran == stop.offset:
+                    runs = agent.running and agent.current is not None and agent.current.batch == stop.batch
+                    if runs and agent.ran == stop.offset:
                         self._collect_dead(host, agent, "")
             case Recall():
                 back = [send.batch for send in host.queue]
