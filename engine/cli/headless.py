@@ -98,7 +98,7 @@ def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]
     database = _database(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
     reporter = Reporter(options["as_json"], quiet=serve is not None)
-    run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec, pools))
+    run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec, pools), spec.settings)
     interrupts = _Interrupts()
     with interrupts.installed():
         run = Run(pools, run_options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -72,7 +72,7 @@ class Core(Staff):
         tasks: int,
         failed: Sequence[int],
         nanoseconds: int,
-        final: Iterable[int] = (),
+        final: Container[int] = (),
     ) -> Accepted | None:
         """Outcomes of `tasks` tasks from `offset` on in a batch; `failed` are the offsets of those that
         failed by themselves, and `final` of those among them that are not worth a retry.
@@ -161,7 +161,7 @@ class Core(Staff):
             began = began or running >= 0
             self._lost(batch_id, running, why, text)
         self._gone(now, agent, why, text, began)
-        if shard.batches and not shard.up:
+        if shard.batches and (not shard.up or (shard.batches > shard.up and not agent.wanted)):
             self._actions.append(Recall(shard.id))  # nobody there to begin them, for who knows how long
 
     def host_down(self, now: float, shard_id: int, running: Mapping[int, int], text: str) -> None:
@@ -172,9 +172,10 @@ class Core(Staff):
         shard = self.shards[shard_id]
         if not shard.running:
             return
+        self._host_gone(now, shard, text)  # first, so that nothing is placed there
         for batch in [b for b in reversed(self.batches.values()) if b.shard == shard_id]:
             self._lost(batch.id, running.get(batch.id, -1), "", text)
-        self._host_gone(now, shard, text)
+        self._move_away(shard)
 
     def returned(self, batches: Iterable[int]) -> None:
         """Batches come back that no agent had begun."""
@@ -217,9 +218,8 @@ class Core(Staff):
             if shard.ready.head() is not None:
                 return shard, shard.ready
             if shard.batches < shard.up:  # nothing to do here: take from who has most
-                victim = max(pool.shards, key=lambda s: s.ready.tasks)
-                if victim.ready.head() is not None:
-                    return shard, victim.ready
+                queue = max((s.ready for s in pool.shards if s.ready.head() is not None), key=lambda q: q.tasks)
+                return shard, queue
         return None
 
     def _schedule(self, pool: Pool, now: float) -> None:
@@ -241,7 +241,8 @@ class Core(Staff):
             else:
                 most, aim = options.batch_max, self._batch_seconds
                 size = min(size, batch_size(cost, pool.queued, pool.up, most, options.item_bytes, aim))
-            prefetch = self._prefetch and may_prefetch(cost, size)
+            # A pool that can grow shows by what is queued that it should.
+            prefetch = self._prefetch and not pool.on_demand and not pool.room and may_prefetch(cost, size)
             idle = shard.batches < shard.up
             if not idle and not prefetch:
                 return  # long work never waits behind other work while an agent elsewhere may come free
@@ -253,10 +254,12 @@ class Core(Staff):
                 pool.waits += 1
             elif pool.waiting_since is None:
                 pool.hits += 1
-            elif pool.up < pool.wanted:
+            elif pool.fresh:
+                pool.fresh -= 1
                 pool.colds += 1
             else:
                 pool.waits += 1
+            pool.sent_at = now
             pool.queued -= size
             pool.sent += size
             found.set(first, size, SENT)

@@ -96,6 +96,8 @@ def _check_pool(core: Core, pool: Pool) -> None:
     _same(pool.out, sum(shard.batches for shard in pool.shards), f"{name}: batches out")
     _same(pool.wanted, sum(core.agents[row].wanted for row in pool.rows), f"{name}: agents wanted")
     assert pool.wanted <= pool.maximum, f"{name} has {pool.wanted} agents, and may have {pool.maximum}"
+    held = sum(core.agents[row].barred or core.agents[row].stopped for row in pool.rows)
+    _same(pool.held, held, f"{name}: agents that may not be started")
     _same(pool.up, sum(core.agents[row].up for row in pool.rows), f"{name}: agents up")
     assert pool.ever_up or not pool.up, f"{name} has agents up, yet never had"
     if pool.broken is not None:
@@ -113,6 +115,7 @@ def _check_shard(core: Core, shard: Shard) -> None:
         _same(agent.shard, shard.id, f"{name}: shard of agent {agent.row}")
         assert not (agent.up and agent.stopped), f"agent {agent.row} was stopped, yet it is up"
         assert not (agent.up and agent.starting), f"agent {agent.row} is up, yet it starts"
+        assert not (agent.wanted and (agent.barred or agent.stopped)), f"agent {agent.row} is held, yet wanted"
         assert agent.wanted or not agent.up, f"agent {agent.row} is up, yet not wanted"
         assert shard.running or not agent.starting, f"agent {agent.row} starts without a host"
 
@@ -130,6 +133,7 @@ def _check_totals(core: Core) -> None:
     open_done = sum(found.state.count(DONE) for found in core.ranges.values())
     assert open_done <= core.done, f"{open_done} tasks are done, {core.done} were counted"
     _same(core.starting, sum(agent.starting for agent in core.agents), "agents that start")
+    assert core.starting <= core._limit, f"{core.starting} agents start, {core._limit} may"
     _same(core.idle, not core.batches, "idle")
     assert not core._over, "a range is over, and what waits for it was not told"
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from engine.core.actions import Action, Happened, RangeOver, Recall, StopTask, TasksOver
 from engine.core.batching import Cost
-from engine.core.placement import piece_size
+from engine.core.placement import PIECE, piece_size
 from engine.core.pools import Agent, Pool, Shard
 from engine.core.queues import Segment
 from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, TaskRange
@@ -141,11 +141,27 @@ class Ledger:
         if pool.placement.late:
             pool.ready.push(self._segment(found, first, stop), front=front)
             return
-        size = piece_size(stop - first, len(pool.shards))
-        for at in range(first, stop, size):
-            key = found.options.key
+        key = found.options.key if pool.placement.keyed else None
+        if key is not None:
+            size = stop - first
+        else:  # what comes back is not split further, or batches would grow smaller each time
+            size = PIECE if front else piece_size(stop - first, len(pool.shards))
+        starts = range(first, stop, size)
+        for at in reversed(starts) if front else starts:
             shard = pool.placement.place(found.id << 32 | at if key is None else key, pool.shards)
             shard.ready.push(self._segment(found, at, min(stop, at + size)), front=front)
+
+    def _move_away(self, shard: Shard) -> None:
+        """What waits at a shard that has nobody any more is placed anew, if others have somebody."""
+        pool = self.pools[shard.pool]
+        if not pool.up:
+            return
+        segments = list(shard.ready)
+        shard.ready.clear()
+        for segment in segments:
+            found = segment.range
+            key = found.id << 32 | segment.first if found.options.key is None else found.options.key
+            pool.placement.place(key, pool.shards).ready.push(segment)
 
     def _segment(self, found: TaskRange, first: int, stop: int) -> Segment:
         segment = Segment(found, first, stop, 0.0)
@@ -226,7 +242,7 @@ class Ledger:
         pool.broken = why
         text = f"pool {pool.name} can't start: {why}"
         self._actions.append(Happened("error", "pool.broken", text, {"pool": pool.name}))
-        self._actions.extend(Recall(shard.id) for shard in pool.shards if shard.batches)
+        self._actions.extend(Recall(shard.id) for shard in pool.shards if shard.batches and shard.running)
         for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
             queue.clear()
         for found in [r for r in self.ranges.values() if r.pool == pool.id]:

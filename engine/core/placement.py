@@ -41,11 +41,19 @@ class Placement:
         """Tasks wait in the pool's own queue, and are placed when they are sent."""
         return self._strategy == "least-loaded"
 
+    @property
+    def keyed(self) -> bool:
+        """A range with a key of its own goes to one shard as a whole."""
+        return self._strategy == "hash"
+
     def place(self, key: int, shards: Sequence[Shard]) -> Shard:
         """The shard for a key; one that works, if any does. Keys matter to ``hash`` only: the same one goes to the same
         shard as long as that works."""
-        self._turn += 1
-        at = {"hash": mix(key), "random": mix(self._turn << 1 | 1)}.get(self._strategy, self._turn - 1)
+        if self._strategy == "hash":
+            at = mix(key)
+        else:
+            at = self._turn if self._strategy == "round-robin" else mix(self._turn)
+            self._turn += 1
         for probe in range(len(shards)):
             shard = shards[(at + probe) % len(shards)]
             if shard.up:

@@ -107,8 +107,10 @@ class Pool:
     ever_up: bool = False
     failed_starts: int = 0
     """In a row, of any of its agents, before one came up."""
-    deserted: int = 0
-    """How often, in a row, all its agents were given up."""
+    held: int = 0
+    """Agents that may not be started: given up for a while, or stopped."""
+    deserted: float | None = None
+    """Since when it has nobody and its agents are given up, one after the other."""
     broken: str | None = None
     """Why it can't start, once that is certain."""
     up: int = 0
@@ -131,6 +133,10 @@ class Pool:
     retired: int = 0
     grown: int = 0
     """Agents started because tasks waited."""
+    sent_at: float = 0.0
+    """When the last batch was sent."""
+    fresh: int = 0
+    """Agents that came up while tasks waited, and had no batch yet."""
     waiting_since: float | None = None
     """Since when tasks wait for an agent without a break; None if none does."""
     look_at: float | None = None
@@ -139,6 +145,11 @@ class Pool:
     """A timer runs that looks for agents to retire."""
     spare: list[int] = field(default_factory=lambda: [0, 0])
     """Fewest idle agents in the last half of `max_idle`, and in the one before."""
+
+    @property
+    def room(self) -> int:
+        """Agents that could be started beyond those that are wanted."""
+        return len(self.rows) - self.wanted - self.held
 
     def least_loaded(self) -> Shard | None:
         """The shard with the smallest share of work that has room for a batch without prefetch or with; None

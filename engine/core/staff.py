@@ -16,6 +16,8 @@ from engine.settings.types import Strategy
 
 GROW_AFTER: Final = 0.05
 """Seconds that tasks wait before an elastic pool grows, and before it grows again."""
+DESERTED: Final = 2 * LONGEST_DELAY
+"""Seconds after which a pool without any agent is broken if its starts still fail."""
 _DRAINED_IN: Final = 0.1
 """Seconds of waiting work, by its measured cost, that are not worth another agent."""
 
@@ -74,7 +76,7 @@ class Staff(Ledger):
         """
         most = size if maximum is None else maximum
         least = 0 if on_demand else min(size, most) if minimum is None else minimum
-        if most < 1 or not least <= size <= most or not 1 <= shards <= most:
+        if most < 1 or not 0 <= least <= size <= most or not 1 <= shards <= most:
             raise ValueError(f"pool {name!r}: {size} agents, from {least} to {most}, on {shards} shards")
         rows = range(len(self.agents), len(self.agents) + most)
         pool = Pool(len(self.pools), name, rows, [], Placement(strategy), least, most, max_idle, on_demand)
@@ -103,7 +105,9 @@ class Staff(Ledger):
                 shard.early_deaths = 0
                 pool.up += 1
                 pool.ever_up = True
-                pool.failed_starts = pool.deserted = 0
+                pool.fresh += pool.waiting_since is not None
+                pool.failed_starts = 0
+                pool.deserted = None
 
     def press(self, throttle: float) -> None:
         """Say how hard the machine is pressed, as the share of the usual starts at a time that it can bear: 1 for all,
@@ -123,22 +127,17 @@ class Staff(Ledger):
         pool = self.pools[shard.pool]
         was_up = agent.up
         self._down(agent)
-        if why == "stopped":
-            agent.stopped = True
-        if why in ("stopped", "retired"):
-            pool.retired += why == "retired"
-            self._unwant(pool, agent)
-            return
-        if why == "recycled":
-            pool.recycled += 1
-            agent.proven, agent.early_deaths = False, 0
-            if pool.on_demand:
-                self._unwant(pool, agent)
-            elif pool.broken is None:
-                self._to_spawn.append((agent.row, agent.generation))
-            return
         agent.early_deaths = 0 if began else agent.early_deaths + 1
         agent.proven = False
+        if why == "stopped":
+            agent.stopped = True
+            pool.held += 1
+        pool.retired += why == "retired"
+        pool.recycled += why == "recycled"
+        if why in ("stopped", "retired"):
+            agent.early_deaths = 0
+            self._unwant(pool, agent)
+            return
         if not was_up:
             self.spawn_failures += 1
             self._window = 1  # one after the other, until it goes well again
@@ -150,8 +149,11 @@ class Staff(Ledger):
             if pool.failed_starts >= enough or agent.early_deaths >= max(GIVE_UP, enough):
                 self._break(pool, text)
                 return
-        if was_up and pool.on_demand:
+        if was_up and began and pool.on_demand:
             self._unwant(pool, agent)
+            return
+        if why == "recycled" and agent.early_deaths <= 1:
+            self._to_spawn.append((agent.row, agent.generation))
             return
         if not was_up:
             agent.failed_starts += 1
@@ -161,17 +163,19 @@ class Staff(Ledger):
         self._at(now + backoff(agent.early_deaths), "agent", agent.row, agent.generation)
 
     def _give_up(self, now: float, pool: Pool, agent: Agent, text: str) -> None:
-        """Its start has failed too often: go on without it, and try again later. A pool that has lost all its agents in
-        this way, time and again, is broken."""
+        """Its start has failed too often: go on without it, and try again later. A pool that has nobody, and goes on
+        losing agents in this way, is broken."""
         self._unwant(pool, agent)
         agent.failed_starts = 0
         agent.barred = True
+        pool.held += 1
         self._at(now + LONGEST_DELAY, "again", agent.row, 0)
         told = f"agent {agent.row - pool.rows.start} of pool {pool.name} is given up for {LONGEST_DELAY:g} s: {text}"
         self._actions.append(Happened("warning", "agent.given_up", told, {"pool": pool.name, "row": agent.row}))
-        if not pool.wanted:
-            pool.deserted += 1
-            if pool.deserted >= GIVE_UP:
+        if not pool.up and not any(self.agents[row].starting for row in pool.rows):
+            if pool.deserted is None:
+                pool.deserted = now
+            elif now - pool.deserted >= DESERTED:
                 self._break(pool, text)
 
     def _down(self, agent: Agent) -> None:
@@ -213,6 +217,9 @@ class Staff(Ledger):
 
     def _want(self, pool: Pool, agents: int) -> int:
         """Have so many more agents, taking turns among the shards; how many there will be."""
+        agents = min(agents, pool.room)
+        if agents <= 0:
+            return 0
         free = [[agent for row in shard.rows if (agent := self.agents[row]).free] for shard in pool.shards]
         order = sorted(zip(pool.shards, free, strict=True), key=lambda pair: len(pair[0].rows) - len(pair[1]))
         found = [a for turn in zip_longest(*(agents for _, agents in order)) for a in turn if a is not None][:agents]
@@ -248,6 +255,8 @@ class Staff(Ledger):
             shard = self.shards[agent.shard]
             if agent.generation != generation or not agent.wanted or agent.starting or agent.up or not shard.running:
                 continue  # it, or its host, has died meanwhile, which has put it in the queue again
+            if self.pools[shard.pool].broken is not None:
+                continue
             agent.starting = True
             self.starting += 1
             self.spawned += 1
@@ -273,6 +282,7 @@ class Staff(Ledger):
                 continue
             if what == "again":
                 self.agents[number].barred = False
+                self.pools[self.shards[self.agents[number].shard].pool].held -= 1
                 continue
             shard = self.shards[number if what == "host" else self.agents[number].shard]
             pool = self.pools[shard.pool]
@@ -304,17 +314,17 @@ class Staff(Ledger):
         if pool.broken is not None:
             return
         if not pool.queued:
-            pool.waiting_since = None
+            pool.waiting_since, pool.fresh = None, 0
         elif pool.waiting_since is None:
             pool.waiting_since = now
         if pool.wanted < pool.minimum:
             self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if pool.queued and pool.wanted < pool.maximum and not self.draining:
+        if pool.queued and pool.room and not self.draining:
             self._grow(pool, now)
         if pool.wanted > pool.minimum and not pool.idle_watch and not pool.on_demand:
             pool.idle_watch = True
             pool.spare = [max(0, pool.up - pool.out), 0]
-            self._at(now + pool.max_idle / 2, "idle", pool.id, 0)
+            self._at(now + _half(pool), "idle", pool.id, 0)
 
     def _grow(self, pool: Pool, now: float) -> None:
         assert pool.waiting_since is not None
@@ -327,11 +337,13 @@ class Staff(Ledger):
             return
         pool.waiting_since = now
         self._look(pool, now + GROW_AFTER)
-        if not coming and (not pool.wanted or self._worth(pool)):
-            pool.grown += self._want(pool, min(pool.queued, max(1, pool.wanted), pool.maximum - pool.wanted))
+        if not coming and (not pool.wanted or self._worth(pool, now)):
+            pool.grown += self._want(pool, min(pool.queued, max(1, pool.wanted)))
 
-    def _worth(self, pool: Pool) -> bool:
-        """Whether what waits would keep the agents that are there busy for a while."""
+    def _worth(self, pool: Pool, now: float) -> bool:
+        """Whether what waits would keep the agents that are there busy for a while, or they do not get to it."""
+        if now - pool.sent_at > _DRAINED_IN:
+            return True
         for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
             head = queue.head()
             if head is not None:
@@ -343,11 +355,13 @@ class Staff(Ledger):
     def _shrink(self, pool: Pool, now: float) -> None:
         """Half of `max_idle` has passed: retire what was idle all through the last two halves."""
         pool.idle_watch = False
+        if pool.broken is not None:
+            return
         spare, pool.spare = min(pool.spare), [max(0, pool.up - pool.out), pool.spare[0]]
         count = min(spare, pool.up - pool.minimum)
         if pool.wanted > pool.minimum:
             pool.idle_watch = True
-            self._at(now + pool.max_idle / 2, "idle", pool.id, 0)
+            self._at(now + _half(pool), "idle", pool.id, 0)
         for shard in sorted(pool.shards, key=lambda s: s.batches - s.up):
             some = min(count, max(0, shard.up - shard.batches))
             if some > 0:
@@ -359,3 +373,8 @@ class Staff(Ledger):
         idle = pool.up - pool.out
         if idle < pool.spare[0]:
             pool.spare[0] = max(0, idle)
+
+
+def _half(pool: Pool) -> float:
+    """Half of `max_idle`; not so short that looking is all that is done."""
+    return max(0.05, pool.max_idle / 2)

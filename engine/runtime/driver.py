@@ -57,14 +57,14 @@ class _Sink:
 
     def outcomes(self, group: Group) -> None:
         opened, driver = self._open, self._driver
-        over = len(group.items) - len(group.retried)
+        over = len(group.items) - len(group.retried) - len(group.gone)
         opened.over += over
         opened.failed += len(group.failures)
         if driver.writer is None and not opened.keep and not opened.step.report:
             return
         for at, item in enumerate(group.items):
             index = group.first + at
-            if index in group.retried:
+            if index in group.retried or index in group.gone:
                 continue
             failure = group.failures.get(index)
             if opened.keep:
@@ -202,7 +202,8 @@ class Driver:
             opened.kept_values.extend([None] * len(found))
         options = Options(
             retries=step.retries, crash_limit=step.crash_limit, timeout=step.timeout, item_bytes=_mean_bytes(held),
-            batch_max=self._spec.settings.batch_max_size,
+            batch_max=self._spec.settings.batch_max_size, soft_timeout=step.soft_timeout,
+            retry_on=tuple(step.retry_on), priority=step.priority,
         )  # fmt: skip
         after = tuple(s.last_failed for s in (self._steps[name] for name in step.after) if s.last_failed)
         sink = _Sink(self, opened, opened.submitted, self._lines)

@@ -32,7 +32,7 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.nest import Image
 from engine.runtime.post import PostOffice
-from engine.runtime.sizes import PoolSpec, completed
+from engine.runtime.sizes import PoolSpec, completed, limited
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
@@ -88,6 +88,7 @@ class Fleet:
         self._capacity = scoreboard.ring_capacity(rows)
         self._board_fd = Parcel(scoreboard.create(rows, self._capacity))
         self.board = Scoreboard(self._board_fd.fd, rows, self._capacity)
+        self._specs = pools
         self._jobs: dict[int, Job] = {}
         self._events = 0
         self._closed = False
@@ -166,7 +167,8 @@ class Fleet:
 
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`."""
-        number = self.core.submit(job.count, job.function, job.pool, job.options, job.after)
+        options = limited(job.options, self._specs[job.pool].settings, self.settings)
+        number = self.core.submit(job.count, job.function, job.pool, options, job.after)
         self._jobs[number] = job
         return number
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from engine.core.tasks import Options
 from engine.runtime.limits import cores, default_shards
 from engine.runtime.nest import Image
 from engine.settings.pools import complete
@@ -45,8 +46,12 @@ def care(spec: PoolSpec, settings: Settings) -> frames.Care:
     )
 
 
-def batch_limit(pool: PoolSettings, settings: Settings, asked: int | None = None) -> int:
-    """Tasks in one batch at the most, for a pool: none outlives its agent."""
+def limited(options: Options, pool: PoolSettings, settings: Settings) -> Options:
+    """A range's options within what the run and its pool allow: no batch outlives its agent."""
+    most = min(options.batch_max, pool.max_tasks or options.batch_max)
     if not (settings.enable_batching and settings.enable_pooling):
-        return 1
-    return min(asked or settings.batch_max_size, pool.max_tasks or settings.batch_max_size)
+        most = 1
+    size = options.batch_size or settings.batch_size
+    if most == options.batch_max and size == options.batch_size:
+        return options
+    return replace(options, batch_max=most, batch_size=size)

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import pytest
+from cores import finish, fleet, known, take
 
-from engine.core.actions import Happened, RangeOver, Recall, Send, SpawnAgent, StartHost, TasksOver
+from engine.core.actions import Happened, RangeOver, Recall, Send, Spawn, StartHost, TasksOver
 from engine.core.batching import BYTES, Cost, batch_size, may_prefetch
 from engine.core.core import Core
 from engine.core.invariants import check
 from engine.core.pools import backoff, split
 from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Options
 
-A = TypeVar("A")
-
-
-def fleet(agents: int = 1, shards: int = 1, *, up: bool = True) -> Core:
-    core = Core()
-    pool = core.add_pool("p", agents, shards)
-    take(core, object)
-    if up:
-        core.agents_up((row, 1) for row in pool.rows)
-    return core
-
-
-def take(core: Core, kind: type[A], now: float = 0.0) -> list[A]:
-    check(core)
-    actions = core.take(now)
-    check(core)
-    return [a for a in actions if isinstance(a, kind)]
-
-
-def known(core: Core, seconds: float, function: int = 1) -> None:
-    """Have the core know what a task of the function takes."""
-    core._costs.setdefault(function, Cost()).seconds = seconds
-
-
-def finish(core: Core, send: Send, row: int = 0, failed: tuple[int, ...] = (), nanoseconds: int = 1000) -> None:
-    assert core.outcomes(row, send.batch, 0, send.count, failed, nanoseconds)
-    check(core)
-
-
 # -- pools and submissions
 
 
-def test_a_pool_starts_its_hosts_with_all_agents() -> None:
+def test_a_pool_starts_its_hosts_and_then_all_agents() -> None:
     core = Core()
     core.add_pool("p", 3, 2)
-    assert take(core, StartHost) == [StartHost(0, ((0, 1), (1, 1))), StartHost(1, ((2, 1),))]
+    assert take(core, object) == [StartHost(0), StartHost(1), Spawn(0, ((0, 1), (1, 1))), Spawn(1, ((2, 1),))]
+    assert core.starting == core.spawned == 3
     assert core.idle
     assert core.due() is None
 
@@ -206,7 +177,7 @@ def test_only_the_task_that_ran_is_blamed() -> None:
     core.agent_down(1.0, 0, 1, [], "", "the same again")
     assert core.due() == 1.0, "its first early death, or none: no wait"
     core.tick(1.0)
-    assert take(core, SpawnAgent) == [SpawnAgent(0, 0, 2)]
+    assert take(core, Spawn) == [Spawn(0, ((0, 2),))]
     assert core.restarts == 1
 
 
@@ -291,10 +262,11 @@ def test_a_host_takes_its_batches_along_and_comes_back_with_all_agents() -> None
     core.host_down(1.0, 0, {one.batch: 0}, "was killed")
     core.host_down(1.0, 0, {}, "twice")
     assert core.ranges[1].attempts == {0: 1}
-    assert [segment[1:] for segment in core.pools[0].ready][:2] == [(0, 1), (1, 2)], "in order"
+    waiting = [(segment.first, segment.stop) for segment in core.pools[0].ready]
+    assert waiting == [(0, 1), (1, 2), (2, 4)], "in order"
     core.agent_down(1.0, 0, 1, [(two.batch, 0)], "", "too late")
     core.tick(1.0)
-    assert take(core, StartHost) == [StartHost(0, ((0, 2), (1, 2)))]
+    assert take(core, object)[:2] == [StartHost(0), Spawn(0, ((0, 2), (1, 2)))]
     assert core.due() is None
     assert core.pools[0].restarts == 2
     core.host_down(2.0, 0, {}, "again")
@@ -309,12 +281,12 @@ def test_a_dead_hosts_timers_start_nobody() -> None:
     assert core.due() == 10.0
     core.host_down(1.0, 0, {}, "")
     core.tick(1.0)
-    assert take(core, StartHost) == [StartHost(0, ((0, 3),))]
+    assert take(core, object) == [StartHost(0), Spawn(0, ((0, 3),))]
     core.agent_down(2.0, 0, 3, [], "", "")
     core.tick(10.0)
-    assert not take(core, SpawnAgent)
+    assert not take(core, Spawn)
     core.tick(12.0)
-    assert take(core, SpawnAgent) == [SpawnAgent(0, 0, 4)]
+    assert take(core, Spawn) == [Spawn(0, ((0, 4),))]
 
 
 def test_stopped_agents_stay_away_and_blame_nobody() -> None:
@@ -378,7 +350,7 @@ def test_cancelling_all_that_is_ready_empties_the_queue() -> None:
     number = core.submit(2, 1)
     assert core.cancel(number, 0)
     assert core.cancel(number, 1)
-    assert not core.pools[0].ready
+    assert not list(core.pools[0].ready)
     assert take(core, RangeOver) == [RangeOver(number, 2)]
 
 
@@ -485,7 +457,7 @@ def test_failed_starts_break_a_pool_that_never_had_an_agent() -> None:
     assert TasksOver(number, 0, 3, "pool", "no module named x") in actions
     core.agent_down(0.0, 3, 1, [], "start", "no module named x")
     core.tick(100.0)
-    assert not take(core, SpawnAgent)
+    assert not take(core, Spawn)
     late = core.submit(2, 1)
     assert core.queued == 0
     assert RangeOver(late, 2) in take(core, object)
@@ -495,7 +467,8 @@ def test_an_agent_that_dies_in_silence_whenever_it_starts_breaks_it_too() -> Non
     """Regression: one that crashed while it imported was started anew for ever, and its tasks waited."""
     core = fleet(up=False)
     core.submit(1, 1)
-    for generation in range(1, 4):
+    for generation in range(1, 5):
+        assert core.pools[0].broken is None
         core.agent_down(0.0, 0, generation, [], "", "SIGSEGV")
         core.tick(60.0)
     assert broken(core) == ["pool p can't start: SIGSEGV"]
@@ -542,7 +515,7 @@ def test_a_break_stops_starts_that_are_due() -> None:
     core.agent_down(0.0, 0, 1, [], "", "")
     core.break_pool(0, "gone")
     core.tick(1.0)
-    assert not take(core, SpawnAgent)
+    assert not take(core, Spawn)
 
 
 def test_many_holes_are_cheap() -> None:

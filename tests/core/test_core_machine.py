@@ -16,16 +16,49 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine.core.actions import Happened, RangeOver, Recall, Send, SpawnAgent, StartHost, TasksOver
+from engine.core.actions import Happened, RangeOver, Recall, Retire, Send, Spawn, StartHost, StopTask, TasksOver
 from engine.core.core import Core
 from engine.core.invariants import check
-from engine.core.tasks import Options
+from engine.core.tasks import READY, SENT, WAITING, Options
+from engine.settings.types import Strategy
 
 T = TypeVar("T")
 Message = tuple[str, tuple[Any, ...]]
 PICKS = st.integers(0, 1 << 16)
 FUNCTIONS = {1: 0, 2: 2_000, 3: 30_000_000, 4: 2_000_000_000}
 """Nanoseconds a task takes, by function: none, few, more than a batch aims at, more than any may wait."""
+WHYS = ("timeout", "stopped", "recycled", "health", "memory")
+BLAMELESS = ("stopped", "health", "recycled", "retired")
+"""Ends of an agent that are not counted against the task that ran."""
+STRATEGIES: tuple[Strategy, ...] = ("least-loaded", "hash", "round-robin", "random")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A pool: `fewer` agents than its size at the least, `more` at the most."""
+
+    size: int
+    shards: int
+    fewer: int
+    more: int
+    strategy: Strategy
+    on_demand: bool
+
+
+SHAPES = st.builds(
+    Shape,
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(0, 4),
+    st.integers(0, 3),
+    st.sampled_from(STRATEGIES),
+    st.integers(0, 5).map(lambda number: number == 0),
+)
+
+
+def worth_a_retry(index: int) -> bool:
+    """Of the failures of a range's tasks, some are of a kind that is not tried again."""
+    return index % 5 != 4
 
 
 @dataclass
@@ -82,22 +115,38 @@ class World(RuleBasedStateMachine):
         self.functions: dict[int, int] = {}
         self.spawned: set[tuple[int, int]] = set()
         self.stopped: set[int] = set()
+        self.called_off: set[tuple[int, int]] = set()
+        """Tasks cancelled when they were out: they may run yet, and what comes of that is nothing."""
+        self.starting: dict[tuple[int, int], int] = {}
+        """Starts that were asked for, and whose end was not told: (row, generation), and the shard."""
+        self.limit = 1
         self.quiet = False
 
     # -- what the user does
 
     @initialize(
-        shape=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=2),
+        shapes=st.lists(SHAPES, min_size=1, max_size=2),
         warm=st.integers(0, 4),
+        limit=st.integers(1, 4),
+        retries=st.integers(0, 3),
+        prefetch=st.integers(0, 3),
     )
-    def pools(self, shape: list[tuple[int, int]], warm: int) -> None:
-        for number, (size, shards) in enumerate(shape):
-            self.core.add_pool(f"p{number}", size, min(size, shards))
+    def pools(self, shapes: list[Shape], warm: int, limit: int, retries: int, prefetch: int) -> None:
+        self.limit = limit
+        self.core = Core(epoch=3, spawn_limit=limit, spawn_retries=retries, prefetch=prefetch > 0)
+        for number, shape in enumerate(shapes):
+            self.core.add_pool(
+                f"p{number}", shape.size, min(shape.size + shape.more, shape.shards),
+                minimum=max(0, shape.size - shape.fewer), maximum=shape.size + shape.more, max_idle=2.0,
+                strategy=shape.strategy, on_demand=shape.on_demand,
+            )  # fmt: skip
         if warm:
             self.flows(0)
+            self.flows(0)
         if warm > 1:  # most histories begin with agents at work on batches of several tasks
-            for number in range(len(shape)):
-                self.submit(40, number, 2, warm - 2, warm, 500, set())
+            for number in range(len(shapes)):
+                self.submit(40, number, 2, warm - 2, warm, 500, set(), 0, None, None)
+            self.flows(0)
             self.flows(0)
             self.all_run(1, set(), True)
 
@@ -130,6 +179,9 @@ class World(RuleBasedStateMachine):
         crash_limit=st.integers(1, 5),
         batch_max=st.sampled_from([1, 3, 500]),
         after=st.sets(PICKS, max_size=2),
+        priority=st.sampled_from([0, 0, 0, 5, -5]),
+        batch_size=st.sampled_from([None, None, 1, 4]),
+        key=st.sampled_from([None, None, 7]),
     )
     def submit(
         self,
@@ -140,8 +192,14 @@ class World(RuleBasedStateMachine):
         crash_limit: int,
         batch_max: int,
         after: set[int],
+        priority: int,
+        batch_size: int | None,
+        key: int | None,
     ) -> None:
-        options = Options(retries=retries, crash_limit=crash_limit, timeout=1.0, batch_max=batch_max)
+        options = Options(
+            retries=retries, crash_limit=crash_limit, timeout=1.0, batch_max=batch_max, priority=priority,
+            batch_size=batch_size, key=key,
+        )  # fmt: skip
         earlier = {1 + pick % len(self.sizes) for pick in after} if self.sizes else set()
         number = self.core.submit(tasks, function, pool % len(self.core.pools), options, earlier)
         assert number not in self.sizes
@@ -149,11 +207,33 @@ class World(RuleBasedStateMachine):
         self.functions[number] = function
 
     @precondition(lambda self: self.core.ranges)
-    @rule(which=PICKS, index=PICKS)
-    def cancel(self, which: int, index: int) -> None:
+    @rule(which=PICKS, index=PICKS, running=st.booleans())
+    def cancel(self, which: int, index: int, running: bool) -> None:
         number = pick(sorted(self.core.ranges), which)
-        before = self.core.ranges[number].state[index % self.sizes[number]]
-        assert self.core.cancel(number, index % self.sizes[number]) == (before in (0, 1))
+        self._cancel(number, index % self.sizes[number], running)
+
+    def _cancel(self, number: int, index: int, running: bool) -> None:
+        before = self.core.ranges[number].state[index]
+        out = before == SENT and running
+        if out:
+            self.called_off.add((number, index))
+        assert self.core.cancel(number, index, running=running) == (before in (WAITING, READY) or out)
+
+    @precondition(lambda self: any(a.running for _, a in self._agents(busy=True)))
+    @rule(which=PICKS, flows=st.booleans())
+    def cancels_what_runs(self, which: int, flows: bool) -> None:
+        _, agent = pick([(h, a) for h, a in self._agents(busy=True) if a.running], which)
+        assert agent.current is not None
+        batch = self.core.batches.get(agent.current.batch)
+        index = agent.current.first + agent.ran
+        if batch is not None and agent.current.range in self.core.ranges:
+            self._cancel(agent.current.range, index, True)
+        if flows:
+            self.flows(0)
+
+    @rule(throttle=st.sampled_from([0.0, 0.3, 1.0, 1.0]))
+    def press(self, throttle: float) -> None:
+        self.core.press(throttle)
 
     @precondition(lambda self: len(self.sizes) > 3)
     @rule(really=st.integers(0, 9))
@@ -171,18 +251,23 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
+        lowest: dict[int, int] = {}
         for action in self.core.take(self.now):
             match action:
                 case StartHost():
                     assert action.shard not in self.hosts, "a second host of a shard"
-                    host = self.hosts[action.shard] = SimHost(action.shard)
-                    for row, generation in action.agents:
-                        host.inbox.append(SpawnAgent(action.shard, row, generation))
-                case SpawnAgent() | Recall():
+                    self.hosts[action.shard] = SimHost(action.shard)
+                case Spawn():
+                    self._asked_to_spawn(action)
+                case Recall() | Retire() | StopTask():
                     if action.shard in self.hosts:
                         self.hosts[action.shard].inbox.append(action)
                 case Send():
                     self._sent(action)
+                    pool = self.core.shards[action.shard].pool
+                    priority = self.options[action.range].priority
+                    assert not self.core.pools[pool].placement.late or priority <= lowest.get(pool, priority)
+                    lowest[pool] = min(priority, lowest.get(pool, priority))
                 case TasksOver():
                     self._tasks_over(action)
                 case RangeOver():
@@ -192,12 +277,25 @@ class World(RuleBasedStateMachine):
                     assert action.failed == self.bad[number]
                     self.over[number] = action.failed
                 case Happened():
-                    assert action.kind == "pool.broken"
+                    assert action.kind in ("pool.broken", "agent.given_up")
+        for found in self.core.ranges.values():
+            if found.pool in lowest and self.core.pools[found.pool].placement.late and found.state.count(READY):
+                assert found.options.priority <= lowest[found.pool], "others were sent before it"
+
+    def _asked_to_spawn(self, spawn: Spawn) -> None:
+        assert self.core.pools[self.core.shards[spawn.shard].pool].broken is None
+        self.hosts[spawn.shard].inbox.append(spawn)
+        for who in spawn.agents:
+            assert who not in self.spawned
+            assert who[0] not in self.stopped
+            self.spawned.add(who)
+            self.starting[who] = spawn.shard
+        assert len(self.starting) <= self.limit
 
     def _sent(self, send: Send) -> None:
         assert not self.core.draining, "sent while draining"
         assert send.batch >> 40 == 3
-        assert send.count <= self.options[send.range].batch_max
+        assert send.count <= min(self.options[send.range].batch_max, self.options[send.range].batch_size or 500)
         for other in self.after[send.range]:
             assert self.over.get(other) == 0, "a dependency is not over, or failed"
         for index in range(send.first, send.first + send.count):
@@ -214,6 +312,8 @@ class World(RuleBasedStateMachine):
                 assert self.timeouts[key]
                 used = self.timeouts[key] + self.own_failures[key]
                 assert used == self.options[over.range].retries + 1 or any(p.broken for p in self.core.pools)
+            elif over.kind == "pool":
+                assert any(p.broken for p in self.core.pools)
             elif over.kind == "dependency":
                 assert any(self.over.get(other) for other in self.after[over.range])
 
@@ -242,10 +342,12 @@ class World(RuleBasedStateMachine):
     def _deliver(self, message: Message) -> None:
         match message:
             case ("up", (int(row), int(generation))):
+                self.starting.pop((row, generation), None)
                 self.core.agents_up([(row, generation)])
             case ("record", (int(row), Record() as record)):
                 self._record(row, record)
             case ("down", (int(row), int(generation), tuple(batches), str(why))):
+                self.starting.pop((row, generation), None)
                 self.core.agent_down(self.now, row, generation, batches, why, "killed")
             case ("returned", tuple(batches)):
                 self.core.returned([b for b in batches if isinstance(b, int)])
@@ -256,14 +358,20 @@ class World(RuleBasedStateMachine):
         batch = self.core.batches.get(record.batch)
         base = batch.first if batch else 0
         took = FUNCTIONS[self.functions[batch.range.id]] * record.count if batch else 1
-        done = self.core.outcomes(row, record.batch, record.offset, record.count, record.failed, took)
+        hopeless = {at for at in record.failed if not worth_a_retry(base + at)}
+        done = self.core.outcomes(row, record.batch, record.offset, record.count, record.failed, took, hopeless)
         if done is None:
             return
         assert done.skip + done.count == record.count
         failed = {base + offset for offset in record.failed if base + offset >= done.first}
         assert done.retried <= failed
+        assert not done.retried & done.gone
+        assert all(worth_a_retry(index) for index in done.retried)
         for index in range(done.first, done.first + done.count):
             key = done.range, index
+            assert (index in done.gone) == (key in self.called_off)
+            if index in done.gone:
+                continue
             self.own_failures[key] += index in failed
             tries = self.timeouts[key] + self.own_failures[key] + self.deaths[key] + (index not in failed)
             assert done.attempts.get(index, 1) == tries, "the number of the attempt"
@@ -285,11 +393,19 @@ class World(RuleBasedStateMachine):
         match host.inbox.popleft():
             case Send() as send:
                 host.queue.append(send)
-            case SpawnAgent() as spawn:
-                assert spawn.row not in host.agents, "a slot is filled twice"
-                assert (spawn.row, spawn.generation) not in self.spawned
-                self.spawned.add((spawn.row, spawn.generation))
-                host.agents[spawn.row] = SimAgent(spawn.row, spawn.generation)
+            case Spawn() as spawn:
+                for row, generation in spawn.agents:
+                    assert row not in host.agents, "a slot is filled twice"
+                    host.agents[row] = SimAgent(row, generation)
+            case Retire() as retire:
+                idle = [a for a in host.agents.values() if a.up and a.current is None]
+                for agent in idle[: retire.count]:
+                    self._collect_dead(host, agent, "retired")
+            case StopTask() as stop:
+                for agent in list(host.agents.values()):
+                    runs = agent.running and agent.current is not None and agent.current.batch == stop.batch
+                    if runs and agent.ran == stop.offset:
+                        self._collect_dead(host, agent, "")
             case Recall():
                 back = [send.batch for send in host.queue]
                 host.queue.clear()
@@ -339,7 +455,7 @@ class World(RuleBasedStateMachine):
         assert send is not None
         for number in range(min(tasks, send.count - agent.ran)):
             key = send.range, send.first + agent.ran
-            assert not self.final[key], "a final task ran again"
+            assert not self.final[key] or key in self.called_off, "a final task ran again"
             if number in fails:
                 agent.failures.add(agent.ran)
             agent.ran += 1
@@ -429,7 +545,7 @@ class World(RuleBasedStateMachine):
     # -- deaths
 
     @precondition(lambda self: not self.quiet and self._agents())
-    @rule(which=PICKS, why=st.sampled_from(["", "", "", "timeout", "stopped"]), began=st.integers(0, 4))
+    @rule(which=PICKS, why=st.sampled_from(["", "", "", *WHYS]), began=st.integers(0, 4))
     def dies(self, which: int, why: str, began: int) -> None:
         host, agent = pick(self._agents(busy=bool(began)) or self._agents(), which)
         self._begins(agent, bool(began))
@@ -438,8 +554,12 @@ class World(RuleBasedStateMachine):
             why = ""  # never all of a pool: what then waits does so for good
         if why == "timeout" and not agent.running:
             why = ""
-        if why == "" and not agent.up and which % 2:
-            why = "start"
+        if why == "memory" and not agent.running:
+            why = ""
+        if why == "recycled" and (agent.current is not None or not agent.up):
+            why = ""
+        if not agent.up and why in ("", "health"):
+            why = ("", "start", "spawn", "spawn")[which % 4]
         if why == "stopped":
             self.stopped.add(agent.row)
         self._collect_dead(host, agent, why)
@@ -462,7 +582,7 @@ class World(RuleBasedStateMachine):
         self._dispatch(host)
 
     def _blame(self, agent: SimAgent, why: str) -> None:
-        if agent.current is None or not agent.running or why == "stopped":
+        if agent.current is None or not agent.running or why in BLAMELESS:
             return
         key = agent.current.range, agent.current.first + agent.ran
         if why == "timeout":
@@ -493,6 +613,7 @@ class World(RuleBasedStateMachine):
                 running[agent.current.batch] = agent.ran
                 self._blame(agent, "")
         del self.hosts[host.shard]
+        self.starting = {who: shard for who, shard in self.starting.items() if shard != host.shard}
         self.core.host_down(self.now, host.shard, running, "its host was killed")
         self.core.host_down(self.now, host.shard, running, "its host was killed")
 
@@ -500,7 +621,7 @@ class World(RuleBasedStateMachine):
         """The word of a death was lost with the host, and so is whom it would have blamed."""
         for batch_id, running in batches:
             batch = self.core.batches.get(batch_id)
-            if running >= 0 and batch is not None and why != "stopped":
+            if running >= 0 and batch is not None and why not in BLAMELESS:
                 key = batch.range.id, batch.first + running
                 (self.timeouts if why == "timeout" else self.deaths)[key] -= 1
 
@@ -526,11 +647,20 @@ class World(RuleBasedStateMachine):
             check(self.core)
             self.take()
             moving = [h for h in self.hosts.values() if h.inbox or h.outbox or h.queue]
-            if not moving and not self._agents(busy=True) and self.core.due() is None:
+            still = not moving and not self.starting and not self._agents(busy=True)
+            if still and self.core.due() is None:
                 break
         else:
             raise AssertionError("it never comes to rest")
         assert self.core.idle
+        for pool in self.core.pools:
+            there = [agent for _, agent in self._agents(up=True) if agent.row in pool.rows]
+            assert pool.up == len(there)
+            if pool.broken is None:
+                assert pool.up == pool.wanted
+            if pool.broken is None and not pool.on_demand:
+                stopped = len(self.stopped.intersection(pool.rows))
+                assert pool.up == min(pool.minimum, len(pool.rows) - stopped), "not as few as it may have"
         if not self.core.draining:
             left = {r.id: r.remaining for r in self.core.ranges.values()}
             assert not left, f"tasks were lost: {left}"
