@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, Final, Protocol
 
 from engine.runtime.errors import exception_for, exception_of
@@ -103,9 +103,23 @@ class TaskFuture(Future[Any]):
                 return True
             return self._state in (_PENDING, "CANCELLED") and self.set_running_or_notify_cancel()
 
-    def cancel(self) -> bool:
-        """Cancel the task if it has not been sent to an agent."""
+    def cancel(self, *, running: bool = False) -> bool:
+        """Cancel the task if it has not been sent to an agent.
+
+        With `running`, also if it has: whatever comes of it then is dropped. False if it is over.
+        """
         before = self._state
+        if running:
+            with self._condition:
+                before = self._state
+                if before == _RUNNING:
+                    self._state = "CANCELLED"
+                    self.set_running_or_notify_cancel()  # tells `wait` and `as_completed`
+                    self._condition.notify_all()
+            if before == _RUNNING:
+                self._owner.retract(self, True)
+                self._invoke_callbacks()  # type: ignore[attr-defined]
+                return True
         if not super().cancel():
             return False
         if before == _PENDING:
@@ -128,6 +142,8 @@ class TaskFuture(Future[Any]):
                 self.set_result(value)
             else:
                 self.set_exception(error)
+        except InvalidStateError:
+            pass  # cancelled in this very moment
         except BaseException:
             logging.getLogger("shoal").exception("a callback of a future failed")
 

@@ -176,6 +176,7 @@ class Worker:
         if isinstance(what, TaskFuture):
             place = what.tasks.place(what) if what.tasks is not None else None
             if what.tasks is not None and place is not None:
+                # SEAM: with `thing.running`, its agent is to be replaced, once the core can be asked for that.
                 core.cancel(what.tasks.range, place)
         elif what.range in core.ranges:
             for index in range(core.ranges[what.range].count):
