@@ -157,3 +157,18 @@ def test_a_map_left_half_read_at_exit(tmp_path: Path) -> None:
         tmp_path,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+
+
+def test_an_error_of_the_script_with_work_under_way(tmp_path: Path) -> None:
+    done = finish(
+        """
+        engine = Engine(2)
+        for _ in range(4):
+            engine.submit(time.sleep, 0.05).add_done_callback(lambda f: print("done"))
+        raise RuntimeError("on purpose")
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("done") == 4
+    assert "on purpose" in done.stderr

@@ -175,3 +175,21 @@ def test_a_map_of_methods_partials_and_builtins(engine: Engine) -> None:
     assert list(engine.map(partial(pow, 2), range(5))) == [1, 2, 4, 8, 16]
     assert list(engine.map(remote.Counter(5), range(3))) == [5, 6, 7]
     assert list(engine.map("{}!".format, ["a"])) == ["a!"]
+
+
+def test_an_iterable_that_raises(engine: Engine) -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError("in the iterable")
+
+    with pytest.raises(ZeroDivisionError, match="in the iterable"):
+        engine.map(abs, broken())
+    assert engine.submit(abs, -2).result(20) == 2
+
+
+def test_all_runs_whether_or_not_anybody_asks_for_the_results(tmp_path: Path) -> None:
+    with Engine(2, attachable=False) as engine:
+        kept = engine.map(remote.touch, [str(tmp_path / f"kept{n}") for n in range(10)])
+        engine.map(remote.touch, [str(tmp_path / f"not{n}") for n in range(10)])
+    assert len(list(tmp_path.glob("kept*"))) == len(list(tmp_path.glob("not*"))) == 10
+    assert list(kept) == [None] * 10

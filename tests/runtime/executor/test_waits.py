@@ -275,3 +275,13 @@ def test_an_exception_holds_no_cycle(engine: Engine) -> None:
         wait_for(lambda: reference() is None, what="the future to be forgotten without the collector")
     finally:
         gc.enable()
+
+
+def test_submitting_from_a_callback(single: Single) -> None:
+    engine, held = single
+    chained: list[Future[int]] = []
+    first = engine.submit(abs, -1)
+    first.add_done_callback(lambda done: chained.append(engine.submit(abs, -done.result() - 1)))
+    held.release()
+    wait_for(lambda: chained)
+    assert chained[0].result(20) == 2
