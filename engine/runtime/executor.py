@@ -14,18 +14,21 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Final
 
 from engine.core.tasks import Options
-from engine.runtime.futures import MapChunk, TaskFuture
+from engine.runtime import futures
+from engine.runtime.futures import TaskFuture
 from engine.runtime.limits import cores
+from engine.runtime.maps import MapChunk
 from engine.runtime.nest import Image
 from engine.runtime.run import ControlError, Run, RunOptions
 from engine.runtime.sizes import PoolSpec
-from engine.runtime.worker import CHUNK, Call, Chunk, Worker
+from engine.runtime.worker import CHUNK, Call, Worker
 from engine.settings.types import PoolSettings
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
@@ -50,9 +53,11 @@ class Engine(Executor):
     def __init__(
         self,
         max_workers: int | None = None,
+        mp_context: BaseContext | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         *,
+        max_tasks_per_child: int | None = None,
         name: str = "engine",
         shards: int | None = None,
         batch_max: int = 500,
@@ -68,7 +73,9 @@ class Engine(Executor):
 
         Args:
             max_workers: agents; None for as many as this process may use cores.
+            mp_context: accepted for compatibility; agents always come from a process of their own that forks them.
             initializer: called with `initargs` in each agent before its first task.
+            max_tasks_per_child: tasks after which an agent is replaced by a fresh one; None for never.
             name: what the run is called in ``shoal attach`` and in the record.
             shards: hosts that fork and feed the agents; None to go by their number.
             batch_max: tasks in one batch at the most.
@@ -82,16 +89,24 @@ class Engine(Executor):
 
         Raises:
             ValueError: for numbers out of range, and `TooMany` for more agents than fit this machine.
-            TypeError: for an initializer that is not callable.
+            TypeError: for an initializer that is not callable, or what is no context or number of tasks.
             StartError: if the record can't be opened, or no process be started.
         """
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
+        if mp_context is not None and not isinstance(mp_context, BaseContext):
+            raise TypeError("mp_context must be a multiprocessing context or None")
+        if max_tasks_per_child is not None:
+            if not isinstance(max_tasks_per_child, int):
+                raise TypeError("max_tasks_per_child must be an integer")
+            if max_tasks_per_child <= 0:
+                raise ValueError("max_tasks_per_child must be >= 1")
         if batch_max < 1 or retries < 0 or crash_limit < 1 or (timeout is not None and timeout <= 0):
             raise ValueError("batch_max and crash_limit are at least 1, retries at least 0, and timeout above 0")
         self._max_workers = max_workers or cores()
+        self._max_tasks_per_child = max_tasks_per_child
         image = Image(preload=list(preload))
         hook = b""
         if initializer is not None:
@@ -121,34 +136,42 @@ class Engine(Executor):
         """Id of the run, for ``shoal attach`` and ``shoal show``."""
         return self._worker.run.id
 
-    def _check(self) -> Worker:
+    def _refusal(self) -> Exception | None:
+        """Why nothing can be submitted any more, if so."""
         worker = self._worker
+        if worker.forked:
+            return RuntimeError("this engine belongs to the process that this one was forked from")
         if self._shut:
-            raise RuntimeError("cannot schedule new futures after shutdown")
+            return RuntimeError("cannot schedule new futures after shutdown")
         if worker.broken is not None:
-            raise BrokenProcessPool(worker.broken)
-        if worker.pid != os.getpid():
-            raise RuntimeError("this engine belongs to the process that this one was forked from")
+            return BrokenProcessPool(worker.broken)
         if worker.closing:
-            raise RuntimeError("cannot schedule new futures: the engine was stopped")
-        return worker
+            return RuntimeError("cannot schedule new futures: the engine was stopped")
+        return None
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def _post(self, thing: Call | MapChunk) -> None:
+        worker = self._worker
+        if worker.forked or worker.closing or worker.broken is not None:
+            raise self._refusal() or RuntimeError("cannot schedule new futures")
+        with self._lock:
+            if self._shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            worker.post(thing)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskFuture:
         """Schedule ``fn(*args, **kwargs)``. What can't be pickled is the future's exception."""
         if not callable(fn):
             raise TypeError(f"{fn!r} is not callable")
-        star = bool(kwargs) or len(args) != 1
-        value = (args, kwargs) if star else args[0]
-        worker = self._worker
-        future = TaskFuture(worker.post)
-        try:
-            held = value if type(value) in _AS_IS else values.hold(value)
-        except BaseException as error:
-            future.set_exception(error)
-            return future
-        with self._lock:
-            worker = self._check()
-            worker.post(Call(fn, star, held, future))
+        future = TaskFuture(self._worker)
+        star = len(args) != 1 or bool(kwargs)
+        held: Any = (args, kwargs) if star else args[0]
+        if type(held) not in _AS_IS:
+            try:
+                held = values.hold(held)
+            except BaseException as error:
+                future.set_exception(error)
+                return future
+        self._post((future, fn, star, held))
         return future
 
     def map(
@@ -185,9 +208,8 @@ class Engine(Executor):
         if not found:
             return None
         held = found if not star and values.is_plain(found) else [values.hold(value) for value in found]
-        chunk = MapChunk(held)
-        with self._lock:
-            self._check().post(Chunk(fn, star, len(found), chunk))
+        chunk = MapChunk(fn, star, held)
+        self._post(chunk)
         return chunk
 
     def _results(
@@ -202,36 +224,47 @@ class Engine(Executor):
     ) -> Iterator[Any]:
         try:
             while chunks:
-                yield from chunks[0].results(deadline)
+                while (piece := chunks[0].take(deadline)) is not None:
+                    yield from piece
                 chunks.popleft()
                 if refill and (chunk := self._chunk(fn, star, items, size)):
                     chunks.append(chunk)
         finally:
             for chunk in chunks:
-                self._worker.post(chunk)
+                self._worker.retract(chunk, False)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; end the agents when all are done.
 
         With `cancel_futures`, those that were not sent are cancelled.
         """
+        if self._worker.forked:  # the lock may be held by a thread that is not here
+            return
         with self._lock:
             self._shut = True
-            if self._worker.pid != os.getpid():
-                return
             self._worker.close(cancel_futures)
         if wait and threading.current_thread() is not self._worker.thread:
             self._worker.thread.join()
 
 
-_AS_IS: Final = frozenset({float, bool, type(None)})
+_AS_IS: Final = frozenset({int, float, bool, type(None)})
 """Types whose values need no look before they are sent."""
+
+
+def _forked() -> None:
+    """In a child of the caller: the thread is not there, and whoever held a lock neither."""
+    futures.renew_lock()
+    for worker in list(_live):
+        worker.forked = True
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 @atexit.register
 def _close_all() -> None:
     """At the interpreter's exit: let what was submitted finish, as every executor does."""
     for worker in list(_live):
-        if worker.pid == os.getpid():
+        if not worker.forked:
             worker.close(False)
             worker.thread.join()

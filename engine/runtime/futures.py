@@ -1,77 +1,186 @@
-"""What stands between a fleet and callers in other threads: futures for tasks, and ordered results of a map."""
+"""Futures for tasks that were submitted one by one, and what stands between them and a fleet."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import Any, Final
+from concurrent.futures import Future, InvalidStateError
+from typing import Any, Final, Protocol
 
 from engine.runtime.errors import exception_for, exception_of
 from engine.runtime.jobs import Group, Items
 from engine.wire import values
 from engine.wire.memory import Parcel
 
+_PENDING: Final = "PENDING"
+_RUNNING: Final = "RUNNING"
+_FINISHED: Final = "FINISHED"
+_CANCELLED: Final = frozenset({"CANCELLED", "CANCELLED_AND_NOTIFIED"})
+_OVER: Final = _CANCELLED | {_FINISHED}
+
 _TOMBSTONE: Final = values.Ext(9, b"")
 """Argument of a task that was cancelled in the very moment it was sent: the agent can't read it, and nobody waits for
 that.
 """
 
+_unwatched = threading.RLock()
+"""Held while futures change their state that nobody watches, and while somebody begins to watch one.
+
+Reentrant, because a signal handler or a finalizer may look at a future in the very thread that holds it.
+"""
+
+
+def renew_lock() -> None:
+    """In the child of a fork: whoever held the lock is not there."""
+    global _unwatched
+    _unwatched = threading.RLock()
+
+
+class Owner(Protocol):
+    """Who runs a future's task."""
+
+    def retract(self, future: TaskFuture, running: bool) -> None:
+        """The future was cancelled."""
+
+
+class _Lazily:
+    """The condition of a future that nobody has watched before: made when it is first asked for."""
+
+    def __get__(self, future: TaskFuture, kind: type[TaskFuture]) -> threading.Condition:
+        mine = future.__dict__  # setdefault can't be interrupted, so two who come at once get the same
+        mine.setdefault("_waiters", [])
+        mine.setdefault("_done_callbacks", [])
+        with _unwatched:
+            future._watched = True  # before anybody can hold the condition, under which alone it then changes
+        made: threading.Condition = mine.setdefault("_condition", threading.Condition())
+        return made
+
 
 class TaskFuture(Future[Any]):
-    """A future whose cancellation reaches the engine's queue."""
+    """A future whose cancellation reaches the engine.
 
-    def __init__(self, cancelled: Callable[[TaskFuture], None]) -> None:
-        super().__init__()
-        self._told = cancelled
-        self._claimed = False
-        self.place: tuple[int, int] | None = None
-        """(range, index), once it is in the core."""
+    Most futures are only asked for their result once they are done. So one has neither lock nor lists until somebody
+    waits for it, cancels it or adds a callback: until then its state changes under `_unwatched`, from then on under its
+    condition, as `concurrent.futures` has it.
+    """
+
+    _state: str = _PENDING
+    _result: Any = None
+    _exception: BaseException | None = None
+    _condition: threading.Condition = _Lazily()  # type: ignore[assignment]
+    _watched = False
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner  # all else that the base class would set is made when it is needed
+        self.tasks: FutureTasks | None = None
+        """The range that it is in, once there is one."""
+
+    def done(self) -> bool:
+        """Whether it is over: finished or cancelled."""
+        return self._state in _OVER
+
+    def running(self) -> bool:
+        """Whether it was sent to an agent, and is not over."""
+        return self._state == _RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._state in _CANCELLED
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the task returned; raises what it raised, CancelledError, or TimeoutError after `timeout` seconds."""
+        if self._state == _FINISHED and self._exception is None:
+            return self._result
+        try:
+            return super().result(timeout)
+        finally:
+            del self  # else an exception would hold the frame that holds the future that holds the exception
 
     def claim(self) -> bool:
-        """Mark it as running, once; False if it was cancelled before, which whoever waits for it is told by this."""
-        if not self._claimed:
-            self._claimed = True
-            return self.set_running_or_notify_cancel()
-        return not self.cancelled()
+        """Mark it as running. False if it was cancelled before, which whoever waits for it is told by this."""
+        with self._condition:
+            if self._state == _RUNNING:
+                return True
+            return self._state in (_PENDING, "CANCELLED") and self.set_running_or_notify_cancel()
 
-    def cancel(self) -> bool:
-        """Cancel the task if it has not been sent to an agent."""
-        before = self.done()
+    def cancel(self, *, running: bool = False) -> bool:
+        """Cancel the task if it has not been sent to an agent.
+
+        With `running`, also if it has: whatever comes of it then is dropped. False if it is over.
+        """
+        before = self._state
+        if running:
+            with self._condition:
+                before = self._state
+                if before == _RUNNING:
+                    self._state = "CANCELLED"
+                    self.set_running_or_notify_cancel()  # tells `wait` and `as_completed`
+                    self._condition.notify_all()
+            if before == _RUNNING:
+                self._owner.retract(self, True)
+                self._invoke_callbacks()  # type: ignore[attr-defined]
+                return True
         if not super().cancel():
             return False
-        if not before:
-            self._told(self)
+        if before == _PENDING:
+            self._owner.retract(self, False)
         return True
 
-
-def _settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
-    """Give a future its end. What its callbacks raise, SystemExit too, is theirs, and not the end of the engine."""
-    try:
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-    except BaseException:
-        logging.getLogger("shoal").exception("a callback of a future failed")
+    def settle(self, value: Any, error: BaseException | None) -> None:
+        """Give it its end, unless it was cancelled. What its callbacks raise, SystemExit too, is theirs, and not the
+        end of the engine.
+        """
+        with _unwatched:
+            if not self._watched:
+                self._result, self._exception = value, error
+                self._state = _FINISHED
+                return
+        if self._state in _CANCELLED:
+            return
+        try:
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+        except InvalidStateError:
+            pass  # cancelled in this very moment
+        except BaseException:
+            logging.getLogger("shoal").exception("a callback of a future failed")
 
 
 class FutureTasks:
     """Source and sink of one range of submitted tasks."""
 
-    __slots__ = ("_futures", "_items", "_raw")
+    __slots__ = ("_futures", "_items", "_places", "_raw", "range")
 
     def __init__(self, held: list[Any], futures: list[TaskFuture | None]) -> None:
         self._raw = held
         self._items = Items(held)
         self._futures = futures
+        self._places: dict[int, int] = {}
+        self.range = 0
+        """Its number in the core."""
+        for future in futures:
+            if future is not None:
+                future.tasks = self
+
+    def place(self, future: TaskFuture) -> int | None:
+        """Index of a future that the engine has not ended, else None."""
+        if not self._places:  # few ranges ever see a cancellation
+            self._places = {id(found): index for index, found in enumerate(self._futures)}
+        index = self._places.get(id(future))
+        return index if index is not None and self._futures[index] is future else None
 
     def column(self, first: int, count: int, parcels: list[Parcel]) -> bytes:
         """As `jobs.Source`. From here on a task can't be cancelled any more."""
-        for index in range(first, first + count):
-            future = self._futures[index]
+        watched: list[tuple[int, TaskFuture | None]] = []
+        with _unwatched:
+            for index, future in enumerate(self._futures[first : first + count], first):
+                if future is not None and not future._watched:
+                    future._state = _RUNNING
+                else:
+                    watched.append((index, future))
+        for index, future in watched:
             if future is None or not future.claim():
                 self._raw[index] = _TOMBSTONE
         return self._items.column(first, count, parcels)
@@ -82,6 +191,26 @@ class FutureTasks:
 
     def outcomes(self, group: Group) -> None:
         """As `jobs.Sink`."""
+        first, items = group.first, group.items
+        if group.failures or group.retried or not values.is_plain(items):
+            self._one_by_one(group)
+            return
+        futures = self._futures[first : first + len(items)]
+        self._futures[first : first + len(items)] = [None] * len(items)
+        watched: list[tuple[TaskFuture, Any]] = []
+        with _unwatched:
+            for future, value in zip(futures, items, strict=True):
+                if future is None:
+                    continue
+                if not future._watched:
+                    future._result = value
+                    future._state = _FINISHED
+                else:
+                    watched.append((future, value))
+        for future, value in watched:
+            future.settle(value, None)
+
+    def _one_by_one(self, group: Group) -> None:
         for index, item in enumerate(group.items, group.first):
             future = self._futures[index]
             if future is None or index in group.retried:
@@ -91,14 +220,14 @@ class FutureTasks:
                 continue
             failure = group.failures.get(index)
             if failure is not None:
-                _settle(future, None, exception_of(failure))
+                future.settle(None, exception_of(failure))
                 continue
             try:
                 value = values.unwrap(item, group.parcels)
             except BaseException as error:
-                _settle(future, None, error)
+                future.settle(None, error)
             else:
-                _settle(future, value, None)
+                future.settle(value, None)
 
     def ended(self, first: int, count: int, kind: str, text: str) -> None:
         """As `jobs.Sink`."""
@@ -108,108 +237,18 @@ class FutureTasks:
             if future is None:
                 continue
             if kind == "cancelled":
-                Future.cancel(future)
-                future.claim()
+                _cancel(future)
             elif future.claim():
-                _settle(future, None, exception_for(kind, text))
+                future.settle(None, exception_for(kind, text))
 
     def finished(self, failed: int) -> None:
         """As `jobs.Sink`."""
 
 
-_PENDING: Final = object()
-
-
-class _Failed:
-    """A slot of a map whose task failed."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class _Large:
-    """A slot whose value lies in a parcel."""
-
-    __slots__ = ("item", "parcels")
-
-    def __init__(self, item: Any, parcels: list[Parcel]) -> None:
-        self.item = item
-        self.parcels = parcels
-
-
-class MapChunk:
-    """Source and sink of one range of a map: results are read by the thread that iterates, not by the engine's."""
-
-    def __init__(self, held: list[Any]) -> None:
-        self.held = held
-        self._items = Items(held)
-        self._slots: list[Any] = [_PENDING] * len(held)
-        self._arrived = threading.Condition()
-        self.place: int | None = None
-        """Its range, once it is in the core."""
-
-    def column(self, first: int, count: int, parcels: list[Parcel]) -> bytes:
-        """As `jobs.Source`."""
-        return self._items.column(first, count, parcels)
-
-    def release(self, first: int, count: int) -> None:
-        """As `jobs.Source`."""
-        self._items.release(first, count)
-
-    def outcomes(self, group: Group) -> None:
-        """As `jobs.Sink`."""
-        items: list[Any] = group.items
-        if group.parcels:
-            items = [_Large(item, group.parcels) if type(item) is values.Ext else item for item in items]
-        for index in group.retried:
-            items[index - group.first] = _PENDING
-        for index, failure in group.failures.items():
-            items[index - group.first] = _Failed(exception_of(failure))
-        with self._arrived:
-            self._slots[group.first : group.first + len(items)] = items
-            self._arrived.notify_all()
-
-    def ended(self, first: int, count: int, kind: str, text: str) -> None:
-        """As `jobs.Sink`."""
-        error = exception_for(kind, text)
-        with self._arrived:
-            for index in range(first, first + count):
-                if self._slots[index] is _PENDING:
-                    self._slots[index] = _Failed(error)
-            self._arrived.notify_all()
-
-    def finished(self, failed: int) -> None:
-        """As `jobs.Sink`."""
-
-    def fail(self, error: BaseException) -> None:
-        """None of it can be run at all."""
-        with self._arrived:
-            self._slots = [_Failed(error)] * len(self._slots)
-            self._arrived.notify_all()
-
-    def results(self, deadline: float | None) -> Iterator[Any]:
-        """Results in order, as they come.
-
-        Raises a task's exception, or TimeoutError once `deadline` (monotonic) has passed.
-        """
-        for index in range(len(self._slots)):
-            found = self._slots[index]
-            if found is _PENDING:
-                with self._arrived:
-                    while (found := self._slots[index]) is _PENDING:
-                        left = None if deadline is None else deadline - time.monotonic()
-                        if left is not None and left <= 0:
-                            raise TimeoutError
-                        self._arrived.wait(left)
-            self._slots[index] = None  # what was given out is the caller's alone
-            kind = type(found)
-            if kind is _Failed:
-                raise found.error
-            if kind is _Large:
-                yield values.unwrap(found.item, found.parcels)
-            elif kind is values.Ext:
-                yield values.unwrap(found, [])
-            else:
-                yield found
+def _cancel(future: TaskFuture) -> None:
+    """The engine has cancelled it, so nobody is to be asked."""
+    try:
+        Future.cancel(future)
+        future.claim()
+    except BaseException:
+        logging.getLogger("shoal").exception("a callback of a future failed")

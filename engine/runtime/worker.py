@@ -5,50 +5,45 @@ Tasks that were submitted one by one are found in a row there, and travel togeth
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from engine.core.batching import BYTES
 from engine.core.tasks import Options
 from engine.procs.agent import APPLY
-from engine.runtime.futures import FutureTasks, MapChunk, TaskFuture
+from engine.runtime.futures import FutureTasks, TaskFuture
 from engine.runtime.jobs import Job
+from engine.runtime.maps import MapChunk
 from engine.runtime.run import Run
 from engine.wire import values
 
 CHUNK: Final = 5_000
 """Tasks that travel as one range at the most."""
+_TAKEN: Final = 16
+"""Ranges taken from the inbox before agents are heard again."""
 _DEFINITIONS: Final = 200
 """Callables that are defined once for every agent; lambdas beyond that travel with their arguments, lest they pile up.
 """
 
 
-class Call:
-    """One submitted task on its way to the worker thread."""
-
-    __slots__ = ("function", "future", "held", "star")
-
-    def __init__(self, function: Callable[..., Any], star: bool, held: Any, future: TaskFuture) -> None:
-        self.function = function
-        self.star = star
-        self.held = held
-        self.future = future
+Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any]
+"""One submitted task on its way to the worker thread: future, function, whether its argument is ``(args, kwargs)``, and
+that argument as it is held.
+"""
 
 
-class Chunk:
-    """A range of a map on its way."""
+class Retract:
+    """What was cancelled by a caller, on its way."""
 
-    __slots__ = ("chunk", "function", "size", "star")
+    __slots__ = ("running", "what")
 
-    def __init__(self, function: Callable[..., Any], star: bool, size: int, chunk: MapChunk) -> None:
-        self.function = function
-        self.star = star
-        self.size = size
-        self.chunk = chunk
+    def __init__(self, what: TaskFuture | MapChunk, running: bool) -> None:
+        self.what = what
+        self.running = running
 
 
 class Worker:
@@ -59,35 +54,40 @@ class Worker:
 
     def __init__(self, run: Run, options: Options) -> None:
         self.run = run
-        self.pid = os.getpid()
-        self.inbox: deque[Call | Chunk | TaskFuture | MapChunk] = deque()
+        self.forked = False
+        """Whether this is a copy in a child of the process that has the thread."""
+        self.inbox: deque[Call | MapChunk | Retract] = deque()
         self.signalled = False
         self.closing = False
         self.cancel_all = False
         self.broken: str | None = None
         self._options = options
-        self._gate = threading.Lock()
         self._ended = False
         self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
         self.thread.start()
 
-    def post(self, thing: Call | Chunk | TaskFuture | MapChunk) -> None:
+    def post(self, thing: Call | MapChunk | Retract) -> None:
         """Hand something to the thread. Once that has ended, calls fail at once."""
-        with self._gate:
-            if not self._ended:
-                self.inbox.append(thing)
-                self.wake()
-                return
-        self._refuse(thing)
+        self.inbox.append(thing)
+        if not self.signalled:
+            self.wake()
+        if self._ended:  # perhaps since before this was there: then nobody else would look at it
+            self._refuse_all()
+
+    def retract(self, what: TaskFuture | MapChunk, running: bool) -> None:
+        """Something was cancelled: what has not been sent never will be."""
+        self.post(Retract(what, running))
 
     def wake(self) -> None:
         """Have the thread look at what has changed."""
-        if not self.signalled:
+        if not self.signalled and not self.forked:
             self.signalled = True
             self.run.fleet.loop.wake()
 
     def close(self, cancel: bool) -> None:
         """Have it end once all work is done; with `cancel`, all that has not been sent is cancelled."""
+        if self.forked:
+            return
         self.closing = True
         self.cancel_all = self.cancel_all or cancel
         self.signalled = False  # it may be about to wait for the last time
@@ -100,9 +100,9 @@ class Worker:
         try:
             while True:
                 self.signalled = False
-                while self.inbox:
-                    self._take()
-                run.fleet.settle()
+                if self.inbox:
+                    self._take_some()
+                    run.fleet.settle()
                 core = run.fleet.core
                 if run.fleet.error is not None and self.broken is None:
                     self.broken = run.fleet.error
@@ -128,10 +128,8 @@ class Worker:
             job = self.run.fleet.job(number)
             if job is not None:
                 job.sink.ended(0, job.count, "pool", why)
-        with self._gate:
-            self._ended = True
-        while self.inbox:
-            self._refuse(self.inbox.popleft())
+        self._ended = True
+        self._refuse_all()
         core = self.run.fleet.core
         status = "failed" if core.failed else "done"
         summary = {
@@ -145,73 +143,91 @@ class Worker:
         finally:
             self.run.close()
 
-    def _refuse(self, thing: Call | Chunk | TaskFuture | MapChunk) -> None:
-        error = BrokenProcessPool(self.broken or "the engine was stopped")
-        if isinstance(thing, Call):
-            if thing.future.claim():
-                thing.future.set_exception(error)
-        elif isinstance(thing, Chunk):
-            thing.chunk.fail(error)
-
-    def _take(self) -> None:
-        thing = self.inbox.popleft()
-        core = self.run.fleet.core
-        if isinstance(thing, TaskFuture):
-            if thing.place is not None:
-                core.cancel(*thing.place)
-        elif isinstance(thing, MapChunk):
-            if thing.place is not None and thing.place in core.ranges:
-                for index in range(core.ranges[thing.place].count):
-                    if core.cancel(thing.place, index) and thing.place not in core.ranges:
-                        break
-        elif isinstance(thing, Chunk):
-            number, star, held = self._number(thing.function), thing.star, thing.chunk.held
-            if number is None:
-                number, star = self._applied(thing.function, star, held)
-            if isinstance(number, BaseException):
-                thing.chunk.fail(number)
+    def _refuse_all(self) -> None:
+        """Fail whatever is in the inbox. Several threads may be at it at once."""
+        while True:
+            try:
+                thing = self.inbox.popleft()
+            except IndexError:
                 return
-            options = replace(self._options, item_bytes=values.mean_size(held))
-            job = Job(number, len(held), thing.chunk, thing.chunk, star=star, options=options)
-            thing.chunk.place = self.run.submit(job)
-        else:
-            self._take_calls(thing)
+            error = BrokenProcessPool(self.broken or "the engine was stopped")
+            if isinstance(thing, MapChunk):
+                thing.fail(error)
+            elif not isinstance(thing, Retract) and thing[0].claim():
+                thing[0].settle(None, error)
 
-    def _take_calls(self, first: Call) -> None:
-        """Calls of one function that came in a row become one range."""
-        calls = [first]
-        while self.inbox and len(calls) < CHUNK:
-            following = self.inbox[0]
-            if not isinstance(following, Call):
-                break
-            if following.function is not first.function or following.star is not first.star:
-                break
-            calls.append(following)
+    def _take_some(self) -> None:
+        """Take from the inbox, but not for so long that agents starve: callers may fill it as fast."""
+        for _ in range(_TAKEN):
+            if not self.inbox:
+                return
+            thing = self.inbox[0]
+            if isinstance(thing, tuple):
+                self._take_calls(thing[1], thing[2])
+                continue
             self.inbox.popleft()
-        calls = [call for call in calls if not (call.future.cancelled() and not call.future.claim())]
-        if not calls:
-            return
-        number = self._number(first.function)
-        star, held = first.star, [call.held for call in calls]
-        if number is None:
-            number, star = self._applied(first.function, star, held)
+            if isinstance(thing, Retract):
+                self._retracted(thing)
+            else:
+                self._take_map(thing)
+
+    def _retracted(self, thing: Retract) -> None:
+        core, what = self.run.fleet.core, thing.what
+        if isinstance(what, TaskFuture):
+            place = what.tasks.place(what) if what.tasks is not None else None
+            if what.tasks is not None and place is not None:
+                # SEAM: with `thing.running`, its agent is to be replaced, once the core can be asked for that.
+                core.cancel(what.tasks.range, place)
+        elif what.range in core.ranges:
+            for index in range(core.ranges[what.range].count):
+                if core.cancel(what.range, index) and what.range not in core.ranges:
+                    break
+
+    def _take_map(self, chunk: MapChunk) -> None:
+        number, star = self._number(chunk.function, chunk.star, chunk.held)
         if isinstance(number, BaseException):
-            for call in calls:
-                if call.future.claim():
-                    call.future.set_exception(number)
+            chunk.fail(number)
             return
-        tasks = FutureTasks(held, [call.future for call in calls])
-        options = replace(self._options, item_bytes=values.mean_size(held))
-        place = self.run.submit(Job(number, len(calls), tasks, tasks, star=star, options=options))
-        for index, call in enumerate(calls):
-            call.future.place = (place, index)
-            if call.future.cancelled():  # in between: it could not know its place
-                self.run.fleet.core.cancel(place, index)
+        job = Job(number, len(chunk.held), chunk, chunk, star=star, options=self._options_for(chunk.held))
+        chunk.range = self.run.submit(job)
 
-    def _number(self, function: Callable[..., Any]) -> int | BaseException | None:
-        """The function's number; the error why it can't have one; None if it is to travel with its arguments.
+    def _take_calls(self, function: Callable[..., Any], star: bool) -> None:
+        """Calls of one function that came in a row become one range."""
+        inbox = self.inbox
+        futures: list[TaskFuture | None] = []
+        held: list[Any] = []
+        while inbox and len(held) < CHUNK:
+            call = inbox[0]
+            if not isinstance(call, tuple) or call[1] is not function or call[2] is not star:
+                break
+            inbox.popleft()
+            future = call[0]
+            if not future.cancelled() or future.claim():
+                futures.append(future)
+                held.append(call[3])
+        if not held:
+            return
+        number, called = self._number(function, star, held)
+        if isinstance(number, BaseException):
+            for failed in futures:
+                if failed is not None and failed.claim():
+                    failed.settle(None, number)
+            return
+        tasks = FutureTasks(held, futures)
+        job = Job(number, len(held), tasks, tasks, star=called, options=self._options_for(held))
+        tasks.range = self.run.submit(job)
 
-        What travels by value is pickled anew each time: what it closes over may have changed since.
+    def _options_for(self, held: list[Any]) -> Options:
+        size = values.mean_size(held)
+        if size * self._options.batch_max <= BYTES:  # no batch is too large for a frame
+            return self._options
+        return replace(self._options, item_bytes=size)
+
+    def _number(self, function: Callable[..., Any], star: bool, held: list[Any]) -> tuple[int | BaseException, bool]:
+        """The number of what is to be called, and whether its arguments are ``(args, kwargs)``; or why there is none.
+
+        What travels by value is pickled anew each time: what it closes over may have changed since. Where too many do,
+        it is put among the arguments, in place.
         """
         fleet = self.run.fleet
         reference = values.by_reference(function)
@@ -220,25 +236,22 @@ class Worker:
             if reference is None:
                 body = values.dumps(function)
                 if fleet.functions.by_value >= _DEFINITIONS and not fleet.functions.knows("", body):
-                    return None
+                    return self._applied(function, star, held)
             number = fleet.functions.define(reference or "", body)
             if fleet.phase == "new":
                 if reference is not None:
                     fleet.image.hints.append(reference.partition(":")[0])
                 fleet.start()
         except BaseException as error:
-            return error
-        return number
+            return error, star
+        return number, star
 
-    def _applied(self, function: Callable[..., Any], star: bool, held: list[Any]) -> tuple[int | BaseException, bool]:
-        """Put the function among the arguments, in place; the number of what then calls it, or why that can't be."""
-        try:
-            for at, item in enumerate(held):
-                value = values.value_of(item)
-                args, kwargs = value if star else ((value,), {})
-                held[at] = values.hold(((function, *args), kwargs))
-        except BaseException as error:
-            return error, True
+    def _applied(self, function: Callable[..., Any], star: bool, held: list[Any]) -> tuple[int, bool]:
+        """Put the function among the arguments; the number of what then calls it. Raises what pickling them raises."""
+        for at, item in enumerate(held):
+            value = values.value_of(item)
+            args, kwargs = value if star else ((value,), {})
+            held[at] = values.hold(((function, *args), kwargs))
         return self.run.fleet.functions.define(APPLY), True
 
     def _cancel_ready(self) -> None:

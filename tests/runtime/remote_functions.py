@@ -185,3 +185,96 @@ def fork(leave: str) -> str:
 
 def leave_a_daemon() -> None:
     subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"], start_new_session=True)
+
+
+def wait_until(path: str) -> str:
+    """Ends once there is such a file."""
+    while not os.path.exists(path):
+        time.sleep(0.002)
+    return path
+
+
+def wait_and_raise(path: str) -> None:
+    wait_until(path)
+    raise LookupError(path)
+
+
+def raise_in_depth(depth: int) -> None:
+    if depth:
+        raise_in_depth(depth - 1)
+    raise LookupError("at the bottom")
+
+
+def raise_group() -> None:
+    raise ExceptionGroup("several", [ValueError("one"), ExceptionGroup("inner", [TypeError("two")])])
+
+
+def raise_noted() -> None:
+    error = ValueError("noted")
+    error.add_note("a note from the agent")
+    raise error
+
+
+def raise_chained() -> None:
+    try:
+        raise KeyError("the first")
+    except KeyError as error:
+        raise ValueError("the second") from error
+
+
+def raise_this(error: BaseException) -> None:
+    raise error
+
+
+class HoldsALock(Exception):
+    """Can't be pickled at all."""
+
+    def __init__(self) -> None:
+        super().__init__("holds a lock")
+        self.lock = threading.Lock()
+
+
+def raise_unpicklable() -> None:
+    raise HoldsALock
+
+
+def reciprocal_after(path: str, x: float) -> float:
+    wait_until(path)
+    return 1 / x
+
+
+def initialise_with(*args: Any, **kwargs: Any) -> None:
+    _state.append(repr((args, kwargs)))
+
+
+def count_initialised(_: int) -> tuple[int, int]:
+    return os.getpid(), len(_state)
+
+
+def exit_in_initializer() -> None:
+    sys.exit("no such day")
+
+
+def nested(n: int) -> list[int]:
+    from shoal import Engine
+
+    with Engine(1, attachable=False) as inner:
+        return list(inner.map(abs, range(-n, 0)))
+
+
+def nested_standard(n: int) -> list[int]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as inner:
+        return list(inner.map(abs, range(-n, 0)))
+
+
+def fail_once(path: str) -> str:
+    if not os.path.exists(path):
+        Path(path).touch()
+        raise LookupError(path)
+    return path
+
+
+def keywords(**kwargs: Any) -> dict[str, Any]:
+    return kwargs

@@ -190,12 +190,12 @@ def test_bad_arguments() -> None:
 
 
 def test_initializer() -> None:
-    with Engine(2, remote.initialise, ("hello",), attachable=False) as engine:
+    with Engine(2, None, remote.initialise, ("hello",), attachable=False) as engine:
         assert set(engine.map(remote.initialised, range(20))) == {"hello"}
 
 
 def test_an_initializer_that_fails_breaks_the_pool_and_says_why() -> None:
-    with Engine(2, remote.fail_to_initialise, attachable=False) as engine:
+    with Engine(2, None, remote.fail_to_initialise, attachable=False) as engine:
         with pytest.raises(BrokenProcessPool, match="no licence here"):
             engine.submit(abs, 1).result(20)
         with pytest.raises(BrokenProcessPool, match="no licence here"):

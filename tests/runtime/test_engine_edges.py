@@ -66,7 +66,7 @@ def test_more_large_arguments_than_descriptors_may_travel() -> None:
 
 
 def test_large_arguments_of_an_initializer() -> None:
-    with Engine(2, remote.initialise, ("x" * 3_000_000,), attachable=False) as engine:
+    with Engine(2, None, remote.initialise, ("x" * 3_000_000,), attachable=False) as engine:
         assert len(engine.submit(remote.initialised, 0).result(30)) == 3_000_000
 
 

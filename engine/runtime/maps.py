@@ -1,0 +1,128 @@
+"""Ordered results of a map: what stands between a fleet and the thread that iterates."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from engine.runtime.errors import exception_for, exception_of
+from engine.runtime.jobs import Group, Items
+from engine.wire import values
+from engine.wire.memory import Parcel
+
+_Piece: TypeAlias = tuple[int, Iterable[Any]]
+
+
+class _Failed:
+    """A result of a map whose task failed."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class MapChunk:
+    """Source and sink of one range of a map: results are read by the thread that iterates, not by the engine's."""
+
+    def __init__(self, function: Callable[..., Any], star: bool, held: list[Any]) -> None:
+        self.function = function
+        self.star = star
+        self.held = held
+        self.range: int | None = None
+        """Its number in the core, once it is there."""
+        self._items = Items(held)
+        self._count = len(held)
+        self._at = 0
+        self._pieces: dict[int, _Piece] = {}
+        """What has arrived, by its first index: how many results, and these."""
+        self._failed: list[tuple[int, int, BaseException]] = []
+        """What the engine ended, unless it has arrived: first, stop, and why."""
+        self._arrived = threading.Condition()
+        self._wanted = -1
+        """Index for which the reader waits, or is about to."""
+
+    def column(self, first: int, count: int, parcels: list[Parcel]) -> bytes:
+        """As `jobs.Source`."""
+        return self._items.column(first, count, parcels)
+
+    def release(self, first: int, count: int) -> None:
+        """As `jobs.Source`."""
+        self._items.release(first, count)
+
+    def outcomes(self, group: Group) -> None:
+        """As `jobs.Sink`."""
+        first, items = group.first, group.items
+        if not group.failures and not group.retried and values.is_plain(items):
+            self._put(first, len(items), items)
+            return
+        for index, failure in group.failures.items():
+            items[index - first] = _Failed(exception_of(failure))
+        for stop in sorted([*group.retried, group.first + len(items)]):
+            if first < stop:
+                part = items[first - group.first : stop - group.first]
+                self._put(first, len(part), _opened(part, group.parcels))
+            first = stop + 1
+
+    def ended(self, first: int, count: int, kind: str, text: str) -> None:
+        """As `jobs.Sink`."""
+        self._fail(first, first + count, exception_for(kind, text))
+
+    def finished(self, failed: int) -> None:
+        """As `jobs.Sink`."""
+
+    def fail(self, error: BaseException) -> None:
+        """None of it can be run at all."""
+        self._fail(0, self._count, error)
+
+    def _put(self, first: int, count: int, found: Iterable[Any]) -> None:
+        self._pieces[first] = count, found
+        if self._wanted == first:
+            with self._arrived:
+                self._arrived.notify()
+
+    def _fail(self, first: int, stop: int, error: BaseException) -> None:
+        self._failed.append((first, stop, error))
+        with self._arrived:
+            self._arrived.notify()
+
+    # -- in the thread that iterates ----------------------------------------------------------------------------------
+
+    def take(self, deadline: float | None) -> Iterable[Any] | None:
+        """The next results that have arrived together, once they have; None after the last.
+
+        To take them, or to go through them, raises a task's exception; TimeoutError once `deadline` (monotonic) has
+        passed.
+        """
+        if self._at == self._count:
+            return None
+        piece = self._pieces.pop(self._at, None)
+        count, found = self._wait(deadline) if piece is None else piece
+        self._at += count
+        return found
+
+    def _wait(self, deadline: float | None) -> _Piece:
+        at = self._at
+        with self._arrived:
+            self._wanted = at  # before looking again: what arrives from here on is notified
+            while (piece := self._pieces.pop(at, None)) is None:
+                for first, stop, error in self._failed:
+                    if first <= at < stop:
+                        raise error
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError
+                self._arrived.wait(left)
+            self._wanted = -1
+            return piece
+
+
+def _opened(items: list[Any], parcels: list[Parcel]) -> Iterator[Any]:
+    """Results out of what came for them; what was given out is the caller's alone."""
+    items.reverse()
+    while items:
+        if type(items[-1]) is _Failed:
+            raise items.pop().error
+        yield values.unwrap(items.pop(), parcels)
