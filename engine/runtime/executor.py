@@ -7,38 +7,37 @@ submitted one by one travel together.
 from __future__ import annotations
 
 import atexit
-import itertools
 import os
 import threading
-import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
+
+from msgspec import structs
 
 from engine.core.tasks import Options
 from engine.runtime import futures
-from engine.runtime.futures import TaskFuture
+from engine.runtime.calls import Calls
 from engine.runtime.limits import cores
 from engine.runtime.maps import MapChunk
-from engine.runtime.nest import Image
 from engine.runtime.run import ControlError, Run, RunOptions
-from engine.runtime.sizes import PoolSpec
-from engine.runtime.worker import CHUNK, Call, Worker
-from engine.settings.types import PoolSettings
+from engine.runtime.sizes import options_with, spec
+from engine.runtime.stats import stats
+from engine.runtime.worker import Barrier, Call, How, Worker
+from engine.settings.resolve import resolve
+from engine.settings.sources import Source
+from engine.settings.types import PoolSettings, Settings, Strategy
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
-from engine.wire import values
 
 _live: weakref.WeakSet[Worker] = weakref.WeakSet()
 """Whose threads the interpreter's exit must wait for."""
 
 
-class Engine(Executor):
+class Engine(Calls):
     """Runs calls on warm agents: processes that survive each other's crashes.
 
     As `concurrent.futures.ProcessPoolExecutor`, but: an agent that is killed costs its task a retry, not the pool;
@@ -58,31 +57,52 @@ class Engine(Executor):
         initargs: tuple[Any, ...] = (),
         *,
         max_tasks_per_child: int | None = None,
+        min_workers: int | None = None,
         name: str = "engine",
         shards: int | None = None,
-        batch_max: int = 500,
+        strategy: Strategy | None = None,
+        batch_max: int | None = None,
         timeout: float | None = None,
+        soft_timeout: float | None = None,
         retries: int = 0,
+        retry_on: Iterable[type[BaseException] | str] = (),
         crash_limit: int = 5,
         preload: Iterable[str] = (),
+        warmup: str | None = None,
+        max_idle: float | None = None,
+        memory_limit: int | None = None,
+        pools: Iterable[PoolSettings] = (),
+        settings: Settings | Mapping[str, object] | None = None,
         record: str | Path | None = None,
         attachable: bool = True,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
-        """Prepare the agents; they start with the first call.
+        """Prepare the agents; they start with the first call, or with `wait_ready`.
 
         Args:
-            max_workers: agents; None for as many as this process may use cores.
+            max_workers: agents of the pool ``main``; None for what the settings say, by default as many as this process
+                may use cores.
             mp_context: accepted for compatibility; agents always come from a process of their own that forks them.
             initializer: called with `initargs` in each agent before its first task.
             max_tasks_per_child: tasks after which an agent is replaced by a fresh one; None for never.
+            min_workers: with so many agents the pool begins; it grows up to `max_workers` while tasks wait, and falls
+                back to these when there is nothing to do for long. None: it always has `max_workers`.
             name: what the run is called in ``shoal attach`` and in the record.
             shards: hosts that fork and feed the agents; None to go by their number.
+            strategy: how tasks are placed on shards.
             batch_max: tasks in one batch at the most.
-            timeout: seconds that one task may take, None for no limit.
+            timeout: seconds that one task may take before its agent is killed, None for no limit.
+            soft_timeout: seconds after which `SoftTimeout` is raised in a task, so that it can tidy up; None for never.
             retries: how often a task that raised is tried again.
+            retry_on: exceptions, as classes or names, that are worth a retry; empty for all.
             crash_limit: how many agents a task may kill before it is given up.
             preload: modules to import once, before any agent is forked.
+            warmup: ``module:function`` to call once before any agent is forked: it compiles kernels for all of them.
+            max_idle: seconds that an agent beyond `min_workers` may be idle.
+            memory_limit: resident bytes beyond which an agent is killed, and its task blamed.
+            pools: more pools beside ``main``; `using` sends calls to them.
+            settings: values for this engine, by name, over those of the environment and the config file; or all of
+                them, as they stand.
             record: database to record the run in; None for no record.
             attachable: whether ``shoal attach`` finds this engine.
             on_event: called, in the engine's thread, with every event: deaths, lines that agents print, and so on.
@@ -103,33 +123,93 @@ class Engine(Executor):
                 raise TypeError("max_tasks_per_child must be an integer")
             if max_tasks_per_child <= 0:
                 raise ValueError("max_tasks_per_child must be >= 1")
-        if batch_max < 1 or retries < 0 or crash_limit < 1 or (timeout is not None and timeout <= 0):
-            raise ValueError("batch_max and crash_limit are at least 1, retries at least 0, and timeout above 0")
-        self._max_workers = max_workers or cores()
-        self._max_tasks_per_child = max_tasks_per_child
-        image = Image(preload=list(preload))
+        known = _settings(settings, batch_max, strategy)
+        options = options_with(
+            Options(batch_max=known.batch_max_size), timeout=timeout, soft_timeout=soft_timeout, retries=retries,
+            retry_on=retry_on, crash_limit=crash_limit,
+        )  # fmt: skip
         hook = b""
         if initializer is not None:
             import cloudpickle
 
             hook = cloudpickle.dumps((initializer, initargs), 5)
+        main = PoolSettings(
+            size=max_workers if min_workers is None else min_workers, min_size=min_workers,
+            max_size=max_workers or (None if min_workers is None else max(cores(), min_workers)), shards=shards,
+            preload=tuple(preload), warmup=warmup, max_idle=max_idle, max_tasks=max_tasks_per_child,
+            memory_limit=memory_limit,
+        )  # fmt: skip
+        specs = [spec(main, hook), *(spec(pool) for pool in pools)]
+        if len({one.settings.name for one in specs}) < len(specs):
+            raise ValueError("every pool needs a name of its own, and 'main' is taken")
         database = Path(record) if record is not None else None
-        run_options = RunOptions(name, database, attachable, config={"agents": self._max_workers})
-        pools = [PoolSpec(PoolSettings(size=self._max_workers, shards=shards), image, hook)]
+        run_options = RunOptions(name, database, attachable, settings=known)
         try:
-            run = Run(pools, run_options)
+            run = Run(specs, run_options)
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
             run_options.control = False
-            run = Run(pools, run_options)
+            run = Run(specs, run_options)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
-        options = Options(retries=retries, crash_limit=crash_limit, timeout=timeout, batch_max=batch_max)
-        self._worker = Worker(run, options)
+        self._max_workers = specs[0].settings.max_size or 1
+        self._pools = {one.settings.name: at for at, one in enumerate(specs)}
+        self._how = How(0, options)
+        self._worker = Worker(run)
         _live.add(self._worker)
         self._lock = threading.Lock()
         self._shut = False
         self._closer = weakref.finalize(self, self._worker.close, False)
         self._closer.atexit = False  # `_close_all` does that, and waits
+
+    def using(
+        self,
+        *,
+        pool: str | None = None,
+        priority: int | None = None,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
+        retries: int | None = None,
+        retry_on: Iterable[type[BaseException] | str] | None = None,
+        crash_limit: int | None = None,
+        key: object = None,
+    ) -> Calls:
+        """This engine with other options for the calls that are made through what is returned, an executor as well.
+
+        Args:
+            pool: name of the pool that runs them.
+            priority: they are sent before all calls of a lower one; 0 is usual.
+            timeout: as for the engine; and so `soft_timeout`, `retries`, `retry_on` and `crash_limit`.
+            key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
+                shard.
+
+        Raises ValueError for a pool that there is not, and for numbers out of range.
+        """
+        if pool is not None and pool not in self._pools:
+            raise ValueError(f"no pool {pool!r}; there are {', '.join(self._pools)}")
+        options = options_with(
+            self._how.options, priority=priority, timeout=timeout, soft_timeout=soft_timeout, retries=retries,
+            retry_on=retry_on, crash_limit=crash_limit, key=key,
+        )  # fmt: skip
+        return View(self, How(self._pools[pool] if pool is not None else 0, options))
+
+    def wait_ready(self, timeout: float | None = None) -> int:
+        """Start the agents, and wait until each is there or has been given up; how many there are.
+
+        Raises TimeoutError after `timeout` seconds, and BrokenProcessPool where none can be started.
+        """
+        barrier = Barrier()
+        self._post(barrier)
+        if not barrier.passed.wait(timeout):
+            raise TimeoutError
+        if self._worker.broken is not None:
+            raise BrokenProcessPool(self._worker.broken)
+        return sum(pool.up for pool in self._worker.run.fleet.core.pools)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and sizes by pool and shard: hits and misses, refills, recycled agents, waits and balance of shards,
+        messages between agents. Times are in seconds."""
+        fleet = self._worker.run.fleet
+        return stats(fleet.core, fleet.post.mail)
 
     @property
     def run_id(self) -> str:
@@ -149,7 +229,7 @@ class Engine(Executor):
             return RuntimeError("cannot schedule new futures: the engine was stopped")
         return None
 
-    def _post(self, thing: Call | MapChunk) -> None:
+    def _post(self, thing: Call | MapChunk | Barrier) -> None:
         worker = self._worker
         if worker.forked or worker.closing or worker.broken is not None:
             raise self._refusal() or RuntimeError("cannot schedule new futures")
@@ -157,81 +237,6 @@ class Engine(Executor):
             if self._shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             worker.post(thing)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskFuture:
-        """Schedule ``fn(*args, **kwargs)``. What can't be pickled is the future's exception."""
-        if not callable(fn):
-            raise TypeError(f"{fn!r} is not callable")
-        future = TaskFuture(self._worker)
-        star = len(args) != 1 or bool(kwargs)
-        held: Any = (args, kwargs) if star else args[0]
-        if type(held) not in _AS_IS:
-            try:
-                held = values.hold(held)
-            except BaseException as error:
-                future.set_exception(error)
-                return future
-        self._post((future, fn, star, held))
-        return future
-
-    def map(
-        self,
-        fn: Callable[..., Any],
-        *iterables: Iterable[Any],
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Iterator[Any]:
-        """Results of ``fn`` over the items, in order.
-
-        Args:
-            timeout: seconds from now after which waiting for the next result raises TimeoutError.
-            chunksize: accepted for compatibility; batches size themselves by measured times.
-            buffersize: items taken ahead of the results that were asked for. None takes all items at once, as always.
-        """
-        if chunksize < 1:
-            raise ValueError("chunksize must be >= 1.")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError("buffersize must be >= 1 or None")
-        deadline = None if timeout is None else time.monotonic() + timeout
-        star = len(iterables) != 1
-        items: Iterator[Any] = ((args, {}) for args in zip(*iterables, strict=False)) if star else iter(iterables[0])
-        chunks: deque[MapChunk] = deque()
-        size = CHUNK if buffersize is None else max(1, min(CHUNK, buffersize // 2))
-        ahead = None if buffersize is None else max(1, buffersize // size)
-        while (ahead is None or len(chunks) < ahead) and (chunk := self._chunk(fn, star, items, size)):
-            chunks.append(chunk)
-        return self._results(fn, star, items, size, chunks, deadline, ahead is not None)
-
-    def _chunk(self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int) -> MapChunk | None:
-        found = list(itertools.islice(items, size))
-        if not found:
-            return None
-        held = found if not star and values.is_plain(found) else [values.hold(value) for value in found]
-        chunk = MapChunk(fn, star, held)
-        self._post(chunk)
-        return chunk
-
-    def _results(
-        self,
-        fn: Callable[..., Any],
-        star: bool,
-        items: Iterator[Any],
-        size: int,
-        chunks: deque[MapChunk],
-        deadline: float | None,
-        refill: bool,
-    ) -> Iterator[Any]:
-        try:
-            while chunks:
-                while (piece := chunks[0].take(deadline)) is not None:
-                    yield from piece
-                chunks.popleft()
-                if refill and (chunk := self._chunk(fn, star, items, size)):
-                    chunks.append(chunk)
-        finally:
-            for chunk in chunks:
-                self._worker.retract(chunk, False)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; end the agents when all are done.
@@ -247,8 +252,29 @@ class Engine(Executor):
             self._worker.thread.join()
 
 
-_AS_IS: Final = frozenset({int, float, bool, type(None)})
-"""Types whose values need no look before they are sent."""
+class View(Calls):
+    """An engine with other options. Shutting it down does nothing: the engine goes on."""
+
+    def __init__(self, engine: Engine, how: How) -> None:
+        self._engine = engine
+        self._worker = engine._worker
+        self._how = how
+
+    def _post(self, thing: Call | MapChunk | Barrier) -> None:
+        self._engine._post(thing)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As the class says."""
+
+
+def _settings(given: Settings | Mapping[str, object] | None, batch_max: int | None, strategy: str | None) -> Settings:
+    """The settings in force, with what was said by arguments of their own over all others."""
+    named = {"batch_max_size": batch_max, "shard_strategy": strategy}
+    if isinstance(given, Settings):
+        return structs.replace(given, **{name: value for name, value in named.items() if value is not None})
+    values = dict(given or {}) | {name: value for name, value in named.items() if value is not None}
+    names = {"batch_max_size": "batch_max", "shard_strategy": "strategy"}
+    return resolve(Source(values, {name: names.get(name, f"setting {name}") for name in values})).settings
 
 
 def _forked() -> None:

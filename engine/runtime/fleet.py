@@ -30,7 +30,6 @@ from engine.runtime.functions import Functions
 from engine.runtime.hosts import Hosts
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
-from engine.runtime.nest import Image
 from engine.runtime.post import PostOffice
 from engine.runtime.sizes import PoolSpec, completed, limited
 from engine.settings.types import Settings
@@ -101,11 +100,6 @@ class Fleet:
                 max_idle=pool.max_idle or settings.pool_max_idle, strategy=settings.shard_strategy,
                 on_demand=not settings.enable_pooling,
             )  # fmt: skip
-
-    @property
-    def image(self) -> Image:
-        """The image of the first pool; what it is to import may be added until `start`."""
-        return self.hosts.image
 
     # -- life ---------------------------------------------------------------------------------------------------------
 

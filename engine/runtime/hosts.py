@@ -76,10 +76,9 @@ class Hosts:
         self._keepers.append(keeper)
         return keeper
 
-    @property
-    def image(self) -> Image:
-        """The image of the first pool."""
-        return self._keepers[0].image
+    def image_of(self, pool: int) -> Image:
+        """The image of a pool; what it is to import may be added until `start`."""
+        return self._keeper_of[pool].image
 
     @property
     def wires(self) -> dict[int, Wire]:

@@ -27,9 +27,11 @@ class _Failed:
 class MapChunk:
     """Source and sink of one range of a map: results are read by the thread that iterates, not by the engine's."""
 
-    def __init__(self, function: Callable[..., Any], star: bool, held: list[Any]) -> None:
+    def __init__(self, function: Callable[..., Any], star: bool, held: list[Any], how: Any) -> None:
+        """`how`: pool and options, as the worker takes them."""
         self.function = function
         self.star = star
+        self.how = how
         self.held = held
         self.range: int | None = None
         """Its number in the core, once it is there."""
@@ -55,12 +57,12 @@ class MapChunk:
     def outcomes(self, group: Group) -> None:
         """As `jobs.Sink`."""
         first, items = group.first, group.items
-        if not group.failures and not group.retried and values.is_plain(items):
+        if not group.failures and not group.retried and not group.gone and values.is_plain(items):
             self._put(first, len(items), items)
             return
         for index, failure in group.failures.items():
             items[index - first] = _Failed(exception_of(failure))
-        for stop in sorted([*group.retried, group.first + len(items)]):
+        for stop in sorted([*group.retried, *group.gone, group.first + len(items)]):
             if first < stop:
                 part = items[first - group.first : stop - group.first]
                 self._put(first, len(part), _opened(part, group.parcels))

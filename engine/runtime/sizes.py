@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
@@ -55,3 +59,49 @@ def limited(options: Options, pool: PoolSettings, settings: Settings) -> Options
     if most == options.batch_max and size == options.batch_size:
         return options
     return replace(options, batch_max=most, batch_size=size)
+
+
+def spec(pool: PoolSettings, initializer: bytes = b"") -> PoolSpec:
+    """A pool of an `Engine`: with an image of its own, and with `initializer`, or what the pool names as one."""
+    image = Image(list(pool.preload), warm=[pool.warmup] if pool.warmup else [])
+    if pool.init:
+        image.check.append(pool.init)
+    return PoolSpec(pool, image, initializer or (f"!{pool.init}".encode() if pool.init else b""))
+
+
+def options_with(
+    base: Options,
+    *,
+    priority: int | None = None,
+    timeout: float | None = None,
+    soft_timeout: float | None = None,
+    retries: int | None = None,
+    retry_on: Iterable[type[BaseException] | str] | None = None,
+    crash_limit: int | None = None,
+    key: object = None,
+) -> Options:
+    """Options with those changed that are not None. Raises ValueError for numbers out of range, TypeError for what is
+    no exception or no key."""
+    if not isinstance(key, str | bytes | int | None):
+        raise TypeError(f"a key is of text, bytes or an integer, not {type(key).__name__}")
+    changed: dict[str, Any] = {
+        "priority": priority, "timeout": timeout, "soft_timeout": soft_timeout, "retries": retries,
+        "retry_on": None if retry_on is None else tuple(map(_exception_name, retry_on)), "crash_limit": crash_limit,
+        "key": None if key is None else zlib.crc32(repr(key).encode()),
+    }  # fmt: skip
+    found = replace(base, **{name: value for name, value in changed.items() if value is not None})
+    if (
+        found.retries < 0
+        or found.crash_limit < 1
+        or any(seconds is not None and not 0 < seconds < math.inf for seconds in (found.timeout, found.soft_timeout))
+    ):
+        raise ValueError("crash_limit is at least 1, retries at least 0, and timeouts are finite and above 0")
+    return found
+
+
+def _exception_name(given: type[BaseException] | str) -> str:
+    if isinstance(given, str):
+        return given
+    if not issubclass(given, BaseException):
+        raise TypeError(f"{given!r} is neither an exception's class nor its name")
+    return f"{given.__module__}.{given.__qualname__}"

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from engine.core.batching import BYTES
@@ -30,10 +30,27 @@ _DEFINITIONS: Final = 200
 """
 
 
-Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any]
-"""One submitted task on its way to the worker thread: future, function, whether its argument is ``(args, kwargs)``, and
-that argument as it is held.
+@dataclass(slots=True, frozen=True, eq=False)
+class How:
+    """How calls are to be run: in which pool, with which options."""
+
+    pool: int
+    options: Options
+
+
+Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How]
+"""One submitted task on its way to the worker thread: future, function, whether its argument is ``(args, kwargs)``,
+that argument as it is held, and how it is to be run.
 """
+
+
+class Barrier:
+    """Somebody waits until every agent is there."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self) -> None:
+        self.passed = threading.Event()
 
 
 class Retract:
@@ -52,21 +69,21 @@ class Worker:
     Knows nothing of the `Engine` object, so that one that is forgotten can be collected.
     """
 
-    def __init__(self, run: Run, options: Options) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self.forked = False
         """Whether this is a copy in a child of the process that has the thread."""
-        self.inbox: deque[Call | MapChunk | Retract] = deque()
+        self.inbox: deque[Call | MapChunk | Retract | Barrier] = deque()
         self.signalled = False
         self.closing = False
         self.cancel_all = False
         self.broken: str | None = None
-        self._options = options
+        self._barriers: list[Barrier] = []
         self._ended = False
         self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
         self.thread.start()
 
-    def post(self, thing: Call | MapChunk | Retract) -> None:
+    def post(self, thing: Call | MapChunk | Retract | Barrier) -> None:
         """Hand something to the thread. Once that has ended, calls fail at once."""
         self.inbox.append(thing)
         if not self.signalled:
@@ -104,10 +121,10 @@ class Worker:
                     self._take_some()
                     run.fleet.settle()
                 core = run.fleet.core
-                if run.fleet.error is not None and self.broken is None:
-                    self.broken = run.fleet.error
-                elif core.pools[0].broken is not None:
-                    self.broken = core.pools[0].broken
+                if self.broken is None and all(pool.broken is not None for pool in core.pools):
+                    self.broken = run.fleet.error or core.pools[0].broken
+                if self._barriers and (core.settled or self.broken is not None):
+                    self._pass()
                 if self.closing or run.stop_asked:
                     if self.cancel_all or run.stop_asked:
                         self._cancel_ready()
@@ -121,8 +138,14 @@ class Worker:
         finally:
             self._end()
 
+    def _pass(self) -> None:
+        for barrier in self._barriers:
+            barrier.passed.set()
+        self._barriers.clear()
+
     def _end(self) -> None:
         self.closing = True
+        self._pass()
         why = self.broken or "the engine was stopped"
         for number in list(self.run.fleet.core.ranges):
             job = self.run.fleet.job(number)
@@ -153,6 +176,8 @@ class Worker:
             error = BrokenProcessPool(self.broken or "the engine was stopped")
             if isinstance(thing, MapChunk):
                 thing.fail(error)
+            elif isinstance(thing, Barrier):
+                thing.passed.set()
             elif not isinstance(thing, Retract) and thing[0].claim():
                 thing[0].settle(None, error)
 
@@ -163,11 +188,14 @@ class Worker:
                 return
             thing = self.inbox[0]
             if isinstance(thing, tuple):
-                self._take_calls(thing[1], thing[2])
+                self._take_calls(thing[1], thing[2], thing[4])
                 continue
             self.inbox.popleft()
             if isinstance(thing, Retract):
                 self._retracted(thing)
+            elif isinstance(thing, Barrier):
+                self._barriers.append(thing)
+                self.run.fleet.start()
             else:
                 self._take_map(thing)
 
@@ -176,29 +204,30 @@ class Worker:
         if isinstance(what, TaskFuture):
             place = what.tasks.place(what) if what.tasks is not None else None
             if what.tasks is not None and place is not None:
-                # SEAM: with `thing.running`, its agent is to be replaced, once the core can be asked for that.
-                core.cancel(what.tasks.range, place)
+                core.cancel(what.tasks.range, place, running=thing.running)
         elif what.range in core.ranges:
             for index in range(core.ranges[what.range].count):
                 if core.cancel(what.range, index) and what.range not in core.ranges:
                     break
 
     def _take_map(self, chunk: MapChunk) -> None:
-        number, star = self._number(chunk.function, chunk.star, chunk.held)
+        how: How = chunk.how
+        number, star = self._number(chunk.function, chunk.star, chunk.held, how)
         if isinstance(number, BaseException):
             chunk.fail(number)
             return
-        job = Job(number, len(chunk.held), chunk, chunk, star=star, options=self._options_for(chunk.held))
+        options = _sized(how.options, chunk.held)
+        job = Job(number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options)
         chunk.range = self.run.submit(job)
 
-    def _take_calls(self, function: Callable[..., Any], star: bool) -> None:
+    def _take_calls(self, function: Callable[..., Any], star: bool, how: How) -> None:
         """Calls of one function that came in a row become one range."""
         inbox = self.inbox
         futures: list[TaskFuture | None] = []
         held: list[Any] = []
         while inbox and len(held) < CHUNK:
             call = inbox[0]
-            if not isinstance(call, tuple) or call[1] is not function or call[2] is not star:
+            if not isinstance(call, tuple) or call[1] is not function or call[2] is not star or call[4] is not how:
                 break
             inbox.popleft()
             future = call[0]
@@ -207,23 +236,20 @@ class Worker:
                 held.append(call[3])
         if not held:
             return
-        number, called = self._number(function, star, held)
+        number, called = self._number(function, star, held, how)
         if isinstance(number, BaseException):
             for failed in futures:
                 if failed is not None and failed.claim():
                     failed.settle(None, number)
             return
         tasks = FutureTasks(held, futures)
-        job = Job(number, len(held), tasks, tasks, star=called, options=self._options_for(held))
+        options = _sized(how.options, held)
+        job = Job(number, len(held), tasks, tasks, star=called, pool=how.pool, options=options)
         tasks.range = self.run.submit(job)
 
-    def _options_for(self, held: list[Any]) -> Options:
-        size = values.mean_size(held)
-        if size * self._options.batch_max <= BYTES:  # no batch is too large for a frame
-            return self._options
-        return replace(self._options, item_bytes=size)
-
-    def _number(self, function: Callable[..., Any], star: bool, held: list[Any]) -> tuple[int | BaseException, bool]:
+    def _number(
+        self, function: Callable[..., Any], star: bool, held: list[Any], how: How
+    ) -> tuple[int | BaseException, bool]:
         """The number of what is to be called, and whether its arguments are ``(args, kwargs)``; or why there is none.
 
         What travels by value is pickled anew each time: what it closes over may have changed since. Where too many do,
@@ -240,7 +266,7 @@ class Worker:
             number = fleet.functions.define(reference or "", body)
             if fleet.phase == "new":
                 if reference is not None:
-                    fleet.image.hints.append(reference.partition(":")[0])
+                    fleet.hosts.image_of(how.pool).hints.append(reference.partition(":")[0])
                 fleet.start()
         except BaseException as error:
             return error, star
@@ -260,3 +286,9 @@ class Worker:
             for index in range(found.count):
                 if core.cancel(number, index) and number not in core.ranges:
                     break
+
+
+def _sized(options: Options, held: list[Any]) -> Options:
+    """The options of a range, with the mean size of its arguments where that matters to a frame."""
+    size = values.mean_size(held)
+    return options if size * options.batch_max <= BYTES else replace(options, item_bytes=size)
