@@ -332,7 +332,7 @@ class Staff(Ledger):
         if pool.on_demand:
             pool.grown += self._want(pool, max(0, pool.queued - coming))
             return
-        if pool.wanted and now - pool.waiting_since < GROW_AFTER:
+        if pool.wanted and now < pool.waiting_since + GROW_AFTER:  # as the timer has it, to the last bit
             self._look(pool, pool.waiting_since + GROW_AFTER)
             return
         pool.waiting_since = now

@@ -115,6 +115,8 @@ class World(RuleBasedStateMachine):
         self.functions: dict[int, int] = {}
         self.spawned: set[tuple[int, int]] = set()
         self.stopped: set[int] = set()
+        self.told_stopped: set[int] = set()
+        """Of those, the ones whose host lived to tell it."""
         self.called_off: set[tuple[int, int]] = set()
         """Tasks cancelled when they were out: they may run yet, and what comes of that is nothing."""
         self.starting: dict[tuple[int, int], int] = {}
@@ -287,7 +289,7 @@ class World(RuleBasedStateMachine):
         self.hosts[spawn.shard].inbox.append(spawn)
         for who in spawn.agents:
             assert who not in self.spawned
-            assert who[0] not in self.stopped
+            assert who[0] not in self.told_stopped
             self.spawned.add(who)
             self.starting[who] = spawn.shard
         assert len(self.starting) <= self.limit
@@ -348,6 +350,8 @@ class World(RuleBasedStateMachine):
                 self._record(row, record)
             case ("down", (int(row), int(generation), tuple(batches), str(why))):
                 self.starting.pop((row, generation), None)
+                if why == "stopped":
+                    self.told_stopped.add(row)
                 self.core.agent_down(self.now, row, generation, batches, why, "killed")
             case ("returned", tuple(batches)):
                 self.core.returned([b for b in batches if isinstance(b, int)])
@@ -659,7 +663,7 @@ class World(RuleBasedStateMachine):
             if pool.broken is None:
                 assert pool.up == pool.wanted
             if pool.broken is None and not pool.on_demand:
-                stopped = len(self.stopped.intersection(pool.rows))
+                stopped = len(self.told_stopped.intersection(pool.rows))
                 assert pool.up == min(pool.minimum, len(pool.rows) - stopped), "not as few as it may have"
         if not self.core.draining:
             left = {r.id: r.remaining for r in self.core.ranges.values()}

@@ -239,6 +239,22 @@ def test_a_pool_grows_while_tasks_wait() -> None:
     assert core.pools[0].wanted == 8
 
 
+def test_a_look_at_its_size_never_leads_to_another_at_the_same_time() -> None:
+    """Regression: by an error of rounding 0.05 s had not passed when the timer for it ran out, without end."""
+    core = elastic()
+    core.submit(2, 1)
+    core.agent_down(40.0, 0, 1, [], "", "SIGKILL")
+    take(core, Send, 40.0)
+    core.tick(40.0)
+    take(core, Spawn, 40.0)
+    due = core.due()
+    assert due == 40.0 + 0.05
+    at(core, Spawn, due)
+    later = core.due()
+    assert later is not None
+    assert later > due
+
+
 def test_it_grows_by_no_more_than_the_tasks_that_wait() -> None:
     core = elastic(4)
     core.submit(5, 1)
