@@ -261,6 +261,10 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     exception: bytes
     """The pickled exception, b"" where it can't be pickled."""
     detail: dict[str, Any] = {}
+    bases: list[str] = []
+    """``module.qualname`` of each class that the exception is an instance of, itself first, without ``object``; the
+    first 12 of them.
+    """
 
 
 outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)
