@@ -40,7 +40,7 @@ class Outlet:
         results: list[Any],
         times: array[int],
         errors: list[frames.Failure],
-        now: int,
+        began: int,
     ) -> None:
         """Write the outcomes of tasks that ran one after the other.
 
@@ -50,7 +50,7 @@ class Outlet:
             results: what `values.hold` made of each result, None where a task failed.
             times: nanoseconds that each took.
             errors: what the failed ones say.
-            now: when the last one ended, CLOCK_MONOTONIC in ns.
+            began: when the first began, CLOCK_MONOTONIC in ns.
         """
         parcels: list[Parcel] = []
         column = values.write_column(results, parcels)
@@ -59,7 +59,7 @@ class Outlet:
             column = values.encode(len(parcels) - 1)
         cells, base = self._cells, self._base
         count = len(results)
-        head = frames.HEAD.pack(batch, first, count, now - sum(times))
+        head = frames.HEAD.pack(batch, first, count, began)
         record = head + frames.encode(frames.Outcomes(msgspec.Raw(column), times.tobytes(), errors))
         if errors:
             cells[base + FAILED] += len(errors)
@@ -70,7 +70,7 @@ class Outlet:
             prefix = bytes((frames.RECORD,)) + self._ring.head.to_bytes(8, "little")
             while not channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels]):
                 time.sleep(_AGAIN)
-        elif now - self._belled > _QUIET_NS:
+        elif (now := time.monotonic_ns()) - self._belled > _QUIET_NS:
             self.bell(now)
 
     def bell(self, now: int) -> None:

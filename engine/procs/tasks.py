@@ -13,7 +13,6 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from itertools import islice
-from operator import sub
 from types import FrameType
 from typing import Any, Final
 
@@ -80,14 +79,15 @@ class Tasks:
         self._level = _NOTHING
         self._forked = False
         self._items: list[Any] = []
-        # The group: what has finished and is not written yet. `_stamps` has one more than there are finished tasks:
-        # when the first of them began, then when each of them ended. So a task is finished by one append, and whatever
-        # interrupts the loop sees whole tasks.
+        # The group: what has finished and is not written yet. A task is finished by its time being added, the last of
+        # its traces, so whatever interrupts the loop sees whole tasks.
         self._batch = 0
         self._first = 0
         self._results: list[Any] = []
         self._errors: list[frames.Failure] = []
-        self._stamps: list[int] = []
+        self._times: list[int] = []
+        self._began = 0
+        """When its first task began."""
         self._soft_ns = 0
         self._told_soft = (0, 0)
         """(batch, offset + 1) of the task that was last told of its soft timeout."""
@@ -109,19 +109,20 @@ class Tasks:
         cells, base = self._cells, self._base
         offset_at, start_at, held_at = base + OFFSET, base + START, base + HELD
         call, star, trivial, count = function.call, work.star, function.trivial, len(items)
-        results, stamps = self._results, self._stamps
-        add, stamp, clock, ext, plain, short = results.append, stamps.append, _clock, _Ext, values.PLAIN, values.SHORT
+        results, times = self._results, self._times
+        add, add_time, clock = results.append, times.append, _clock
+        ext, plain, short = _Ext, values.PLAIN, values.SHORT
         self._items, self._batch, self._first = items, work.batch, 0
         self._soft_ns = int(work.soft_timeout * 1e9) if function.interruptible else 0
         self.listen()
         slow = size = place = 0
-        stamps[:] = (clock(),)
-        limit = stamps[0] + _GROUP_NS if trivial else 0
+        begun = self._began = clock()
+        limit = begun + _GROUP_NS if trivial else 0
         known: type = ext  # a kind of result that needs no look
         source = enumerate(items, 1)
         item = value = None
         while True:
-            cells[start_at] = stamps[-1]
+            cells[start_at] = begun
             if trivial:
                 cells[held_at] = self._first + 1
             kind = "exception"
@@ -155,48 +156,55 @@ class Tasks:
                     add(value)
                     value = None
                     now = clock()
-                    stamp(now)
+                    took = now - begun
+                    begun = now
+                    add_time(took)
                     if now > limit or size > _GROUP_BYTES:
                         break
                 self._level = _FLUSH
             except BaseException as error:
                 self._level = _FLUSH
                 # If the task is over, this came too late for it, and from no task: a signal's handler raised it.
-                if self._first + len(stamps) - 1 < place and not self._forked:
+                if self._first + len(times) < place and not self._forked:
                     failed = failure(place - 1, kind, error)
                     size += len(failed.traceback) + len(failed.exception)
                     self._errors.append(failed)
-                    del results[len(stamps) - 1 :]
+                    del results[len(times) :]
                     add(None)
-                    stamp(clock())
+                    now = clock()
+                    took = now - begun
+                    begun = now
+                    add_time(took)
                 del error
             item = value = args = kwargs = None
             if self._forked:  # a task's own fork has come back from it: it is no agent, and must not go on as one
                 os._exit(0)
             self._level = _NOTHING
-            if stamps[-1] - stamps[-2 if len(stamps) > 1 else -1] >= _GROUP_NS:
+            if times and times[-1] >= _GROUP_NS:  # only the last can be: it ends the group
                 slow += 1
-            if place >= count or stamps[-1] > limit or size > _GROUP_BYTES or len(stamps) > _GROUP_TASKS:
-                self._emit(len(stamps) - 1)
+            if place >= count or begun > limit or size > _GROUP_BYTES or len(times) >= _GROUP_TASKS:
+                self._emit()
                 if place >= count:
                     break
                 size = 0
-                stamps[:] = (clock(),)
-                limit = stamps[0] + _GROUP_NS if trivial else 0
+                begun = self._began = clock()
+                limit = begun + _GROUP_NS if trivial else 0
         cells[held_at] = 0
         function.learn(count, slow)
 
-    def _emit(self, count: int) -> None:
-        """Write the outcomes of the first `count` tasks of the group."""
+    def _emit(self) -> None:
+        """Write the outcomes of the group's finished tasks."""
+        times, results, errors = self._times, self._results, self._errors
+        count = len(times)
         if not count:
             return
-        results, stamps = self._results[:count], self._stamps[: count + 1]
         end = self._first + count
-        errors = [error for error in self._errors if error.offset < end] if self._errors else []
-        times = array("Q", map(sub, stamps[1:], stamps))
-        self._outlet.emit(self._batch, self._first, results, times, errors, stamps[-1])
-        del self._results[:count], self._stamps[:count], self._errors[: len(errors)]
+        if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's time
+            results, errors = results[:count], [error for error in errors if error.offset < end]
+        self._outlet.emit(self._batch, self._first, results, array("Q", times), errors, self._began)
         self._first = end
+        del self._results[:count], self._errors[: len(errors)]
+        times.clear()
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         """The host's signal: write what has finished, tell the task of its soft timeout."""
@@ -204,9 +212,11 @@ class Tasks:
         if level == _NOTHING or self._forked:
             return
         asked = cells[base + ASK]
-        if asked & ASK_FLUSH and len(self._stamps) > 1:
+        if asked & ASK_FLUSH:
             self._level = _NOTHING
-            self._emit(len(self._stamps) - 1)
+            began = self._began + sum(self._times)
+            self._emit()
+            self._began = began
             cells[base + HELD] = self._first + 1
             self._level = level
         if asked & ASK_SOFT and level == _ANYTHING and self._soft_ns:
