@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -96,31 +96,19 @@ EXPECTED: dict[str, type[BaseException]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def fleet() -> Iterator[Callable[[], Engine]]:
-    """One engine for the whole matrix: it must survive all of it."""
-    engines: list[Engine] = []
-
-    def get() -> Engine:
-        if not engines:
-            engines.append(Engine(2, crash_limit=2, attachable=False))
-            assert list(engines[0].map(run, range(2000))) == list(range(2000))
-        return engines[0]
-
-    yield get
-    for engine in engines:
-        engine.shutdown()
-
-
 def guilty(moment: str, how: str) -> Any:
     return OnRead(how, os.getpid()) if moment == "arguments" else (moment, how, os.getpid())
 
 
-def check(error: BaseException, how: str) -> None:
+def check(error: BaseException, moment: str, how: str) -> None:
+    if moment == "result" and how.startswith("recursion"):  # as cloudpickle tells it
+        assert type(error) is pickle.PicklingError
+        assert "recursion" in str(error)
+        return
     assert type(error) is EXPECTED[how]
     if EXPECTED[how] is TaskPoisoned:
         assert {"kill": "SIGKILL", "segfault": "SIGSEGV", "_exit": "code 3"}[how] in str(error)
-    elif how not in ("memory",):
+    elif how != "memory":
         assert str(error)
 
 
@@ -137,12 +125,12 @@ def test_only_the_guilty_task_fails(moment: str, how: str) -> None:
         after = [engine.submit(run, n) for n in range(20)]
         error = bad.exception(60)
         assert error is not None
-        check(error, how)
+        check(error, moment, how)
         assert [future.result(60) for future in before + after] == [*range(20), *range(20)]
         results = engine.map(run, [*range(20), guilty(moment, how), *range(20)])
         assert [next(results) for _ in range(20)] == list(range(20))
-        with pytest.raises(EXPECTED[how]) as raised:
+        with pytest.raises((EXPECTED[how], pickle.PicklingError)) as raised:
             next(results)
-        check(raised.value, how)
+        check(raised.value, moment, how)
         assert engine.submit(run, 7).result(60) == 7
         assert list(engine.map(run, range(100))) == list(range(100))
