@@ -104,6 +104,15 @@ class Alone:
         self.board.set(0, ASK, what)
         os.kill(self.pid, signal.SIGURG)
 
+    def insist(self, what: int, batch: int, count: int) -> None:
+        """Ask until a batch has so many outcomes."""
+
+        def asked() -> bool:
+            self.ask(what)
+            return len(self.outcomes(batch)) == count
+
+        wait_for(asked, what="the outcomes")
+
     def reach(self, batch: int, offset: int) -> None:
         """Wait until a task runs."""
         wait_for(lambda: (self.board.get(0, BATCH), self.board.get(0, OFFSET)) == (batch, offset + 1))

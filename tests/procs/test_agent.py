@@ -156,7 +156,7 @@ def test_a_soft_timeout_lets_the_task_tidy_up(agent: Alone, tmp_path: Path) -> N
     agent.define(1, tidy)
     batch = agent.work(1, [str(tmp_path / "a")], soft=0.05)
     agent.reach(batch, 0)
-    wait_for(lambda: agent.ask(ASK_SOFT) or agent.outcomes(batch), what="an outcome")
+    agent.insist(ASK_SOFT, batch, 1)
     assert agent.outcomes(batch) == ["tidied up"]
     assert (tmp_path / "a").exists()
 
@@ -165,7 +165,7 @@ def test_a_soft_timeout_that_is_not_caught_is_a_timeout_of_that_task_alone(agent
     agent.define(1, linger)
     batch = agent.work(1, [0.0, 1000.0, 0.0], soft=0.05)
     agent.reach(batch, 1)
-    wait_for(lambda: agent.ask(ASK_SOFT) or len(agent.outcomes(batch)) == 3, what="the outcomes")
+    agent.insist(ASK_SOFT, batch, 3)
     before, failed, after = agent.outcomes(batch)
     assert (before, after) == (0.0, 0.0)
     assert (failed.kind, failed.type) == ("timeout", "SoftTimeout")
@@ -191,7 +191,7 @@ def test_a_task_has_the_signal_to_itself_for_a_batch_only(agent: Alone, tmp_path
     assert agent.run(1, [0]) == [agent.pid]
     batch = agent.work(2, [str(tmp_path / "a")], soft=0.01)
     agent.reach(batch, 0)
-    wait_for(lambda: agent.ask(ASK_SOFT) or agent.outcomes(batch), what="an outcome")
+    agent.insist(ASK_SOFT, batch, 1)
     assert agent.outcomes(batch) == ["tidied up"]
 
 
