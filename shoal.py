@@ -17,6 +17,7 @@ from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.procs.failures import SoftTimeout
     from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
     from engine.runtime.executor import Engine
     from engine.runtime.launch import StartError
@@ -28,6 +29,7 @@ __all__ = [
     "Event",
     "RemoteError",
     "RemoteTraceback",
+    "SoftTimeout",
     "StartError",
     "TaskPoisoned",
     "TaskTimeout",
@@ -40,6 +42,7 @@ _HOMES = {
     "Event": "engine.stream.types",
     "RemoteError": "engine.runtime.errors",
     "RemoteTraceback": "engine.runtime.errors",
+    "SoftTimeout": "engine.procs.failures",
     "StartError": "engine.runtime.launch",
     "TaskPoisoned": "engine.runtime.errors",
     "TaskTimeout": "engine.runtime.errors",

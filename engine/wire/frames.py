@@ -368,7 +368,9 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     """The pickled exception, b"" where it can't be pickled."""
     detail: dict[str, Any] = {}
     bases: list[str] = []
-    """``module.qualname`` of the exception's class and of those it derives from, ``object`` apart."""
+    """``module.qualname`` of each class that the exception is an instance of, itself first, without ``object``; the
+    first 12 of them.
+    """
 
 
 outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)

@@ -37,7 +37,8 @@ PARCELS_SENT: Final = 200
 """Parcels beside one frame; the kernel stops at 253 descriptors."""
 
 PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
-_SHORT: Final = frozenset({int, float, bool, type(None)})
+SHORT: Final = frozenset({int, float, bool, type(None)})
+"""Plain kinds whose values are all short."""
 
 Ext = msgspec.msgpack.Ext
 _encoder = msgspec.msgpack.Encoder()
@@ -73,7 +74,7 @@ def hold(value: object) -> object:
     Raises whatever pickling it raises.
     """
     kind = type(value)
-    if kind in _SHORT and (kind is not int or -(1 << 63) <= value < (1 << 64)):  # type: ignore[operator]
+    if kind in SHORT and (kind is not int or -(1 << 63) <= value < (1 << 64)):  # type: ignore[operator]
         return value
     if kind is bytes and len(value) < LARGE:  # type: ignore[arg-type]
         return value

@@ -27,7 +27,7 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.Define(7, "m:f", b"body"), "940a07a36d3a66c404626f6479"),
     (
         frames.Work(300, 7, True, 1.5, False, 2, msgspec.Raw(b"\x92\x01\xa1x")),
-        "980bcd012c07c3cb3ff8000000000000c2029201a178",
+        "990bcd012c07c3cb3ff8000000000000c2029201a178cb0000000000000000",
     ),
     (frames.Spawn([(3, 1)]), "920c91920301"),
     (frames.Kill([(3, 1), (4, 2)], "timeout"), "930d92920301920402a774696d656f7574"),
@@ -43,7 +43,7 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.SpawnFailed(3, 2, "no memory"), "94180302a96e6f206d656d6f7279"),
     (
         frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE]),
-        "9391c0c4080000000000000000919700a9657863657074696f6ea145a16da174c4017081a16b01",
+        "9391c0c4080000000000000000919800a9657863657074696f6ea145a16da174c4017081a16b0190",
     ),
 ]
 """One of each kind, and its bytes."""

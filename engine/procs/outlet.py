@@ -1,0 +1,79 @@
+"""The way of an agent's outcomes to its host: the ring, or the channel for what does not fit it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from array import array
+from typing import Any, Final
+
+import msgspec
+
+from engine.procs.ring import Writer
+from engine.procs.scoreboard import CELLS, DONE, FAILED, Scoreboard
+from engine.wire import channel, frames, values
+from engine.wire.memory import Parcel
+
+BELL: Final = 0x02
+"""First byte of a message to the host: there are records in the ring."""
+
+_QUIET_NS: Final = 5_000_000
+"""No second bell within this time: the host looks by itself soon enough."""
+_AGAIN: Final = 0.005
+"""Seconds until a message is tried again that the kernel had no memory or no room for descriptors for."""
+
+
+class Outlet:
+    """An agent's end of its ring and its channel."""
+
+    def __init__(self, board: Scoreboard, row: int, sock: socket.socket) -> None:
+        self._cells = board.cells
+        self._base = row * CELLS
+        self._ring = Writer(board, row)
+        self._sock = sock
+        self._belled = 0
+
+    def emit(
+        self,
+        batch: int,
+        first: int,
+        results: list[Any],
+        times: array[int],
+        errors: list[frames.Failure],
+        began: int,
+    ) -> None:
+        """Write the outcomes of tasks that ran one after the other.
+
+        Args:
+            batch: their batch.
+            first: offset of the first.
+            results: what `values.hold` made of each result, None where a task failed.
+            times: nanoseconds that each took.
+            errors: what the failed ones say.
+            began: when the first began, CLOCK_MONOTONIC in ns.
+        """
+        parcels: list[Parcel] = []
+        column = values.write_column(results, parcels)
+        if len(column) > frames.FRAME_MAX - (64 << 10):  # long strings may do that: a parcel is never too long
+            parcels.append(values.parcel(column))
+            column = values.encode(len(parcels) - 1)
+        cells, base = self._cells, self._base
+        count = len(results)
+        head = frames.HEAD.pack(batch, first, count, began)
+        record = head + frames.encode(frames.Outcomes(msgspec.Raw(column), times.tobytes(), errors))
+        if errors:
+            cells[base + FAILED] += len(errors)
+        cells[base + DONE] += count - len(errors)
+        if parcels or not self._ring.write(record):
+            # Through the channel, behind what the ring held at this moment; it blocks while the host has no room, as it
+            # should.
+            prefix = bytes((frames.RECORD,)) + self._ring.head.to_bytes(8, "little")
+            while not channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels]):
+                time.sleep(_AGAIN)
+        elif (now := time.monotonic_ns()) - self._belled > _QUIET_NS:
+            self.bell(now)
+
+    def bell(self, now: int) -> None:
+        """Have the host look at the ring."""
+        self._belled = now
+        channel.send(self._sock, (bytes((BELL,)),))

@@ -1,0 +1,227 @@
+"""How an agent runs the tasks of a batch: one after the other, each timed, each outcome written at once.
+
+Only outcomes of functions that are known to be trivial are grouped, for about a millisecond: so a slow task holds back
+few of its finished neighbours, and a killed agent's finished work is nearly all there. If a trivial function turns out
+to be slow once, the host sees in the agent's row that outcomes wait behind it, and asks for them by a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import islice
+from types import FrameType
+from typing import Any, Final
+
+from engine.procs.failures import SoftTimeout, failure
+from engine.procs.outlet import Outlet
+from engine.procs.scoreboard import ASK, ASK_FLUSH, ASK_SOFT, CELLS, HELD, OFFSET, START, Scoreboard
+from engine.wire import frames, values
+from engine.wire.memory import Parcel
+
+SIGNAL: Final = signal.SIGURG
+"""What the host sends an agent that it asks for something: by default it is ignored, and hardly anybody uses it."""
+
+_GROUP_NS: Final = 1_000_000
+"""Outcomes of trivial tasks are written together once this has passed; a task is trivial below it."""
+_GROUP_BYTES: Final = 48 << 10
+_GROUP_TASKS: Final = 2500
+_PROVEN: Final = 32
+"""Tasks of a function that must all have been trivial before its outcomes are grouped."""
+_SLOW_SHARE: Final = 0.05
+"""Share of slow tasks up to which a function counts as trivial."""
+
+# What a signal may do now.
+_NOTHING: Final = 0
+"""The agent's own code runs."""
+_FLUSH: Final = 1
+"""User code runs, but no task that could be interrupted: outcomes may be written."""
+_ANYTHING: Final = 2
+
+_clock = time.monotonic_ns
+_Ext = values.Ext
+
+
+class Function:
+    """A function that this agent was told of."""
+
+    __slots__ = ("call", "interruptible", "seen", "slow")
+
+    def __init__(self, call: Callable[..., Any], interruptible: bool = True) -> None:
+        """`interruptible`: whether `SoftTimeout` may be raised in it."""
+        self.call = call
+        self.interruptible = interruptible
+        self.seen = 0
+        self.slow = 1.0
+        """Smoothed share of its tasks that were not trivial. One in hundreds may have been interrupted, not slow."""
+
+    @property
+    def trivial(self) -> bool:
+        """Whether its outcomes may be grouped."""
+        return self.seen >= _PROVEN and self.slow < _SLOW_SHARE
+
+    def learn(self, count: int, slow: int) -> None:
+        """Of `count` tasks `slow` took longer than a trivial one."""
+        self.seen += count
+        self.slow = 0.5 * self.slow + 0.5 * slow / count
+
+
+class Tasks:
+    """Runs batches, in the main thread."""
+
+    def __init__(self, board: Scoreboard, row: int, outlet: Outlet) -> None:
+        self._cells = board.cells
+        self._base = row * CELLS
+        self._outlet = outlet
+        self._level = _NOTHING
+        self._forked = False
+        self._items: list[Any] = []
+        # The group: what has finished and is not written yet. A task is finished by its time being added, the last of
+        # its traces, so whatever interrupts the loop sees whole tasks.
+        self._batch = 0
+        self._first = 0
+        self._results: list[Any] = []
+        self._errors: list[frames.Failure] = []
+        self._times: list[int] = []
+        self._began = 0
+        """When its first task began."""
+        self._soft_ns = 0
+        self._told_soft = (0, 0)
+        """(batch, offset + 1) of the task that was last told of its soft timeout."""
+        self._handler = self._asked
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        """A task has forked. If the child comes back from the task it finds that there is nothing more to do."""
+        self._forked = True
+        self._items.clear()
+
+    def listen(self) -> None:
+        """Answer the host's signal, though a task may have taken it for itself: what it did ends with its batch."""
+        if signal.getsignal(SIGNAL) is not self._handler:
+            signal.signal(SIGNAL, self._handler)
+
+    def run(self, work: frames.Work, function: Function, items: list[Any], parcels: Sequence[Parcel]) -> None:
+        """Run a batch and write its outcomes. `items` is used up."""
+        cells, base = self._cells, self._base
+        offset_at, start_at, held_at = base + OFFSET, base + START, base + HELD
+        call, star, trivial, count = function.call, work.star, function.trivial, len(items)
+        results, times = self._results, self._times
+        add, add_time, clock = results.append, times.append, _clock
+        ext, plain, short = _Ext, values.PLAIN, values.SHORT
+        self._items, self._batch, self._first = items, work.batch, 0
+        self._soft_ns = int(work.soft_timeout * 1e9) if function.interruptible else 0
+        self.listen()
+        slow = size = place = 0
+        begun = self._began = clock()
+        limit = begun + _GROUP_NS if trivial else 0
+        known: type = ext  # a kind of result that needs no look
+        source = enumerate(items, 1)
+        item = value = None
+        while True:
+            cells[start_at] = begun
+            if trivial:
+                cells[held_at] = self._first + 1
+            kind = "exception"
+            try:
+                self._level = _ANYTHING
+                for place, item in source if count <= _GROUP_TASKS else islice(source, _GROUP_TASKS):
+                    cells[offset_at] = place
+                    if type(item) is ext:
+                        kind = "arguments"
+                        items[place - 1] = None  # a large argument must not outlive its task
+                        item = values.unwrap(item, parcels)
+                        kind = "exception"
+                    if star:
+                        args, kwargs = item
+                        item = None
+                        value = call(*args, **kwargs)
+                        args = kwargs = None
+                    else:
+                        value = call(item)
+                    item = None
+                    if type(value) is not known:
+                        if type(value) in short:
+                            known = type(value)
+                        elif type(value) in plain:
+                            size += 4 * len(value)
+                        else:
+                            kind = "result"
+                            value = values.hold(value)
+                            kind = "exception"
+                            size += values.size(value) if type(value) is ext else _GROUP_BYTES + 1
+                    add(value)
+                    value = None
+                    now = clock()
+                    took = now - begun
+                    begun = now
+                    add_time(took)
+                    if now > limit or size > _GROUP_BYTES:
+                        break
+                self._level = _FLUSH
+            except BaseException as error:
+                self._level = _FLUSH
+                # If the task is over, this came too late for it, and from no task: a signal's handler raised it.
+                if self._first + len(times) < place and not self._forked:
+                    failed = failure(place - 1, kind, error)
+                    size += len(failed.traceback) + len(failed.exception)
+                    self._errors.append(failed)
+                    del results[len(times) :]
+                    add(None)
+                    now = clock()
+                    took = now - begun
+                    begun = now
+                    add_time(took)
+                del error
+            item = value = args = kwargs = None
+            if self._forked:  # a task's own fork has come back from it: it is no agent, and must not go on as one
+                os._exit(0)
+            self._level = _NOTHING
+            if times and times[-1] >= _GROUP_NS:  # only the last can be: it ends the group
+                slow += 1
+            if place >= count or begun > limit or size > _GROUP_BYTES or len(times) >= _GROUP_TASKS:
+                self._emit()
+                if place >= count:
+                    break
+                size = 0
+                begun = self._began = clock()
+                limit = begun + _GROUP_NS if trivial else 0
+        cells[held_at] = 0
+        function.learn(count, slow)
+
+    def _emit(self) -> None:
+        """Write the outcomes of the group's finished tasks."""
+        times, results, errors = self._times, self._results, self._errors
+        count = len(times)
+        if not count:
+            return
+        end = self._first + count
+        if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's time
+            results, errors = results[:count], [error for error in errors if error.offset < end]
+        self._outlet.emit(self._batch, self._first, results, array("Q", times), errors, self._began)
+        self._first = end
+        del self._results[:count], self._errors[: len(errors)]
+        times.clear()
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        """The host's signal: write what has finished, tell the task of its soft timeout."""
+        level, cells, base = self._level, self._cells, self._base
+        if level == _NOTHING or self._forked:
+            return
+        asked = cells[base + ASK]
+        if asked & ASK_FLUSH:
+            self._level = _NOTHING
+            began = self._began + sum(self._times)
+            self._emit()
+            self._began = began
+            cells[base + HELD] = self._first + 1
+            self._level = level
+        if asked & ASK_SOFT and level == _ANYTHING and self._soft_ns:
+            task = self._batch, cells[base + OFFSET]
+            # By the time that the host has judged by: it may be another task that runs now.
+            if task != self._told_soft and _clock() - cells[base + START] >= self._soft_ns:
+                self._told_soft = task
+                raise SoftTimeout(f"the task has run for its soft timeout of {self._soft_ns / 1e9:g} s")

@@ -1,0 +1,208 @@
+"""An agent by itself: what its tasks come to, what it holds back, and what it is asked by signals and frames."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agents import Alone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processes import wait_for
+
+from engine.procs.scoreboard import ASK_FLUSH, ASK_SOFT, PONG
+from engine.wire import frames
+from shoal import SoftTimeout
+
+
+def echo(value: Any) -> Any:
+    return value
+
+
+def act(what: Any) -> Any:
+    """Raise, or return what is asked for."""
+    kind, value = what
+    if kind == "raise":
+        raise value
+    if kind == "unpicklable":
+        return lambda: (yield), iter([1]), (x for x in [1])
+    return value
+
+
+def wait_at(gate: Any) -> Any:
+    """Return at once, or wait for a file to appear if it is the path of one."""
+    if isinstance(gate, str):
+        while not os.path.exists(gate):
+            time.sleep(0.002)
+    return gate
+
+
+def tidy(path: str) -> str:
+    try:
+        while True:
+            time.sleep(10)
+    except SoftTimeout:
+        Path(path).touch()
+        return "tidied up"
+
+
+def linger(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def take_signal(_: Any) -> int:
+    signal.signal(signal.SIGURG, signal.SIG_IGN)
+    return os.getpid()
+
+
+@pytest.fixture
+def agent() -> Iterator[Alone]:
+    alone = Alone()
+    yield alone
+    alone.close()
+
+
+def prove(agent: Alone, function: int, item: Any) -> None:
+    """Have the agent learn that a function is trivial."""
+    for _ in range(8):
+        agent.run(function, [item] * 40)
+
+
+things = st.one_of(
+    st.tuples(st.just("return"), st.integers(-(1 << 70), 1 << 70)),
+    st.tuples(st.just("return"), st.text(max_size=5) | st.binary(max_size=5) | st.none() | st.floats(allow_nan=False)),
+    st.tuples(st.just("return"), st.lists(st.integers(), max_size=3)),
+    st.tuples(st.just("return"), st.sampled_from([20_000, 140_000]).map(lambda size: b"x" * size)),
+    st.tuples(st.just("raise"), st.sampled_from([ValueError("no"), KeyError(3), SystemExit(2), SoftTimeout("mine")])),
+    st.tuples(st.just("unpicklable"), st.none()),
+)
+
+
+def test_grouped_or_not_the_outcomes_are_the_same() -> None:
+    slow, quick = Alone(), Alone()
+    try:
+        for agent in (slow, quick):
+            agent.define(1, act)
+        prove(quick, 1, ("return", 1))
+
+        @settings(deadline=None, max_examples=40)
+        @given(st.lists(things, min_size=1, max_size=12))
+        def same(items: list[Any]) -> None:
+            slow.define(1, act)
+            one, other = slow.run(1, items), quick.run(1, items)
+            assert [type(found) for found in one] == [type(found) for found in other]
+            for (kind, value), a, b in zip(items, one, other, strict=True):
+                if kind == "return":
+                    assert a == b == value
+                    assert type(a) is type(value)
+                else:
+                    assert (a.kind, a.type, a.message, a.bases) == (b.kind, b.type, b.message, b.bases)
+
+        same()
+    finally:
+        slow.close()
+        quick.close()
+
+
+def test_a_failure_names_the_classes_of_its_exception(agent: Alone) -> None:
+    agent.define(1, act)
+    (failed,) = agent.run(1, [("raise", FileNotFoundError("gone"))])
+    assert (failed.kind, failed.type) == ("exception", "FileNotFoundError")
+    assert failed.bases == [
+        "builtins.FileNotFoundError", "builtins.OSError", "builtins.Exception", "builtins.BaseException"
+    ]  # fmt: skip
+
+
+def test_what_has_finished_behind_a_slow_task_is_written_when_asked_for(agent: Alone, tmp_path: Path) -> None:
+    agent.define(1, wait_at)
+    prove(agent, 1, 1)
+    gate = tmp_path / "gate"
+    batch = agent.work(1, [1, 2, 3, str(gate), 4])
+    agent.reach(batch, 3)
+    assert agent.outcomes(batch) == []
+    assert agent.held == 1
+    agent.ask(ASK_FLUSH)
+    wait_for(lambda: agent.outcomes(batch) == [1, 2, 3], what="the finished ones")
+    wait_for(lambda: agent.held == 4)
+    agent.ask(ASK_FLUSH)  # there is nothing more: nothing comes of it
+    gate.touch()
+    wait_for(lambda: agent.outcomes(batch) == [1, 2, 3, str(gate), 4])
+    wait_for(lambda: agent.held == 0)
+
+
+def test_asking_all_the_time_changes_no_outcome(agent: Alone) -> None:
+    agent.define(1, act)
+    prove(agent, 1, ("return", 1))
+    items = [("raise", ValueError(n)) if n % 7 == 0 else ("return", n) for n in range(400)]
+    for _ in range(10):
+        batch = agent.work(1, items)
+        while len(agent.outcomes(batch)) < len(items):
+            agent.ask(ASK_FLUSH | ASK_SOFT)
+        found = agent.outcomes(batch)
+        assert [f.message if isinstance(f, frames.Failure) else f for f in found] == [
+            str(n) if n % 7 == 0 else n for n in range(400)
+        ]
+        times = [body.nanoseconds for number, _, body, _ in agent.records if number == batch]
+        assert sum(map(len, times)) == 8 * len(items)
+
+
+def test_a_soft_timeout_lets_the_task_tidy_up(agent: Alone, tmp_path: Path) -> None:
+    agent.define(1, tidy)
+    batch = agent.work(1, [str(tmp_path / "a")], soft=0.05)
+    agent.reach(batch, 0)
+    agent.insist(ASK_SOFT, batch, 1)
+    assert agent.outcomes(batch) == ["tidied up"]
+    assert (tmp_path / "a").exists()
+
+
+def test_a_soft_timeout_that_is_not_caught_is_a_timeout_of_that_task_alone(agent: Alone) -> None:
+    agent.define(1, linger)
+    batch = agent.work(1, [0.0, 1000.0, 0.0], soft=0.05)
+    agent.reach(batch, 1)
+    agent.insist(ASK_SOFT, batch, 3)
+    before, failed, after = agent.outcomes(batch)
+    assert (before, after) == (0.0, 0.0)
+    assert (failed.kind, failed.type) == ("timeout", "SoftTimeout")
+    assert "0.05 s" in failed.message
+
+
+def test_a_soft_timeout_comes_to_nobody_who_has_not_reached_his(agent: Alone, tmp_path: Path) -> None:
+    agent.define(1, wait_at)
+    gate = tmp_path / "gate"
+    for soft in (0.0, 1000.0):
+        batch = agent.work(1, [str(gate)], soft=soft)
+        agent.reach(batch, 0)
+        for _ in range(20):
+            agent.ask(ASK_SOFT)
+        gate.touch()
+        wait_for(lambda batch=batch: agent.outcomes(batch) == [str(gate)])  # type: ignore[misc]
+        gate.unlink()
+
+
+def test_a_task_has_the_signal_to_itself_for_a_batch_only(agent: Alone, tmp_path: Path) -> None:
+    agent.define(1, take_signal)
+    agent.define(2, tidy)
+    assert agent.run(1, [0]) == [agent.pid]
+    batch = agent.work(2, [str(tmp_path / "a")], soft=0.01)
+    agent.reach(batch, 0)
+    agent.insist(ASK_SOFT, batch, 1)
+    assert agent.outcomes(batch) == ["tidied up"]
+
+
+def test_a_ping_is_answered_in_a_cell(agent: Alone) -> None:
+    agent.send(frames.Ping(7))
+    wait_for(lambda: agent.board.get(0, PONG) == 7)
+
+
+def test_a_retired_agent_ends_well(agent: Alone) -> None:
+    agent.define(1, echo)
+    batch = agent.work(1, [1, 2])
+    agent.send(frames.Retire())
+    assert agent.wait() == 0
+    assert agent.outcomes(batch) == [1, 2]
