@@ -18,15 +18,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.procs.failures import SoftTimeout
+    from engine.procs.mail import Message, NoAgent, address, receive, send
     from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
     from engine.runtime.executor import Engine
     from engine.runtime.launch import StartError
     from engine.runtime.limits import TooMany
+    from engine.settings.types import PoolSettings
     from engine.stream.types import Event
 
 __all__ = [
     "Engine",
     "Event",
+    "Message",
+    "NoAgent",
+    "PoolSettings",
     "RemoteError",
     "RemoteTraceback",
     "SoftTimeout",
@@ -34,12 +39,18 @@ __all__ = [
     "TaskPoisoned",
     "TaskTimeout",
     "TooMany",
+    "address",
+    "receive",
+    "send",
 ]
 
 _HERE = _Path(__file__).resolve().parent
 _HOMES = {
     "Engine": "engine.runtime.executor",
     "Event": "engine.stream.types",
+    "Message": "engine.procs.mail",
+    "NoAgent": "engine.procs.mail",
+    "PoolSettings": "engine.settings.types",
     "RemoteError": "engine.runtime.errors",
     "RemoteTraceback": "engine.runtime.errors",
     "SoftTimeout": "engine.procs.failures",
@@ -47,6 +58,9 @@ _HOMES = {
     "TaskPoisoned": "engine.runtime.errors",
     "TaskTimeout": "engine.runtime.errors",
     "TooMany": "engine.runtime.limits",
+    "address": "engine.procs.mail",
+    "receive": "engine.procs.mail",
+    "send": "engine.procs.mail",
 }
 """Where each public name is. They are imported when they are asked for: the command must run where a user's own package
 named ``engine`` hides ours.

@@ -15,10 +15,10 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
-from engine.procs import command, system
+from engine.procs import command, mail, system
 from engine.procs.failures import failure
 from engine.procs.outlet import BELL, Outlet
-from engine.procs.scoreboard import BATCH, BUSY, CELLS, HELD, MEMORY, OFFSET, PONG, START, STATE, Scoreboard
+from engine.procs.scoreboard import BATCH, BUSY, CELLS, GENERATION, HELD, MEMORY, OFFSET, PONG, START, STATE, Scoreboard
 from engine.procs.tasks import Function, Tasks
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
@@ -132,6 +132,7 @@ class Agent:
             self._fail_all(work, error)
         else:
             self._tasks.run(work, function, items, parcels)
+            mail.task_over()
         cells[base + OFFSET] = 0
         cells[base + BATCH] = 0
         now = _clock()
@@ -187,7 +188,7 @@ def main(
         host: pid of the host.
         outputs: descriptors that take what the process writes to stdout and stderr.
         late: modules to import first.
-        initializer: pickled ``(function, args)`` to call first, b"" for none.
+        initializer: what to call first: a pickled ``(function, args)``, or ``!module:function``; b"" for nothing.
     """
     code = 1
     try:
@@ -202,10 +203,13 @@ def main(
         os.closerange(fd + 1, 1 << 20)
         gc.enable()
         reseed()
+        board.set(row, START, _clock())  # so the host knows that what takes time from here on is not ours
         try:
             for name in late:
                 importlib.import_module(name)
-            if initializer:
+            if initializer[:1] == b"!":
+                resolve(initializer[1:].decode())()
+            elif initializer:
                 call, args = pickle.loads(initializer)
                 call(*args)
         except BaseException as error:
@@ -213,6 +217,7 @@ def main(
             text = f"{told.type}: {told.message}"
             channel.send(sock, (bytes((NOT_UP,)), text.encode()[:4096]))
         else:
+            mail.attach(sock, row, board.get(row, GENERATION))
             board.set(row, STATE, _IDLE)
             channel.send(sock, (bytes((UP,)),))
             Agent(board, row, sock).serve()

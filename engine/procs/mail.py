@@ -7,6 +7,7 @@ at least once until it is acknowledged.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -135,16 +136,17 @@ _agent: tuple[socket.socket, int, int] | None = None
 _mailbox: _Mailbox | None = None
 
 
+def _forked() -> None:
+    """In a child of a task: it is no agent, and must not speak for one."""
+    global _agent, _mailbox
+    _agent = _mailbox = None
+
+
 def attach(sock: socket.socket, row: int, generation: int) -> None:
     """This process is the agent of a row; `sock` is its channel to its host."""
     global _agent
     _agent = (sock, row, generation)
-
-
-def detach() -> None:
-    """This process is no agent any more: a fork of one, most likely."""
-    global _agent, _mailbox
-    _agent = _mailbox = None
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _box() -> _Mailbox:
