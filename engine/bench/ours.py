@@ -159,7 +159,7 @@ def stream(tasks: int, buffersize: int) -> Result:
             if number >= tasks:
                 break
         took = _clock() - begun
-        results.close()  # type: ignore[attr-defined]
+        results.close()
     return {
         "value": growth(resident),
         "spread": max(resident) - min(resident),

@@ -41,6 +41,7 @@ class Outlet:
         times: array[int],
         errors: list[frames.Failure],
         began: int,
+        last: bool = False,
     ) -> None:
         """Write the outcomes of tasks that ran one after the other.
 
@@ -51,16 +52,19 @@ class Outlet:
             times: nanoseconds that each took.
             errors: what the failed ones say.
             began: when the first began, CLOCK_MONOTONIC in ns.
+            last: they are the last of their batch: the bell will be rung in any case.
         """
         parcels: list[Parcel] = []
-        column = values.write_column(results, parcels)
+        plain = values.write_plain(results)
+        column = values.write_column(results, parcels) if plain is None else plain
         if len(column) > frames.FRAME_MAX - (64 << 10):  # long strings may do that: a parcel is never too long
             parcels.append(values.parcel(column))
             column = values.encode(len(parcels) - 1)
         cells, base = self._cells, self._base
         count = len(results)
         head = frames.HEAD.pack(batch, first, count, began)
-        record = head + frames.encode(frames.Outcomes(msgspec.Raw(column), times.tobytes(), errors))
+        body = frames.Outcomes(msgspec.Raw(column), times.tobytes(), errors, sum(times), plain is not None)
+        record = head + frames.encode(body)
         if errors:
             cells[base + FAILED] += len(errors)
         cells[base + DONE] += count - len(errors)
@@ -70,7 +74,7 @@ class Outlet:
             prefix = bytes((frames.RECORD,)) + self._ring.head.to_bytes(8, "little")
             while not channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels]):
                 time.sleep(_AGAIN)
-        elif (now := time.monotonic_ns()) - self._belled > _QUIET_NS:
+        elif not last and (now := time.monotonic_ns()) - self._belled > _QUIET_NS:
             self.bell(now)
 
     def bell(self, now: int) -> None:

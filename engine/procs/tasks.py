@@ -66,7 +66,8 @@ class Function:
     def learn(self, count: int, slow: int) -> None:
         """Of `count` tasks `slow` took longer than a trivial one."""
         self.seen += count
-        self.slow = 0.5 * self.slow + 0.5 * slow / count
+        kept = 0.5 ** (count / 8)
+        self.slow = kept * self.slow + (1 - kept) * slow / count
 
 
 class Tasks:
@@ -183,7 +184,7 @@ class Tasks:
             if times and times[-1] >= _GROUP_NS:  # only the last can be: it ends the group
                 slow += 1
             if place >= count or begun > limit or size > _GROUP_BYTES or len(times) >= _GROUP_TASKS:
-                self._emit()
+                self._emit(last=place >= count)
                 if place >= count:
                     break
                 size = 0
@@ -192,8 +193,8 @@ class Tasks:
         cells[held_at] = 0
         function.learn(count, slow)
 
-    def _emit(self) -> None:
-        """Write the outcomes of the group's finished tasks."""
+    def _emit(self, last: bool = False) -> None:
+        """Write the outcomes of the group's finished tasks; `last`: of the batch."""
         times, results, errors = self._times, self._results, self._errors
         count = len(times)
         if not count:
@@ -201,7 +202,7 @@ class Tasks:
         end = self._first + count
         if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's time
             results, errors = results[:count], [error for error in errors if error.offset < end]
-        self._outlet.emit(self._batch, self._first, results, array("Q", times), errors, self._began)
+        self._outlet.emit(self._batch, self._first, results, array("Q", times), errors, self._began, last)
         self._first = end
         del self._results[:count], self._errors[: len(errors)]
         times.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ class Calls(Executor):
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
-    ) -> Iterator[Any]:
+    ) -> Results:
         """Results of ``fn`` over the items, in order.
 
         Args:
@@ -71,7 +71,7 @@ class Calls(Executor):
         ahead = None if buffersize is None else max(1, buffersize // size)
         while (ahead is None or len(chunks) < ahead) and (chunk := self._chunk(fn, star, items, size)):
             chunks.append(chunk)
-        return self._results(fn, star, items, size, chunks, deadline, ahead is not None)
+        return Results(self._pieces(fn, star, items, size, chunks, deadline, ahead is not None))
 
     def _chunk(self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int) -> MapChunk | None:
         found = list(itertools.islice(items, size))
@@ -82,7 +82,7 @@ class Calls(Executor):
         self._post(chunk)
         return chunk
 
-    def _results(
+    def _pieces(
         self,
         fn: Callable[..., Any],
         star: bool,
@@ -91,14 +91,37 @@ class Calls(Executor):
         chunks: deque[MapChunk],
         deadline: float | None,
         refill: bool,
-    ) -> Iterator[Any]:
+    ) -> Generator[Iterable[Any], None, None]:
         try:
             while chunks:
                 while (piece := chunks[0].take(deadline)) is not None:
-                    yield from piece
+                    yield piece
+                    if chunks[0].raised:
+                        return
                 chunks.popleft()
                 if refill and (chunk := self._chunk(fn, star, items, size)):
                     chunks.append(chunk)
         finally:
             for chunk in chunks:
                 self._worker.retract(chunk, False)
+
+
+class Results(Iterator[Any]):
+    """The results of a map, in order. What was not begun is cancelled when nobody wants them any more."""
+
+    __slots__ = ("_flat", "_pieces")
+
+    def __init__(self, pieces: Generator[Iterable[Any], None, None]) -> None:
+        self._pieces = pieces
+        self._flat: Iterator[Any] = itertools.chain.from_iterable(pieces)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._flat  # a loop over it is spared a call for each result
+
+    def __next__(self) -> Any:
+        return next(self._flat)
+
+    def close(self) -> None:
+        """Want no more."""
+        self._flat = iter(())
+        self._pieces.close()

@@ -132,9 +132,11 @@ class Fleet:
         if self.core.starting and now - self._pressed > _PRESSURE_SECONDS:
             self._pressed = now
             self.core.press(pressure.measure())
-        while actions := self.core.take(now):
+        actions = self.core.take(now)
+        while actions:
             for action in actions:
                 self._perform(action)
+            actions = self.core.take(now) if self.core.restless else []
 
     def drain(self) -> None:
         """Send nothing any more, call back what no agent has begun; over once `core.idle`."""
@@ -248,7 +250,7 @@ class Fleet:
 
     # -- what hosts say, as `hosts.Owner` -----------------------------------------------------------------------------
 
-    def record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
+    def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`: outcomes."""
         found = groups.accept(self.core, row, record, parcels)
         if found is None:

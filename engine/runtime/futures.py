@@ -192,7 +192,7 @@ class FutureTasks:
     def outcomes(self, group: Group) -> None:
         """As `jobs.Sink`."""
         first, items = group.first, group.items
-        if group.failures or group.retried or not values.is_plain(items):
+        if group.failures or group.retried or not group.plain:
             self._one_by_one(group)
             return
         futures = self._futures[first : first + len(items)]

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from typing import Final
+
 from engine.core.core import Core
 from engine.runtime.jobs import Group
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
+_NONE: Final[dict[int, frames.Failure]] = {}
 
-def split(view: memoryview) -> Iterator[tuple[int, bytes]]:
-    """The records in a host's message, each with the row of its agent."""
+
+def split(view: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The records in a host's message, each with the row of its agent. They lie in the message's buffer."""
     at, end = 1, len(view)
     while at < end:
         row = int.from_bytes(view[at : at + 4], "little")
         size = int.from_bytes(view[at + 4 : at + 8], "little")
         at += 8
-        yield row, bytes(view[at : at + size])
+        yield row, view[at : at + size]
         at += size
 
 
-def accept(core: Core, row: int, record: bytes, parcels: list[Parcel]) -> tuple[int, Group] | None:
+def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> tuple[int, Group] | None:
     """Give the core the outcomes of a record: what counts of them, with its range; None if nothing does.
 
     Raises ValueError, struct.error or what msgspec raises for a record that no agent of ours writes: before the core
@@ -37,17 +41,21 @@ def accept(core: Core, row: int, record: bytes, parcels: list[Parcel]) -> tuple[
     base, final = 0, set()
     if batch is not None:
         base = batch.first
-        if batch.range.options.retry_on:
+        if body.errors and batch.range.options.retry_on:
             final = {f.offset for f in body.errors if not worth_retry(f, batch.range.options.retry_on)}
-    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], sum(times), final)
+    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], body.total, final)
     if accepted is None:
         return None
     skip = accepted.skip
+    if not (skip or body.errors or accepted.gone):
+        return accepted.range, Group(
+            accepted.first, items, parcels, _NONE, _NONE, accepted.attempts, row, started, times, plain=body.plain,
+        )  # fmt: skip
     failures = {base + f.offset: f for f in body.errors if base + f.offset >= accepted.first}
     retried = {index: failures.pop(index) for index in accepted.retried if index in failures}
     group = Group(
         accepted.first, items[skip:] if skip else items, parcels, failures, retried, accepted.attempts, row,
-        started + sum(times[:skip]), times[skip:], accepted.gone,
+        started + sum(times[:skip]), times[skip:], accepted.gone, body.plain,
     )  # fmt: skip
     for index in accepted.gone:
         failures.pop(index, None)

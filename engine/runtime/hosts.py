@@ -26,7 +26,7 @@ from engine.wire.memory import Parcel
 class Owner(Protocol):
     """Who hears of hosts: the fleet."""
 
-    def record(self, row: int, record: bytes, parcels: list[Parcel]) -> None:
+    def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
         """An agent has outcomes."""
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:

@@ -31,6 +31,8 @@ class Group:
     """Run time of each."""
     gone: frozenset[int] = frozenset()
     """Tasks, by index, that had been cancelled: what came of them counts for nothing."""
+    plain: bool = False
+    """The items are known to be plain values."""
 
 
 class Sink(Protocol):

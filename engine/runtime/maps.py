@@ -35,6 +35,8 @@ class MapChunk:
         self.held = held
         self.range: int | None = None
         """Its number in the core, once it is there."""
+        self.raised = False
+        """A result was an exception: the map ends with it."""
         self._items = Items(held)
         self._count = len(held)
         self._at = 0
@@ -57,7 +59,7 @@ class MapChunk:
     def outcomes(self, group: Group) -> None:
         """As `jobs.Sink`."""
         first, items = group.first, group.items
-        if not group.failures and not group.retried and not group.gone and values.is_plain(items):
+        if group.plain and not group.failures and not group.retried and not group.gone:
             self._put(first, len(items), items)
             return
         for index, failure in group.failures.items():
@@ -65,7 +67,7 @@ class MapChunk:
         for stop in sorted([*group.retried, *group.gone, group.first + len(items)]):
             if first < stop:
                 part = items[first - group.first : stop - group.first]
-                self._put(first, len(part), _opened(part, group.parcels))
+                self._put(first, len(part), self._opened(part, group.parcels))
             first = stop + 1
 
     def ended(self, first: int, count: int, kind: str, text: str) -> None:
@@ -120,11 +122,16 @@ class MapChunk:
             self._wanted = -1
             return piece
 
-
-def _opened(items: list[Any], parcels: list[Parcel]) -> Iterator[Any]:
-    """Results out of what came for them; what was given out is the caller's alone."""
-    items.reverse()
-    while items:
-        if type(items[-1]) is _Failed:
-            raise items.pop().error
-        yield values.unwrap(items.pop(), parcels)
+    def _opened(self, items: list[Any], parcels: list[Parcel]) -> Iterator[Any]:
+        """Results out of what came for them; what was given out is the caller's alone."""
+        items.reverse()
+        try:
+            while items:
+                if type(items[-1]) is _Failed:
+                    raise items.pop().error
+                yield values.unwrap(items.pop(), parcels)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self.raised = True
+            raise

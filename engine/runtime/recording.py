@@ -101,7 +101,7 @@ class Recording:
     def outcomes(self, job: int, base: int, group: Group) -> None:
         """Record a group of outcomes of a job, of which the range's first task has the index `base`."""
         results = group.items
-        if not values.is_plain(results):
+        if not group.plain:
             results = [_storable(item) for item in results]
         failures = [
             messages.Failed(base + index, found.kind, found.type, found.message, found.traceback)

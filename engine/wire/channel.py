@@ -15,6 +15,9 @@ from engine.wire.memory import Parcel
 _GONE: Final = (BrokenPipeError, ConnectionResetError, ConnectionRefusedError)
 _CROWDED: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 """The kernel has no room for it now: memory, or descriptors under way beyond this user's limit."""
+# As plain integers: combining the enum's members takes longer than the call that they are for.
+_CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+_CUT: Final = int(socket.MSG_TRUNC) | int(socket.MSG_CTRUNC)
 _FD_SIZE: Final = array.array("i").itemsize
 _ROOM: Final = socket.CMSG_SPACE(253 * _FD_SIZE)
 BUFFER: Final = 1 << 20
@@ -80,7 +83,7 @@ class Receiver:
 
         The view is overwritten by the next message into the same buffer: copy what must last.
         """
-        flags |= socket.MSG_CMSG_CLOEXEC
+        flags |= _CLOEXEC
         try:
             try:
                 size, ancillary, told, _ = self._sock.recvmsg_into([self._view], _ROOM, flags)
@@ -94,7 +97,7 @@ class Receiver:
         parcels = _parcels(ancillary) if ancillary else []
         if size == 0:
             raise Closed
-        if told & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if told & _CUT:
             raise ValueError("a message longer than any frame, or with more descriptors than this process may open")
         return self._view[:size], parcels
 

@@ -349,6 +349,10 @@ class Outcomes(msgspec.Struct, frozen=True, array_like=True):
     nanoseconds: bytes
     """Run time of each task, unsigned 8-byte native integers."""
     errors: list[Failure]
+    total: int
+    """Sum of those times."""
+    plain: bool
+    """All values are plain ones: none has to be unwrapped."""
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -122,15 +122,18 @@ def write_column(column: Sequence[object], parcels: list[Parcel]) -> bytes:
 
     Its parcels are appended to `parcels`.
     """
-    if is_plain(column):
-        try:
-            data = encode(column)
-        except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits; a lone surrogate
-            pass
-        else:
-            if len(data) < LARGE:
-                return data
-    return encode([_place(value, parcels) for value in column])
+    return write_plain(column) or encode([_place(value, parcels) for value in column])
+
+
+def write_plain(column: Sequence[object]) -> bytes | None:
+    """Encode a column of plain values alone, all of them small; None if it is none."""
+    if not is_plain(column):
+        return None
+    try:
+        data = encode(column)
+    except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits; a lone surrogate
+        return None
+    return data if len(data) < LARGE else None
 
 
 def _place(value: object, parcels: list[Parcel]) -> object:
