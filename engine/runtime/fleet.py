@@ -114,13 +114,18 @@ class Fleet:
             self.phase = "preparing"
             self.hosts.start()
 
-    def step(self, timeout: float | None) -> None:
-        """Handle what has happened, waiting for something at most `timeout` seconds (None: until something does)."""
+    def step(self, timeout: float | None, feed: Callable[[], None] | None = None) -> None:
+        """Handle what has happened, waiting for something at most `timeout` seconds (None: until something does).
+
+        `feed` is called after that, and may submit more.
+        """
         due = self.core.due()
         if due is not None:
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
         self.loop.step(timeout)
+        if feed is not None:
+            feed()
         self.settle()
 
     def settle(self) -> None:

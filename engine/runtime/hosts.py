@@ -7,7 +7,7 @@ import os
 import signal
 import struct
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from engine.core.pools import Shard
 from engine.procs import scoreboard
@@ -21,6 +21,12 @@ from engine.settings.types import Settings
 from engine.stream.types import UNREADABLE, Level
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
+
+
+_MANY: Final = 64
+"""Messages of one host that are handled before others are heard."""
+_SMALL: Final = 512
+"""Bytes of a message after which another one seldom waits: where much is going on, records are bundled."""
 
 
 class Owner(Protocol):
@@ -169,7 +175,7 @@ class Hosts:
 
     # -- from them ----------------------------------------------------------------------------------------------------
 
-    def _hear(self, wire: Wire, limit: int = 64) -> bool:
+    def _hear(self, wire: Wire, limit: int = _MANY) -> bool:
         """Handle up to `limit` messages; False once the channel has ended."""
         for _ in range(limit):
             try:
@@ -193,6 +199,8 @@ class Hosts:
                     self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
             except (*UNREADABLE, ValueError, IndexError, struct.error) as error:
                 return self._distrust(wire, error)
+            if len(view) < _SMALL and limit <= _MANY:  # nothing more is likely: asking costs as much as being told
+                return True
         return True
 
     def _distrust(self, wire: Wire, error: BaseException) -> bool:

@@ -156,13 +156,13 @@ class Run:
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
-    def step(self, timeout: float | None) -> None:
-        """Handle what has happened, and show a frame if it is time."""
+    def step(self, timeout: float | None, feed: Callable[[], None] | None = None) -> None:
+        """Handle what has happened, then call `feed`, which may submit more, and show a frame if it is time."""
         watched = self.on_frame is not None or (self.control is not None and self.control.watched)
         if watched:
             wait = max(0.0, self._next_frame - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
-        self.fleet.step(timeout)
+        self.fleet.step(timeout, feed)
         if self.recording is not None and self.recording.lost is not None and not self._said_lost:
             self._said_lost = True
             text = f"nothing is recorded from here on: {self.recording.lost}"

@@ -115,12 +115,9 @@ class Worker:
     def _main(self) -> None:
         run = self.run
         try:
+            core = run.fleet.core
             while True:
-                self.signalled = False
-                if self.inbox:
-                    self._take_some()
-                    run.fleet.settle()
-                core = run.fleet.core
+                run.step(None if not self.inbox else 0.0, self._take_some)
                 if self.broken is None and all(pool.broken is not None for pool in core.pools):
                     self.broken = run.fleet.error or core.pools[0].broken
                 if self._barriers and (core.settled or self.broken is not None):
@@ -131,7 +128,6 @@ class Worker:
                         run.fleet.settle()
                     if not self.inbox and (not core.ranges or run.stop_asked == "stop"):
                         break
-                run.step(None if not self.inbox else 0.0)
         except BaseException as error:  # a bug of ours must not leave anybody waiting
             self.broken = f"the engine failed: {type(error).__name__}: {error}"
             raise
@@ -183,6 +179,7 @@ class Worker:
 
     def _take_some(self) -> None:
         """Take from the inbox, but not for so long that agents starve: callers may fill it as fast."""
+        self.signalled = False
         for _ in range(_TAKEN):
             if not self.inbox:
                 return
