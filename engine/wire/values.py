@@ -58,7 +58,12 @@ def dumps(value: object, buffers: list[pickle.PickleBuffer] | None = None) -> by
         return pickle.dumps(value, 5, buffer_callback=callback)
     import cloudpickle  # 20 ms, and nobody who only sends numbers needs it
 
-    data: bytes = cloudpickle.dumps(value, 5, buffer_callback=callback)
+    try:
+        data: bytes = cloudpickle.dumps(value, 5, buffer_callback=callback)
+    except pickle.PicklingError as error:
+        if isinstance(error.__cause__, RecursionError):  # what plain pickle raises, and what it was
+            raise error.__cause__ from None
+        raise
     return data
 
 
