@@ -95,24 +95,30 @@ def round_trip(tasks: int) -> Result:
     return {"value": median(times), "p99": sorted(times)[int(tasks * 0.99)]}
 
 
+def _share(gate: tuple[int, int], iterations: int) -> None:
+    """Work, once the gate opens."""
+    read, write = gate
+    os.close(write)
+    os.read(read, 1)  # ends when the other end is closed
+    work(iterations)
+
+
 def overhead(tasks: int, iterations: int) -> Result:
-    """Seconds of two forked processes, each with half of the loop's iterations."""
-    gate_read, gate_write = os.pipe()
-    forked = []
-    for _ in range(2):
-        process = os.fork()
-        if not process:
-            os.close(gate_write)
-            os.read(gate_read, 1)  # ends when the gate is closed
-            work(iterations * tasks // 2)
-            os._exit(0)
-        forked.append(process)
-    os.close(gate_read)
+    """Seconds of two bare processes, each with half of the loop's iterations."""
+    import multiprocess
+
+    context = multiprocess.get_context("fork")
+    gate = os.pipe()
+    processes = [context.Process(target=_share, args=(gate, iterations * tasks // 2)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    os.close(gate[0])
     begun = _clock()
-    os.close(gate_write)
-    codes = [os.waitpid(process, 0)[1] for process in forked]
+    os.close(gate[1])
+    for process in processes:
+        process.join()
     took = _clock() - begun
-    assert codes == [0, 0]
+    assert [process.exitcode for process in processes] == [0, 0]
     return {"value": took}
 
 
