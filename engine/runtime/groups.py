@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-
 from typing import Final
 
 from engine.core.core import Core

@@ -22,7 +22,6 @@ from engine.stream.types import UNREADABLE, Level
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
-
 _MANY: Final = 64
 """Messages of one host that are handled before others are heard."""
 _SMALL: Final = 512
