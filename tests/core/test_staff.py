@@ -182,7 +182,7 @@ def test_a_broken_pool_starts_nobody_of_those_still_to_be_started() -> None:
 # -- how agents end
 
 
-@pytest.mark.parametrize("why", ["health", "recycled", "retired", "stopped"])
+@pytest.mark.parametrize("why", ["cancelled", "health", "recycled", "retired", "stopped"])
 def test_some_ends_are_nobodys_fault(why: str) -> None:
     core = fleet(2, minimum=1)
     core.submit(1, 1)
@@ -192,8 +192,8 @@ def test_some_ends_are_nobodys_fault(why: str) -> None:
     pool = core.pools[0]
     assert (pool.recycled, pool.retired) == (why == "recycled", why == "retired")
     back = rows(at(core, Spawn, 0.0))
-    assert back == ([(0, 2)] if why in ("health", "recycled") else [])
-    assert pool.restarts == (why == "health")
+    assert back == ([(0, 2)] if why in ("cancelled", "health", "recycled") else [])
+    assert pool.restarts == (why in ("cancelled", "health"))
 
 
 def test_a_task_that_took_too_much_memory_is_blamed() -> None:
