@@ -51,6 +51,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     run.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))  # whoever runs the tests may have one
     yield tmp_path
     left = sorted(str(path.relative_to(run)) for path in run.rglob("*.sock"))
     assert not left, f"sockets left behind: {left}"

@@ -98,7 +98,7 @@ def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]
     database = _database(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
     reporter = Reporter(options["as_json"], quiet=serve is not None)
-    run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec, pools), spec.settings)
+    run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     interrupts = _Interrupts()
     with interrupts.installed():
         run = Run(pools, run_options)
@@ -358,9 +358,8 @@ def _pools(spec: RunSpec) -> list[PoolSpec]:
     return found
 
 
-def _config(spec: RunSpec, pools: list[PoolSpec]) -> dict[str, Any]:
+def _config(spec: RunSpec) -> dict[str, Any]:
     return {
-        "agents": {pool.settings.name: pool.settings.size for pool in pools},
         "batch_max": spec.settings.batch_max_size,
         "settings": {
             name: value for name, value in msgspec.structs.asdict(spec.settings).items()

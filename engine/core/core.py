@@ -18,7 +18,7 @@ EPOCH_SHIFT: Final = 40
 mistaken."""
 
 
-_NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled"})
+_NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "cancelled"})
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
@@ -217,9 +217,10 @@ class Core(Staff):
                 return None
             if shard.ready.head() is not None:
                 return shard, shard.ready
-            if shard.batches < shard.up:  # nothing to do here: take from who has most
-                queue = max((s.ready for s in pool.shards if s.ready.head() is not None), key=lambda q: q.tasks)
-                return shard, queue
+            if shard.batches < shard.up:  # nothing to do here: take from who has most and nobody idle to do it
+                full = [s for s in pool.shards if s.batches >= s.up and s.ready.head() is not None]
+                if full:
+                    return shard, max((s.ready for s in full), key=lambda queue: queue.tasks)
         return None
 
     def _schedule(self, pool: Pool, now: float) -> None:

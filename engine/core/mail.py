@@ -81,7 +81,7 @@ class Mail:
     def post(self, to: int, letter: Letter) -> list[Deliver | Taken]:
         """A letter comes in for a row."""
         box = self._boxes.setdefault(to, Box())
-        if len(box.waiting) + len(box.out) < self._bound:
+        if self._has_room(box):
             return [*self._put(box, letter), *self._hand_over(to, box)]
         if letter.sure:
             box.crowd.append(letter)
@@ -92,9 +92,9 @@ class Mail:
     def opened(self, row: int, generation: int) -> list[Deliver | Taken]:
         """The agent of a row begins to read its box."""
         box = self._boxes.setdefault(row, Box())
-        self._take_back(box)
+        todo = self._take_back(box)
         box.generation = generation
-        return self._hand_over(row, box)
+        return [*todo, *self._hand_over(row, box)]
 
     def acknowledged(self, row: int, generation: int, count: int) -> list[Deliver | Taken]:
         """An agent has read the next `count` letters that it was handed."""
@@ -104,25 +104,38 @@ class Mail:
         for _ in range(min(count, len(box.out))):
             box.out.popleft()
             self.delivered += 1
-        todo: list[Deliver | Taken] = []
-        while box.crowd and len(box.waiting) + len(box.out) < self._bound:
-            todo += self._put(box, box.crowd.popleft())
-        return [*todo, *self._hand_over(row, box)]
+        return [*self._let_in(box), *self._hand_over(row, box)]
 
-    def closed(self, row: int) -> None:
+    def closed(self, row: int) -> list[Deliver | Taken]:
         """The agent of a row is gone."""
-        box = self._boxes.get(row)
-        if box is not None:
-            self._take_back(box)
-            box.generation = 0
         for other in self._boxes.values():  # nobody waits for these to be taken any more
             if other.crowd:
                 other.crowd = deque(letter for letter in other.crowd if letter.sender != row)
+        box = self._boxes.get(row)
+        if box is None:
+            return []
+        todo = self._take_back(box)
+        box.generation = 0
+        return todo
+
+    def clear(self) -> None:
+        """Nobody reads any more: let go of everything."""
+        self._boxes.clear()
 
     def depth(self, row: int) -> int:
         """Letters that wait for a row, handed over or not."""
         box = self._boxes.get(row)
         return 0 if box is None else len(box.waiting) + len(box.out) + len(box.crowd)
+
+    def _has_room(self, box: Box) -> bool:
+        return len(box.waiting) + len(box.out) < self._bound
+
+    def _let_in(self, box: Box) -> list[Deliver | Taken]:
+        """Those of the crowd for whom there is room now: at once, or what is sent later would overtake them."""
+        todo: list[Deliver | Taken] = []
+        while box.crowd and self._has_room(box):
+            todo += self._put(box, box.crowd.popleft())
+        return todo
 
     def _put(self, box: Box, letter: Letter) -> list[Deliver | Taken]:
         box.waiting.append(letter)
@@ -137,10 +150,11 @@ class Mail:
             todo.append(Deliver(row, box.generation, letter))
         return todo
 
-    def _take_back(self, box: Box) -> None:
+    def _take_back(self, box: Box) -> list[Deliver | Taken]:
         """The reader is gone: what it had not acknowledged is read by the next one, if it is worth that."""
         sure = [letter for letter in box.out if letter.sure]
         self.redelivered += len(sure)
         self.dropped += len(box.out) - len(sure)
         box.waiting.extendleft(reversed(sure))
         box.out.clear()
+        return self._let_in(box)

@@ -143,12 +143,9 @@ class Staff(Ledger):
             self._window = 1  # one after the other, until it goes well again
         if pool.broken is not None:
             return
-        if not pool.ever_up:
-            pool.failed_starts += why in ("start", "spawn")
-            enough = min(GIVE_UP, pool.wanted) if why == "start" else self._retries + 1
-            if pool.failed_starts >= enough or agent.early_deaths >= max(GIVE_UP, enough):
-                self._break(pool, text)
-                return
+        if not pool.ever_up and self._hopeless(pool, agent, why):
+            self._break(pool, text)
+            return
         if was_up and began and pool.on_demand:
             self._unwant(pool, agent)
             return
@@ -161,6 +158,18 @@ class Staff(Ledger):
                 self._give_up(now, pool, agent, text)
                 return
         self._at(now + backoff(agent.early_deaths), "agent", agent.row, agent.generation)
+
+    def _hopeless(self, pool: Pool, agent: Agent, why: str) -> bool:
+        """Whether a pool that never had an agent will not have one, now that another start has failed.
+
+        What keeps agents from starting by themselves keeps all of them. But forks that fail are a matter of the moment:
+        a whole wave of them says no more than one, and while somebody else is starting nothing is lost.
+        """
+        if why == "start":
+            pool.failed_starts += 1
+            return pool.failed_starts >= min(GIVE_UP, pool.wanted)
+        others = any(self.agents[row].starting for row in pool.rows)
+        return agent.failed_starts >= self._retries and not others
 
     def _give_up(self, now: float, pool: Pool, agent: Agent, text: str) -> None:
         """Its start has failed too often: go on without it, and try again later. A pool that has nobody, and goes on

@@ -26,7 +26,7 @@ from engine.procs.ring import RingBroken
 from engine.procs.scoreboard import BATCH, CELLS, HEAD, MEMORY, OFFSET, STATE, Scoreboard
 from engine.procs.slots import Held, Mailbag, Slot
 from engine.procs.spawn import Spawner
-from engine.procs.watch import PING_EVERY, Watch, resident
+from engine.procs.watch import Watch, resident
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
@@ -87,7 +87,7 @@ class Host:
                 busy = self._queue.idle + self._starting < len(self._slots)
                 wait = 0.0 if self._to_spawn else _TICK if busy else _STARTING_TICK if self._starting else None
                 if wait is None and self._slots:
-                    wait = PING_EVERY
+                    wait = self._config.care.stuck
                 for fd, event in self._epoll.poll(wait):
                     handler = self._handlers.get(fd)
                     if handler is not None:

@@ -18,11 +18,8 @@ from engine.wire import frames
 
 COMMAND_GRACE: Final = 5.0
 """Seconds beyond its timeout that a command task has to end by its agent's own hand."""
-STUCK: Final = 5.0
-"""Seconds without any sign of life after which an agent that should work is replaced."""
 _LOOK_CLOSELY: Final = 0.5
 """Seconds between two questions to the kernel about one agent."""
-PING_EVERY: Final = 5.0
 _PINGS: Final = 16
 """Idle agents asked for a sign of life at once."""
 
@@ -60,6 +57,7 @@ class Watch:
         self._care = care
         self._commands = commands
         self._kill = kill
+        self._closely = min(_LOOK_CLOSELY, care.stuck / 4)
         self._ping = 0
         self._pinged = time.monotonic()
 
@@ -79,10 +77,10 @@ class Watch:
         current = slot.current
         if current is None or slot.doomed:
             return
-        cells, base = self._cells, slot.row * CELLS
+        cells, base, stuck = self._cells, slot.row * CELLS, self._care.stuck
         if cells[base + BATCH] != current.id or not cells[base + OFFSET]:
-            if now - slot.given > STUCK and self._stands_still(slot, now, STUCK):
-                self._kill(slot, "health", f"it did not begin what it was given for {STUCK:g} s")
+            if now - slot.given > stuck and self._stands_still(slot, now, stuck):
+                self._kill(slot, "health", f"it did not begin what it was given for {stuck:g} s")
             return
         offset, started = cells[base + OFFSET], cells[base + START] * 1e-9
         age = now - started
@@ -103,8 +101,8 @@ class Watch:
         limit = self._care.memory_limit
         if limit and (bytes_ := resident(slot.pid)) > limit:
             self._kill(slot, "memory", f"held {bytes_ >> 20} MiB, more than its limit of {limit >> 20} MiB")
-        elif age > STUCK and now - slot.progress > _LOOK_CLOSELY and self._stopped(slot, now):
-            self._kill(slot, "health", f"it was stopped by a signal for {STUCK:g} s")
+        elif age > stuck and now - slot.progress > self._closely and self._stopped(slot, now):
+            self._kill(slot, "health", f"it was stopped by a signal for {stuck:g} s")
 
     def _ask(self, slot: Slot, batch: int, offset: int, bits: int) -> None:
         """Have an agent do something while its task runs: once for each task and thing."""
@@ -120,7 +118,8 @@ class Watch:
 
     def idle(self, slots: Iterable[Slot], now: float) -> None:
         """Ask some agents that wait for work for a sign of life; end those that gave none since the last time."""
-        if now - self._pinged < PING_EVERY:
+        stuck = self._care.stuck
+        if now - self._pinged < stuck:
             return
         self._pinged = now
         asked = 0
@@ -128,8 +127,8 @@ class Watch:
             if slot.pinged:
                 if self._cells[slot.row * CELLS + PONG] == slot.pinged:
                     slot.pinged = 0
-                elif self._stands_still(slot, now, STUCK):
-                    self._kill(slot, "health", f"it gave no sign of life for {STUCK:g} s")
+                elif self._stands_still(slot, now, stuck):
+                    self._kill(slot, "health", f"it gave no sign of life for {stuck:g} s")
             elif asked < _PINGS and not len(slot.outbox):
                 asked += 1
                 self._ping += 1
@@ -141,7 +140,7 @@ class Watch:
 
         One that waits for a processor gets on as well as it can.
         """
-        if now - slot.progress < _LOOK_CLOSELY:
+        if now - slot.progress < self._closely:
             return False
         state, ticks = _stat(slot.pid)
         if state == "R" or (ticks != slot.seen and state != "X"):
@@ -154,4 +153,4 @@ class Watch:
         if state not in ("T", "t"):
             slot.progress = now
             return False
-        return now - slot.progress > STUCK
+        return now - slot.progress > self._care.stuck

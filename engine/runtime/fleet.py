@@ -160,6 +160,7 @@ class Fleet:
         self._closed = True
         self.phase = "closed"
         self.hosts.close()
+        self.post.mail.clear()  # what was never read may hold descriptors
         self.board.close()
         self._board_fd.close()
         self.loop.close()

@@ -51,7 +51,7 @@ class PostOffice:
     def lost(self, rows: Iterable[int]) -> None:
         """The agents of these rows are gone."""
         for row in rows:
-            self.mail.closed(row)
+            self._do(self.mail.closed(row))
 
     def _do(self, actions: list[Deliver | Taken]) -> None:
         for action in actions:

@@ -95,16 +95,18 @@ class Run:
             self.sampler = Sampler(self.fleet)
             if self.recording is not None:
                 self.recording.wait_ready()
-                self._record_beginning(self.recording)
+                self._record_beginning(self.recording, {p.settings.name: p.settings.size for p in pools})
         except BaseException:
             self.close()
             raise
 
-    def _record_beginning(self, recording: Recording) -> None:
+    def _record_beginning(self, recording: Recording, agents: dict[str, int | None]) -> None:
+        """`agents`: what each pool begins with."""
         options = self._options
+        config = {"agents": agents, **options.config}
         recording.tell(
             messages.RunBegan(
-                self.id, self.name, self.started, os.getpid(), options.command, options.config, version(), machine()
+                self.id, self.name, self.started, os.getpid(), options.command, config, version(), machine()
             )
         )
         for pool in self.fleet.core.pools:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 FRAME_MAX: Final = 200_000
 """Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself.
@@ -108,6 +108,8 @@ class Care(msgspec.Struct, frozen=True, array_like=True):
     """Records of several agents may travel to the engine in one message."""
     fresh: list[str] | None = None
     """The modules to import first, if agents are to be freshly executed processes; None: they are forks of the host."""
+    stuck: float = 5.0
+    """How long an agent may show no sign of life before it is replaced; those that wait are asked for one as often."""
 
 
 class HostExited(msgspec.Struct, frozen=True, array_like=True, tag=4):

@@ -13,6 +13,7 @@ from cores import at, finish, fleet, known, take
 
 from engine.core.actions import RangeOver, Send, StopTask, TasksOver
 from engine.core.core import Core
+from engine.core.placement import mix
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
 from engine.core.tasks import CANCELLED, DONE, FAILED, Options
@@ -121,6 +122,16 @@ def test_an_idle_shard_takes_from_the_one_with_most() -> None:
     assert sorted(send.shard for send in sends) == [0, 1]
     assert sum(shard.stolen for shard in core.shards) == 1
     assert [shard.sent for shard in core.shards] == [1, 1]
+
+
+def test_nothing_is_taken_from_a_shard_with_somebody_idle() -> None:
+    core = fleet(4, 4, strategy="hash")
+    for key in range(40):
+        core.submit(1, 1, options=Options(key=key))
+        (send,) = take(core, Send)
+        assert send.shard == mix(key) % 4
+        finish(core, send)
+    assert sum(shard.stolen for shard in core.shards) == 0
 
 
 def test_it_is_not_deceived_by_tasks_that_were_cancelled() -> None:

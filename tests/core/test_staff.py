@@ -115,6 +115,33 @@ def test_a_pool_that_nobody_comes_up_in_any_more_is_broken_in_the_end() -> None:
     assert core.due() is None
 
 
+def test_a_whole_wave_of_failed_forks_says_no_more_than_one() -> None:
+    core = fleet(6, up=False)
+    for row in range(6):
+        core.agent_down(0.0, row, 1, [], "spawn", "no memory")
+    assert core.pools[0].broken is None
+    now = 0.0
+    while core.pools[0].broken is None:
+        for row, generation in rows(at(core, Spawn, now)):
+            assert core.starting == 1
+            core.agent_down(now, row, generation, [], "spawn", "no memory")
+        now += 0.01
+    assert core.pools[0].broken == "no memory"
+    assert 4 <= max(agent.generation for agent in core.agents) - 1 <= 5
+    assert core.spawn_failures <= 6 * 4
+
+
+def test_failed_forks_break_no_pool_while_another_of_its_agents_is_starting() -> None:
+    core = fleet(2, up=False)
+    for now in range(4):
+        core.agent_down(now, 1, core.agents[1].generation, [], "spawn", "no memory")
+        assert core.pools[0].broken is None
+        at(core, Spawn, now + 0.9)
+    core.agents_up([(0, 1)])
+    assert core.settled
+    assert core.pools[0].wanted == 1
+
+
 def test_one_success_starts_the_count_anew() -> None:
     core = deserted(1)
     fail(core, DESERTED - 1.0)
@@ -155,7 +182,7 @@ def test_a_broken_pool_starts_nobody_of_those_still_to_be_started() -> None:
 # -- how agents end
 
 
-@pytest.mark.parametrize("why", ["health", "recycled", "retired", "stopped"])
+@pytest.mark.parametrize("why", ["cancelled", "health", "recycled", "retired", "stopped"])
 def test_some_ends_are_nobodys_fault(why: str) -> None:
     core = fleet(2, minimum=1)
     core.submit(1, 1)
@@ -165,8 +192,8 @@ def test_some_ends_are_nobodys_fault(why: str) -> None:
     pool = core.pools[0]
     assert (pool.recycled, pool.retired) == (why == "recycled", why == "retired")
     back = rows(at(core, Spawn, 0.0))
-    assert back == ([(0, 2)] if why in ("health", "recycled") else [])
-    assert pool.restarts == (why == "health")
+    assert back == ([(0, 2)] if why in ("cancelled", "health", "recycled") else [])
+    assert pool.restarts == (why in ("cancelled", "health"))
 
 
 def test_a_task_that_took_too_much_memory_is_blamed() -> None:

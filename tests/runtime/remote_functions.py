@@ -278,3 +278,35 @@ def fail_once(path: str) -> str:
 
 def keywords(**kwargs: Any) -> dict[str, Any]:
     return kwargs
+
+
+_eaten: list[bytes] = []
+
+
+def eat(mebibytes: int) -> int:
+    """Have this agent hold more memory for good; its pid."""
+    _eaten.append(b"x" * (mebibytes << 20))
+    return os.getpid()
+
+
+def eat_and_wait(mebibytes: int, path: str) -> None:
+    eat(mebibytes)
+    wait_until(path)
+
+
+def pid_of(_: Any) -> int:
+    return os.getpid()
+
+
+def host_of(_: Any = None) -> int:
+    """Pid of the host of the agent that runs this."""
+    return os.getppid()
+
+
+def begin_and_wait(begun: str, path: str) -> int:
+    """Say who runs this, then wait."""
+    note = Path(f"{begun}.{os.getpid()}")
+    note.write_text(str(os.getpid()))
+    note.rename(begun)
+    wait_until(path)
+    return os.getpid()

@@ -1,0 +1,126 @@
+"""Tasks that send each other messages."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from remote_functions import wait_until
+
+from shoal import NoAgent, address, receive, send
+
+PATIENCE = 60.0
+
+
+def where(_: Any = None) -> str:
+    return address()
+
+
+def post(to: str | int, values: list[Any], sure: bool) -> str:
+    """Send values one after the other; who sent them."""
+    for value in values:
+        send(to, value, sure=sure)
+    return address()
+
+
+def post_when(path: str, to: str | int, values: list[Any], sure: bool) -> str:
+    wait_until(path)
+    return post(to, values, sure)
+
+
+def post_in_time(to: str, value: Any, seconds: float) -> None:
+    send(to, value, sure=True, timeout=seconds)
+
+
+def collect(count: int) -> list[tuple[str, Any]]:
+    return [tuple(receive(PATIENCE)) for _ in range(count)]
+
+
+def collect_until_stop() -> list[Any]:
+    found = [receive(PATIENCE).value]
+    while found[-1] != "stop":
+        found.append(receive(PATIENCE).value)
+    return found
+
+
+def nothing_comes(seconds: float) -> bool:
+    try:
+        receive(seconds)
+    except TimeoutError:
+        return True
+    return False
+
+
+def read_and_die_once(flag: str, first: int, then: int) -> list[Any]:
+    """Receive some, and be killed before dealing with the last of them. The next one to run this receives others."""
+    if not os.path.exists(flag):
+        for _ in range(first):
+            receive(PATIENCE)
+        Path(flag).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [receive(PATIENCE).value for _ in range(then)]
+
+
+def log_until_stop(log: str) -> list[Any]:
+    """As `collect_until_stop`; a line in a file for each."""
+    found: list[Any] = []
+    while not found or found[-1] != "stop":
+        found.append(receive(PATIENCE).value)
+        with open(log, "a") as lines:
+            lines.write(f"{found[-1]}\n")
+    return found
+
+
+def read_slowly(log: str) -> list[Any]:
+    """As `log_until_stop`; it deals with a 2 only once it may go on."""
+    found: list[Any] = []
+    while not found or found[-1] != "stop":
+        found.append(receive(PATIENCE).value)
+        with open(log, "a") as lines:
+            lines.write(f"{found[-1]}\n")
+        if found[-1] == 2:
+            wait_until(f"{log}.go")
+    return found
+
+
+def post_and_wait(to: str, values: list[Any], path: str) -> None:
+    post(to, values, True)
+    wait_until(path)
+
+
+def note_and_post(path: str, to: str, values: list[Any]) -> None:
+    """Say who runs this, then send."""
+    Path(path).write_text(str(os.getpid()))
+    post(to, values, True)
+
+
+def to_itself(value: Any, sure: bool) -> tuple[bool, Any]:
+    send(address(), value, sure=sure)
+    message = receive(PATIENCE)
+    return message.sender == address(), message.value
+
+
+def array_sums(count: int) -> list[float]:
+    sums = []
+    for _ in range(count):
+        array = receive(PATIENCE).value
+        array[0] += 1  # one's own: it can be written to
+        sums.append(float(np.sum(array)))
+    return sums
+
+
+def from_a_fork() -> tuple[int, tuple[bool, Any]]:
+    """The exit code of a child that found out that it is no agent, and that its parent still is one."""
+    assert address()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            send(0, "from a child")
+        except NoAgent:
+            os._exit(7)
+        os._exit(8)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), to_itself("from its parent", True)

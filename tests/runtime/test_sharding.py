@@ -1,0 +1,142 @@
+"""Several hosts with real agents: how work is placed on them, taken over by others, and saved when one is killed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import remote_functions as remote
+from inside import Heard, agents, counts, host_pids, kill
+from processes import wait_for
+
+from engine.settings.types import Strategy
+from shoal import Engine
+
+STRATEGIES: list[Strategy] = ["least-loaded", "hash", "round-robin", "random"]
+
+
+def key_by_host(engine: Engine, hosts: int) -> dict[int, int]:
+    """For each host, by pid, a key that is placed there."""
+    found: dict[int, int] = {}
+    for key in range(100):
+        found.setdefault(engine.using(key=key).submit(remote.host_of).result(20), key)
+        if len(found) == hosts:
+            return found
+    raise AssertionError(f"100 keys, and only {len(found)} hosts: {found}")
+
+
+@pytest.mark.parametrize("shards", [2, 3, 4])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_all_tasks_are_done_whatever_the_strategy(strategy: Strategy, shards: int) -> None:
+    with Engine(4, shards=shards, strategy=strategy, attachable=False) as engine:
+        assert engine.wait_ready(30) == 4
+        assert list(engine.map(abs, range(-2000, 0))) == list(range(2000, 0, -1))
+        futures = [engine.using(key=f"key {n % 7}").submit(abs, -n) for n in range(200)]
+        assert [future.result(20) for future in futures] == list(range(200))
+        found = counts(engine)
+        assert len(found["shards"]) == len(host_pids(engine)) == shards
+        assert sum(shard["sent"] for shard in found["shards"]) == 2200
+        assert sum(shard["up"] for shard in found["shards"]) == 4
+        for shard in found["shards"]:
+            assert shard["sent"] > 0
+            assert shard["balance"] == pytest.approx(shard["sent"] / (2200 / shards))
+            assert (shard["depth"], shard["batches"]) == (0, 0)
+            assert shard["wait"] >= 0
+            assert shard["stolen"] <= shard["sent"]
+            assert strategy != "least-loaded" or shard["stolen"] == 0
+
+
+def test_an_equal_key_means_the_same_shard() -> None:
+    with Engine(4, shards=4, strategy="hash", attachable=False) as engine:
+        engine.wait_ready(30)
+        hosts = {key: set() for key in ("a", b"a", "b", 1, 2, 3, "c", "d")}  # type: dict[str | bytes | int, set[int]]
+        for _ in range(5):
+            for key, seen in hosts.items():
+                seen.add(engine.using(key=key).submit(remote.host_of).result(20))
+        assert all(len(seen) == 1 for seen in hosts.values())
+        assert len(set().union(*hosts.values())) >= 2
+        assert sum(shard["stolen"] for shard in counts(engine)["shards"]) == 0
+
+
+@pytest.mark.parametrize("strategy", ["round-robin", "random"])
+def test_tasks_take_turns_among_shards(strategy: Strategy) -> None:
+    with Engine(2, shards=2, strategy=strategy, attachable=False) as engine:
+        engine.wait_ready(30)
+        ran = Counter(engine.submit(remote.host_of).result(20) for _ in range(40))
+        assert len(ran) == 2
+        assert strategy == "random" or set(ran.values()) == {20}
+
+
+def test_an_idle_shard_takes_over_what_waits_for_another(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with Engine(2, shards=2, strategy="hash", attachable=False) as engine:
+        engine.wait_ready(30)
+        keyed = engine.using(key="all the same")
+        futures = [keyed.submit(remote.wait_until, str(gate)) for _ in range(4)]
+        wait_for(lambda: sum(future.running() for future in futures) == 2, what="both shards to be busy")
+        shards = counts(engine)["shards"]
+        assert sorted(shard["stolen"] for shard in shards) == [0, 1]
+        assert sorted(shard["depth"] for shard in shards) == [0, 2]  # all that wait, at the one they belong to
+        gate.touch()
+        assert [future.result(20) for future in futures] == [str(gate)] * 4
+        shards = counts(engine)["shards"]
+        assert [shard["depth"] for shard in shards] == [0, 0]
+        assert max(shard["wait"] for shard in shards) > 0
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_a_killed_host_had_is_done_by_others_at_once(strategy: Strategy, tmp_path: Path) -> None:
+    heard = Heard()
+    gate = tmp_path / "gate"
+    with Engine(4, shards=2, strategy=strategy, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        first, second = host_pids(engine)
+        futures = [engine.submit(remote.wait_until, str(gate)) for _ in range(40)]
+        wait_for(lambda: sum(future.running() for future in futures) >= 4, what="all agents to be busy")
+        killed = time.monotonic()
+        kill(first)
+        gate.touch()
+        assert [future.result(20) for future in futures] == [str(gate)] * 40
+        took = time.monotonic() - killed
+        assert took < 5.0
+        assert [event.data["pid"] for event in heard if event.kind == "host.died"] == [first]
+        assert engine._worker.run.fleet.core.redelivered >= 2
+        wait_for(lambda: len(agents(engine)) == 4, what="the agents of the next host")
+        assert first not in host_pids(engine)
+        assert second in host_pids(engine)
+        assert list(engine.map(abs, range(-200, 0))) == list(range(200, 0, -1))
+
+
+def test_a_key_whose_host_was_killed_is_placed_elsewhere_and_comes_back() -> None:
+    with Engine(2, shards=2, strategy="hash", attachable=False) as engine:
+        engine.wait_ready(30)
+        keys = key_by_host(engine, 2)
+        first, second = host_pids(engine)
+        kill(first)
+        assert engine.using(key=keys[first]).submit(remote.host_of).result(20) != first
+        assert engine.using(key=keys[second]).submit(remote.host_of).result(20) == second
+        wait_for(lambda: len(agents(engine)) == 2, what="the agents of the next host")
+        third = host_pids(engine)[0]
+        assert third not in (first, second)
+        assert engine.using(key=keys[first]).submit(remote.host_of).result(20) == third
+
+
+def test_every_host_killed_at_once(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with Engine(3, shards=3, attachable=False) as engine:
+        engine.wait_ready(30)
+        futures = [engine.submit(remote.wait_until, str(gate)) for _ in range(12)]
+        wait_for(lambda: sum(future.running() for future in futures) >= 3)
+        for pid in host_pids(engine):
+            kill(pid)
+        gate.touch()
+        assert [future.result(20) for future in futures] == [str(gate)] * 12
+
+
+def test_without_sharding_there_is_one_host_for_each_pool() -> None:
+    with Engine(4, shards=4, settings={"enable_sharding": False}, attachable=False) as engine:
+        engine.wait_ready(30)
+        assert len(host_pids(engine)) == len(counts(engine)["shards"]) == 1
+        assert list(engine.map(abs, range(-200, 0))) == list(range(200, 0, -1))
