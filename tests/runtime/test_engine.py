@@ -133,7 +133,7 @@ def test_map_takes_an_endless_generator_by_buffersize(shared: Engine) -> None:
     results = shared.map(abs, endless(), buffersize=100)
     assert [next(results) for _ in range(1000)] == list(range(1, 1001))
     assert taken <= 1200
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_as_completed_and_callbacks(shared: Engine) -> None:

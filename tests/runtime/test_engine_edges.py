@@ -29,7 +29,7 @@ def test_an_engine_that_has_ended_writes_into_nobodys_files(tmp_path: Path) -> N
     path = tmp_path / "mine"
     files = [path.open("wb", buffering=0) for _ in range(40)]  # one of them has the number of what was closed
     try:
-        results.close()  # type: ignore[attr-defined]
+        results.close()
         engine.shutdown()
         del engine, results
         gc.collect()

@@ -64,10 +64,10 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.Delivered(2, 1, 3, msgspec.Raw(b"\x91\x01")), "952c0201039101"),
     (frames.MailRead(2, 1, 1), "942d020101"),
     (
-        frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE]),
+        frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE], 5, True),
         (
-            "9391c0c4080000000000000000919800a9657863657074696f6ea145a16da174c4017081a16b0192a3612e45b26275696c74"
-            "696e732e457863657074696f6e"
+            "9591c0c4080000000000000000919800a9657863657074696f6ea145a16da174c4017081a16b0192a3612e45b26275696c74"
+            "696e732e457863657074696f6e05c3"
         ),
     ),
 ]

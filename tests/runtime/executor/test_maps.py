@@ -120,7 +120,7 @@ def test_a_buffersize_bounds_what_is_taken_ahead(engine: Engine, buffersize: int
     for given in range(1, 200):
         assert next(results) == given
         assert taken <= given + buffersize
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_a_buffered_map_comes_to_its_end(engine: Engine) -> None:
