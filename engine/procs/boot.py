@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent.parent
+_HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 _CODE = """\
 import sys, importlib.util as u
@@ -33,7 +32,7 @@ def argv(module: str, *arguments: str) -> list[str]:
 
     ``-P``: nothing of the working folder is imported by it.
     """
-    return [sys.executable, "-P", "-c", _CODE, str(_HERE), module, *arguments]
+    return [sys.executable, "-P", "-c", _CODE, _HERE, module, *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -51,7 +50,7 @@ def steps_aside(path: list[str]) -> bool:
 
     found = PathFinder.find_spec("engine", path)
     places = [] if found is None else [*(found.submodule_search_locations or ()), found.origin or ""]
-    if not places or any(Path(place).resolve() == _HERE for place in places if place):
+    if not places or any(os.path.realpath(place) == _HERE for place in places if place):
         return False
     for name in [n for n in sys.modules if n == "engine" or n.startswith("engine.")]:
         del sys.modules[name]

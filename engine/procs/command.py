@@ -6,13 +6,14 @@ import os
 import re
 import select
 import signal
-import subprocess
 import time
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.procs import system
 from engine.procs.scoreboard import CELLS, GROUP, Scoreboard
+
+if TYPE_CHECKING:
+    import subprocess
 
 OUTPUT_MAX: Final = 1 << 20
 """Bytes kept of each of stdout and stderr; what comes after is read and counted, not kept."""
@@ -32,11 +33,11 @@ class CommandFailed(Exception):
         self.detail = detail
 
 
-@dataclass(slots=True)
 class _Captured:
-    fd: int
-    kept: bytearray = field(default_factory=bytearray)
-    dropped: int = 0
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.kept = bytearray()
+        self.dropped = 0
 
     def read(self) -> bool:
         """Take in what is there; False at the end."""
@@ -75,6 +76,8 @@ def run(argv: list[str], timeout: float, board: Scoreboard, row: int) -> dict[st
 
     `timeout`: seconds, 0 for none; then the whole group is killed.
     """
+    import subprocess  # not before a fork: with it comes threading, whose hook costs every child 0.4 MB
+
     agent = os.getpid()
     cell = row * CELLS + GROUP
 

@@ -212,20 +212,16 @@ class Host:
     # -- agents: birth -------------------------------------------------------------------------------------------------
 
     def _spawn_some(self) -> None:
-        for _ in range(min(_SPAWN_SLICE, len(self._to_spawn))):
-            row, generation = self._to_spawn.popleft()
-            try:
-                self._spawn(row, generation)
-            except OSError as error:
-                text = f"can't fork: {error.strerror or error}"
+        wanted = [self._to_spawn.popleft() for _ in range(min(_SPAWN_SLICE, len(self._to_spawn)))]
+        for row, generation, slot in self._spawner.start(wanted):
+            if isinstance(slot, OSError):
+                text = f"can't fork: {slot.strerror or slot}"
                 self._send(frames.encode(frames.SpawnFailed(row, generation, text)))
-
-    def _spawn(self, row: int, generation: int) -> None:
-        slot = self._spawner.start(row, generation)
-        self._starting += 1
-        self._slots[row] = self._by_pid[slot.pid] = slot
-        self._watch(slot.sock.fileno(), lambda: self._from_agent(slot))
-        self._watch(slot.pidfd, lambda: self._died(slot))
+            else:
+                self._starting += 1
+                self._slots[row] = self._by_pid[slot.pid] = slot
+                self._watch(slot.sock.fileno(), lambda slot=slot: self._from_agent(slot))  # type: ignore[misc]
+                self._watch(slot.pidfd, lambda slot=slot: self._died(slot))  # type: ignore[misc]
 
     # -- agents: life --------------------------------------------------------------------------------------------------
 

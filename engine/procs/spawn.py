@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 from engine.procs import agent, boot
 from engine.procs.ring import Reader
@@ -27,6 +30,8 @@ from engine.procs.slots import Slot
 from engine.wire import channel, frames
 
 _STARTING: Final = 1
+_Ends: TypeAlias = tuple[socket.socket, socket.socket]
+"""The host's and the agent's end of a channel."""
 
 
 class Spawner:
@@ -51,43 +56,77 @@ class Spawner:
         self._buffer = buffer
         self._host = os.getpid()
 
-    def start(self, row: int, generation: int) -> Slot:
-        """Start the agent of a row. Raises OSError where the kernel does not let us."""
+    def start(self, agents: Iterable[tuple[int, int]]) -> list[tuple[int, int, Slot | OSError]]:
+        """Start the agents of some (row, generation); each again with its slot, or with why the kernel did not let us.
+
+        Nothing but forks happens between the first fork and the last: whatever this process writes to in between would
+        be copied for each of them, and be that agent's alone.
+        """
+        begun = [self._begin(row, generation) for row, generation in agents]
+        start = self._fork if self._config.care.fresh is None else self._execute
+        pids: list[int | OSError] = []
+        for row, _, ends in begun:
+            if isinstance(ends, OSError):
+                pids.append(ends)
+                continue
+            try:
+                pids.append(start(row, ends[1]))
+            except OSError as error:
+                pids.append(error)
+        return [(*known[:2], self._started(*known, pid)) for known, pid in zip(begun, pids, strict=True)]
+
+    def _begin(self, row: int, generation: int) -> tuple[int, int, _Ends | OSError]:
+        """Make ready what an agent finds when it begins: its row, its ring, its channel."""
         board, base = self._board, row * CELLS
-        ours, theirs = channel.pair()
+        try:
+            ends = channel.pair()
+        except OSError as error:
+            return row, generation, error
         for cell in (BATCH, OFFSET, START, GROUP, MEMORY, HELD, ASK, PONG):
             board.cells[base + cell] = 0
         board.cells[base + STATE] = _STARTING
         board.cells[base + GENERATION] = generation
         Reader(board, row).reset()
-        fresh = self._config.care.fresh
-        try:
-            if fresh is None:
-                pid = os.fork()
-                if pid == 0:
-                    config = self._config
-                    agent.main(board, row, theirs, self._host, self._outputs, config.late, config.initializer)
-            else:
-                pid = self._execute(theirs.fileno())
-        except OSError:
+        return row, generation, ends
+
+    def _fork(self, row: int, theirs: socket.socket) -> int:
+        pid = os.fork()
+        if pid == 0:
+            config = self._config
+            agent.main(self._board, row, theirs, self._host, self._outputs, config.late, config.initializer)
+        self._board.cells[row * CELLS + PID] = pid  # at once: should this process die now, it says who to wait for
+        return pid
+
+    def _started(self, row: int, generation: int, ends: _Ends | OSError, pid: int | OSError) -> Slot | OSError:
+        if isinstance(ends, OSError):
+            return ends
+        ours, theirs = ends
+        if isinstance(pid, OSError):
             ours.close()
             theirs.close()
-            raise
-        board.cells[base + PID] = pid
+            return pid
         ours.setblocking(False)
-        slot = Slot(row, generation, pid, ours, theirs, board, self._buffer)
+        try:
+            slot = Slot(row, generation, pid, ours, theirs, self._board, self._buffer)
+        except OSError as error:  # no descriptor left to watch it by
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            ours.close()
+            theirs.close()
+            return error
+        config = self._config
+        fresh = config.care.fresh
         if fresh is not None:
-            config = self._config
             begin = frames.Begin(
                 row, self._host, config.rows, config.capacity, list(sys.path), fresh, config.late, config.initializer
             )
             slot.outbox.put(frames.encode(begin))
         return slot
 
-    def _execute(self, sock: int) -> int:
+    def _execute(self, row: int, theirs: socket.socket) -> int:
         """Execute a fresh interpreter that becomes an agent. This process has one thread, so that nobody else inherits
         what is inheritable for a moment."""
-        passed = (sock, self._fd)
+        passed = (theirs.fileno(), self._fd)
         for fd in passed:
             os.set_inheritable(fd, True)
         try:
@@ -98,7 +137,9 @@ class Spawner:
                 (os.POSIX_SPAWN_DUP2, out, 1),
                 (os.POSIX_SPAWN_DUP2, err, 2),
             ]
-            return os.posix_spawn(argv[0], argv, os.environ, file_actions=actions)
+            pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=actions)
+            self._board.set(row, PID, pid)
+            return pid
         finally:
             for fd in passed:
                 os.set_inheritable(fd, False)

@@ -6,7 +6,12 @@ import ctypes
 import os
 import signal
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# Looked up and given its types here, before any fork: what ctypes makes of that later, each agent has of its own.
+_libc = ctypes.CDLL(None)
+_prctl, _prctl_text = _libc["prctl"], _libc["prctl"]
+_prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
+_prctl_text.argtypes = (ctypes.c_int, ctypes.c_char_p)
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
@@ -17,19 +22,19 @@ def die_with_parent(parent: int) -> None:
 
     The kernel's word is not retroactive, so a parent that is gone already ends this process here.
     """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def set_name(name: str) -> None:
     """Name of this process in ps and top, 15 bytes at the most."""
-    _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+    _prctl_text(_PR_SET_NAME, name.encode()[:15])
 
 
 def adopt_orphans() -> None:
     """Make descendants whose parent dies children of this process, so that it can find and end them."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children(pid: int) -> list[int]:
