@@ -256,7 +256,10 @@ class Staff(Ledger):
 
     def _spawn(self) -> None:
         """Ask for as many starts as may go on at the same time."""
-        room = max(1, int(min(self._window, self._limit * self._throttle))) - self.starting
+        window = max(1, int(min(self._window, self._limit * self._throttle)))
+        room = window - self.starting
+        if room < min(window // 4, len(self._to_spawn)):
+            return  # a wave is worth a message to the hosts
         wave: dict[int, list[tuple[int, int]]] = {}
         while self._to_spawn and room > 0:
             row, generation = self._to_spawn.popleft()

@@ -39,6 +39,7 @@ their own.
 """
 
 _IDLE, _BUSY = 2, 3
+_SIGINT: Final = int(signal.SIGINT)
 
 _clock = time.monotonic_ns
 
@@ -195,7 +196,7 @@ def main(
         system.die_with_parent(host)
         system.set_name("shoal-agent")
         os.setpgid(0, 0)  # whatever a task leaves behind is in this group, and ends with it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        system.handle(_SIGINT, None)
         os.dup2(outputs[0], 1)
         os.dup2(outputs[1], 2)
         fd = sock.fileno()

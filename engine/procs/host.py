@@ -37,6 +37,10 @@ _SPAWN_SLICE: Final = 16
 """Forks between two looks at everything else."""
 _STARTING_TICK: Final = 0.25
 """Seconds between looks at agents that are starting."""
+_TOGETHER: Final = 0.004
+"""Seconds that an agent's being up may be kept back, to be told together with others that are starting."""
+_ENOUGH: Final = 12
+"""Agents that are told of at once in any case."""
 _LEAVE_GRACE: Final = 5.0
 """Seconds that an agent which was asked to end may take for it."""
 _AGAIN: Final = 0.005
@@ -67,6 +71,7 @@ class Host:
         self._spawner = Spawner(config, board, board_fd, self._outputs.writing, self._buffer)
         self._watchdog = Watch(board, care, self._commands, self._kill)
         self._came_up: list[tuple[int, int, int]] = []
+        self._first_up = 0.0
         self._bundle = Bundle(self._send, care.bundle)
         self._over = False
         self._epoll = select.epoll()
@@ -186,7 +191,9 @@ class Host:
 
     def _report(self) -> None:
         self._bundle.flush()
-        if self._came_up:
+        if self._came_up and (
+            not self._starting or len(self._came_up) >= _ENOUGH or time.monotonic() - self._first_up > _TOGETHER
+        ):
             self._send(frames.encode(frames.AgentsUp(self._came_up)))
             self._came_up = []
         outputs = self._outputs
@@ -256,6 +263,8 @@ class Host:
                     slot.up = True
                     self._starting -= 1
                     self._queue.ready(slot)
+                    if not self._came_up:
+                        self._first_up = time.monotonic()
                     self._came_up.append((slot.row, slot.generation, slot.pid))
             elif kind == mail.OPEN and parcels and slot.mail is None:
                 bag = slot.mail = Mailbag(socket.socket(fileno=os.dup(parcels[0].fd)), self._buffer)

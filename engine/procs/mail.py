@@ -142,11 +142,13 @@ def _forked() -> None:
     _agent = _mailbox = None
 
 
+os.register_at_fork(after_in_child=_forked)
+
+
 def attach(sock: socket.socket, row: int, generation: int) -> None:
     """This process is the agent of a row; `sock` is its channel to its host."""
     global _agent
     _agent = (sock, row, generation)
-    os.register_at_fork(after_in_child=_forked)
 
 
 def _box() -> _Mailbox:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _signal
 import ctypes
 import os
 import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 # Looked up and given its types here, before any fork: what ctypes makes of that later, each agent has of its own.
 _libc = ctypes.CDLL(None)
@@ -15,6 +19,19 @@ _prctl_text.argtypes = (ctypes.c_int, ctypes.c_char_p)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+def handler(number: int) -> Any:
+    """What handles a signal in Python, as `signal.getsignal`; but that makes an enum of it each time."""
+    return _signal.getsignal(number)
+
+
+def handle(number: int, what: Handler | None) -> None:
+    """Handle a signal, None: as by default. As `signal.signal`, whose enums cost every agent 50 pages of its own."""
+    _signal.signal(number, _signal.SIG_DFL if what is None else what)
 
 
 def die_with_parent(parent: int) -> None:

@@ -16,13 +16,14 @@ from itertools import islice
 from types import FrameType
 from typing import Any, Final
 
+from engine.procs import system
 from engine.procs.failures import SoftTimeout, failure
 from engine.procs.outlet import Outlet
 from engine.procs.scoreboard import ASK, ASK_FLUSH, ASK_SOFT, CELLS, HELD, OFFSET, START, Scoreboard
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
-SIGNAL: Final = signal.SIGURG
+SIGNAL: Final = int(signal.SIGURG)
 """What the host sends an agent that it asks for something: by default it is ignored, and hardly anybody uses it."""
 
 _GROUP_NS: Final = 1_000_000
@@ -102,8 +103,8 @@ class Tasks:
 
     def listen(self) -> None:
         """Answer the host's signal, though a task may have taken it for itself: what it did ends with its batch."""
-        if signal.getsignal(SIGNAL) is not self._handler:
-            signal.signal(SIGNAL, self._handler)
+        if system.handler(SIGNAL) is not self._handler:
+            system.handle(SIGNAL, self._handler)
 
     def run(self, work: frames.Work, function: Function, items: list[Any], parcels: Sequence[Parcel]) -> None:
         """Run a batch and write its outcomes. `items` is used up."""

@@ -6,7 +6,7 @@ import pytest
 from cores import finish, fleet, known, take
 
 from engine.core.actions import Happened, RangeOver, Recall, Send, Spawn, StartHost, TasksOver
-from engine.core.batching import BYTES, Cost, batch_size, may_prefetch
+from engine.core.batching import BYTES, LEAST, Cost, batch_size, may_prefetch
 from engine.core.core import Core
 from engine.core.invariants import check
 from engine.core.pools import backoff, split
@@ -68,8 +68,15 @@ def test_batch_sizes() -> None:
     assert batch_size(cost, 1000, 1, 500, 0) == 1
     cost.learn(0.0, 10)
     assert batch_size(cost, 10_000, 1, 500, 0) == 500
+    assert batch_size(cost, 10, 5, 500, 0) == 500  # an even share of nothing is not worth a message
+    cost.seconds = LEAST / 4
+    assert batch_size(cost, 10, 5, 500, 0) == 4
+    assert batch_size(cost, 10, 5, 3, 0) == 3
+    assert batch_size(cost, 100, 5, 500, 0) == 10
+    cost.seconds = LEAST
     assert batch_size(cost, 10, 5, 500, 0) == 1
     assert batch_size(cost, 10, 0, 500, 0) == 1
+    cost.seconds = 0.0
     assert batch_size(cost, 10_000, 1, 500, BYTES // 3) == 3
     assert batch_size(cost, 10_000, 1, 500, BYTES * 2) == 1
     cost.learn(10.0, 10)
@@ -114,7 +121,7 @@ def test_nothing_is_sent_where_no_agent_is_up() -> None:
 
 def test_duplicates_overlaps_and_nonsense() -> None:
     core = fleet()
-    known(core, 1e-6)
+    known(core, 0.001)
     number = core.submit(20, 1)
     (send, *_) = take(core, Send)
     assert send.count == 10
@@ -166,7 +173,7 @@ def test_failures_are_retried_with_numbered_attempts() -> None:
 
 def test_only_the_task_that_ran_is_blamed() -> None:
     core = fleet()
-    known(core, 1e-6)
+    known(core, 0.001)
     number = core.submit(10, 1)
     send, other = take(core, Send)[:2]
     assert core.outcomes(0, send.batch, 0, 2, (), 2000)

@@ -120,7 +120,7 @@ def test_a_whole_wave_of_failed_forks_says_no_more_than_one() -> None:
     for row in range(6):
         core.agent_down(0.0, row, 1, [], "spawn", "no memory")
     pool, now = core.pools[0], 0.0
-    assert pool.broken is None
+    assert not pool.broken
     while not pool.broken:
         for row, generation in rows(at(core, Spawn, now)):
             assert core.starting == 1
