@@ -56,14 +56,15 @@ def now(tmp_path: Path) -> str:
 
 
 def test_a_task_may_tidy_up_after_its_soft_timeout(never: str, now: str) -> None:
-    with Engine(1, soft_timeout=0.1, timeout=60, attachable=False) as engine:
-        before = engine.submit(remote.pid_of, 0).result(20)
+    heard = Heard()
+    with Engine(1, soft_timeout=0.1, timeout=60, attachable=False, on_event=heard) as engine:
         told = engine.submit(remote.tidy_up, never, now).result(20)
         assert told == "SoftTimeout: the task has run for its soft timeout of 0.1 s"
-        assert engine.submit(remote.pid_of, 0).result(20) == before
+        assert engine.submit(abs, -1).result(20) == 1
         with pytest.raises(SoftTimeout, match=r"soft timeout of 0\.1 s"):
             engine.submit(remote.wait_until, never).result(20)
-        assert engine.submit(remote.pid_of, 0).result(20) == before
+        assert engine.submit(abs, -1).result(20) == 1
+    assert not heard.why("timeout")
 
 
 def test_who_does_not_come_to_an_end_after_it_is_killed_by_the_hard_one(never: str) -> None:
@@ -180,6 +181,7 @@ def test_cancelling_a_running_task_frees_its_agent(tmp_path: Path, never: str) -
     assert not [event for event in heard if event.level != "info"]
 
 
+@pytest.mark.needs("batching", "pooling")
 def test_its_neighbours_in_the_batch_survive(tmp_path: Path, never: str, now: str) -> None:
     begun = tmp_path / "begun"
     with Engine(1, crash_limit=1, settings={"batch_size": 7}, attachable=False) as engine:
@@ -193,6 +195,7 @@ def test_its_neighbours_in_the_batch_survive(tmp_path: Path, never: str, now: st
         assert int(begun.read_text()) not in {f.result(20) for f in after}
 
 
+@pytest.mark.needs("batching", "pooling")
 def test_a_task_that_was_sent_and_not_begun_is_called_off(tmp_path: Path, never: str, now: str) -> None:
     gate = tmp_path / "gate"
     with Engine(1, crash_limit=1, settings={"batch_size": 4}, attachable=False) as engine:
@@ -207,6 +210,7 @@ def test_a_task_that_was_sent_and_not_begun_is_called_off(tmp_path: Path, never:
         assert engine.submit(abs, -1).result(20) == 1
 
 
+@pytest.mark.needs("pooling")
 def test_a_batch_in_the_queue_of_a_busy_agent_is_taken_back(tmp_path: Path, never: str, now: str) -> None:
     heard = Heard()
     gate = tmp_path / "gate"
@@ -242,6 +246,7 @@ def test_closing_a_map_calls_off_what_was_not_sent(tmp_path: Path, now: str) -> 
 # -- results that wait for others --------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("batching", "pooling")
 @pytest.mark.parametrize("wait", [remote.wait_until, remote.sleep_if_absent])
 def test_results_do_not_wait_for_a_slow_neighbour(wait: Any, tmp_path: Path, now: str) -> None:
     gate = tmp_path / "gate"
