@@ -8,17 +8,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 MECHANISMS = ("pooling", "batching", "parallel_spawn", "sharding")
-FEW = "tests/runtime/executor tests/runtime/test_messages.py tests/runtime/test_timeouts.py"
+FEW = "tests/runtime/test_messages.py tests/runtime/test_timeouts.py tests/runtime/test_pools.py"
 """What runs in a minute with everything switched off."""
 
 HEAD = f"""# The tests with mechanisms switched off
 
 Every engine of a test session takes `SHOAL_ENABLE_POOLING=0`, `SHOAL_ENABLE_BATCHING=0`,
-`SHOAL_ENABLE_PARALLEL_SPAWN=0` and `SHOAL_ENABLE_SHARDING=0` from the environment. All tests of `tests/runtime`,
-`tests/chaos`, `tests/cli`, `tests/procs` and `tests/load` must pass with each of them, and with all four, but for those
-that test the very mechanism. These are marked `needs("...")`, are skipped then, and are listed here; a test holds this
-list to the marks. Without pooling every task has a fresh interpreter, so `processes.scaled` makes tests of thousands of
-tasks smaller.
+`SHOAL_ENABLE_PARALLEL_SPAWN=0` and `SHOAL_ENABLE_SHARDING=0` from the environment. Tests of what an engine does
+whatever is switched off must pass with them all the same. Those that test the very mechanism are marked
+`needs("...")`, are skipped then, and are listed here; a test holds this list to the marks. Without pooling every task
+has a fresh interpreter, so `processes.scaled` makes tests of thousands of tasks smaller.
 
 About a minute with all four switched off, for every commit:
 
