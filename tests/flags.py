@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 MECHANISMS = ("pooling", "batching", "parallel_spawn", "sharding")
-FEW = "tests/runtime/test_messages.py tests/runtime/test_timeouts.py tests/runtime/test_pools.py"
+FEW = "tests/runtime/test_messages.py tests/runtime/test_timeouts.py"
 """What runs in a minute with everything switched off."""
 
 HEAD = f"""# The tests with mechanisms switched off
