@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import MARK, marked_processes
+from processes import MARK, enabled, marked_processes
 
 _GRACE = 5.0
 """Seconds that what is about to end may take for it. A leak is what never ends, so waiting longer hides none."""
@@ -20,6 +20,14 @@ _GRACE = 5.0
 def pytest_configure() -> None:
     name, _, value = MARK.partition("=")
     os.environ[name] = value  # inherited by whatever is started, whoever its parent is by the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what tests a mechanism that is switched off by the environment, and nothing else."""
+    for item in items:
+        for mechanism in (name for mark in item.iter_markers("needs") for name in mark.args):
+            if not enabled(mechanism):
+                item.add_marker(pytest.mark.skip(reason=f"tests {mechanism} itself"))
 
 
 def _zombies() -> set[int]:

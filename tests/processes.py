@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.settings.resolve import resolve
+
 MARK = f"SHOAL_TEST={uuid.uuid4().hex}"
 """In the environment of whatever this test session starts, so that it is found whoever its parent is by then."""
 
@@ -39,3 +41,14 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str =
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what or condition}")
         time.sleep(0.005)
+
+
+def enabled(mechanism: str) -> bool:
+    """Whether engines of this test session have ``pooling``, ``batching``, ``parallel_spawn`` or ``sharding``."""
+    found: bool = getattr(resolve(config=Path(os.devnull)).settings, f"enable_{mechanism}")
+    return found
+
+
+def scaled(tasks: int) -> int:
+    """So many tasks; or a few, where each has a fresh interpreter of its own, which takes 0.2 s to start."""
+    return tasks if enabled("pooling") else min(tasks, max(4, tasks // 200))

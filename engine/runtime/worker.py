@@ -120,7 +120,7 @@ class Worker:
                 run.step(None if not self.inbox else 0.0, self._take_some)
                 if self.broken is None and all(pool.broken is not None for pool in core.pools):
                     self.broken = run.fleet.error or core.pools[0].broken
-                if self._barriers and (core.settled or self.broken is not None):
+                if self._barriers and (self.broken is not None or (core.settled and run.fleet.phase == "running")):
                     self._pass()
                 if self.closing or run.stop_asked:
                     if self.cancel_all or run.stop_asked:

@@ -119,14 +119,14 @@ def test_a_whole_wave_of_failed_forks_says_no_more_than_one() -> None:
     core = fleet(6, up=False)
     for row in range(6):
         core.agent_down(0.0, row, 1, [], "spawn", "no memory")
-    pool, now = core.pools[0], 0.0
-    assert not pool.broken
-    while not pool.broken:
+    now = 0.0
+    while not core.pools[0].broken:
         for row, generation in rows(at(core, Spawn, now)):
             assert core.starting == 1
             core.agent_down(now, row, generation, [], "spawn", "no memory")
         now += 0.01
-    assert pool.broken == "no memory"
+    assert now > 0.0
+    assert core.pools[0].broken == "no memory"
     assert 4 <= max(agent.generation for agent in core.agents) - 1 <= 5
     assert core.spawn_failures <= 6 * 4
 

@@ -13,7 +13,7 @@ import pytest
 from engine.core.core import Core
 from engine.core.pools import Pool
 from engine.procs.scoreboard import PID
-from engine.runtime import sizes
+from engine.runtime import hosts, sizes
 from engine.runtime.fleet import Fleet
 from shoal import Engine, Event
 
@@ -53,7 +53,7 @@ def counts(engine: Engine, name: str = "main") -> dict[str, Any]:
 def cared(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Have the hosts to come see to other things than their settings say."""
     usual = sizes.care
-    monkeypatch.setattr("engine.runtime.hosts.care", lambda *of: msgspec.structs.replace(usual(*of), **changed))
+    monkeypatch.setattr(hosts, "care", lambda *of: msgspec.structs.replace(usual(*of), **changed))
 
 
 def kill(pid: int) -> None:

@@ -310,3 +310,33 @@ def begin_and_wait(begun: str, path: str) -> int:
     note.rename(begun)
     wait_until(path)
     return os.getpid()
+
+
+def log_and_wait(log: str, name: str, path: str) -> str:
+    """Write a line to a file, then wait."""
+    with open(log, "a") as lines:
+        lines.write(f"{name}\n")
+    wait_until(path)
+    return name
+
+
+def log_and_raise(log: str, error: BaseException) -> None:
+    with open(log, "a") as lines:
+        lines.write("ran\n")
+    raise error
+
+
+def tidy_up(path: str, then: str) -> str:
+    """Wait; if the time is up for that, wait for something else."""
+    try:
+        return wait_until(path)
+    except TimeoutError as error:  # as code does that knows nothing of `SoftTimeout`
+        wait_until(then)
+        return f"{type(error).__name__}: {error}"
+
+
+def sleep_if_absent(path: str) -> str:
+    """As `wait_until`, asleep nearly all of the time."""
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    return path

@@ -99,8 +99,7 @@ def test_nothing_comes(engine: Engine) -> None:
 
 
 def test_messages_wait_for_who_reads_later(engine: Engine) -> None:
-    sender = engine.submit(mail.post, READER, [1, 2, 3], False).result(20)
-    wait_for(lambda: told(engine)["sent"] == 3)
+    sender = engine.submit(mail.post, READER, [1, 2, 3], True).result(20)
     assert engine.using(pool="reader").submit(mail.collect, 2).result(20) == [(sender, 1), (sender, 2)]
     assert engine.using(pool="reader").submit(mail.collect, 1).result(20) == [(sender, 3)]
 
@@ -121,9 +120,10 @@ def test_a_full_box_makes_wait_who_wants_to_be_sure(engine: Engine) -> None:
     assert not sending.done()
     with pytest.raises(TimeoutError, match=r"the box of reader/0 has been full for 0\.01 s"):
         engine.submit(mail.post_in_time, READER, "late", 0.01).result(20)
-    received = engine.using(pool="reader").submit(mail.collect, 13).result(20)
-    assert [value for _, value in received if value != "late"] == list(range(12))
+    reading = engine.using(pool="reader").submit(mail.collect_until_stop)
     sending.result(20)
+    engine.submit(mail.post, READER, ["stop"], True).result(20)
+    assert [value for value in reading.result(20) if value not in ("late", "stop")] == list(range(12))
     assert told(engine)["dropped"] == 0
 
 
@@ -166,6 +166,7 @@ def test_the_host_of_a_reader_is_killed(engine: Engine, tmp_path: Path) -> None:
     engine.submit(mail.post, READER, [1, 2], True).result(20)
     wait_for(lambda: log.exists() and log.read_text() == "1\n2\n" and told(engine)["delivered"] == 1)
     kill(host_pids(engine)[pool_of(engine, "reader").shards[0].id])
+    wait_for(lambda: fleet_of(engine).core.redelivered == 1, what="the death to be known")
     Path(f"{log}.go").touch()
     engine.submit(mail.post, READER, [3, "stop"], True).result(20)
     assert reading.result(30) == [2, 3, "stop"]
@@ -178,6 +179,7 @@ def test_the_host_of_senders_is_killed(engine: Engine, tmp_path: Path) -> None:
     sending = engine.submit(mail.post_and_wait, READER, ["once", "or twice"], str(tmp_path / "gate"))
     wait_for(lambda: told(engine)["sent"] == 2)
     kill(host_pids(engine)[0])
+    wait_for(lambda: fleet_of(engine).core.redelivered == 1, what="the death to be known")
     (tmp_path / "gate").touch()
     sending.result(30)
     engine.submit(mail.post, READER, ["stop"], True).result(20)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import remote_functions as remote
 from inside import Heard, agents, cared, core_of, counts, fleet_of, kill, module
-from processes import wait_for
+from processes import enabled, wait_for
 
 from engine.core.pools import backoff
 from engine.procs.scoreboard import PONG
@@ -59,6 +59,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- what a pool has imported ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("pooling")
 def test_each_pool_has_its_own_preload_warmup_and_init(modules: Path) -> None:
     names = [module(modules, f"image_{letter}", IMAGE) for letter in "ab"]
     pools = [
@@ -87,7 +88,7 @@ def test_a_pool_whose_preload_fails_fails_its_own_tasks_and_says_why() -> None:
         for _ in range(2):
             with pytest.raises(BrokenProcessPool, match="can't import no_such_module_anywhere: ModuleNotFoundError"):
                 engine.using(pool="bad").submit(abs, -1).result(20)
-        assert engine.wait_ready(30) == 2
+        assert engine.wait_ready(30) == (2 if enabled("pooling") else 0)
         assert engine.using(pool="good").submit(abs, -2).result(20) == 2
         assert list(engine.map(abs, range(-100, 0))) == list(range(100, 0, -1))
         with pytest.raises(BrokenProcessPool, match="no_such_module_anywhere"):
@@ -117,6 +118,7 @@ def test_an_init_that_fails_or_hangs_breaks_its_pool_only(modules: Path, hook: s
 # -- how many there are ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("pooling")
 def test_a_pool_grows_while_tasks_wait_and_falls_back_when_idle(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with Engine(3, min_workers=1, max_idle=0.2, attachable=False) as engine:
@@ -134,6 +136,7 @@ def test_a_pool_grows_while_tasks_wait_and_falls_back_when_idle(tmp_path: Path) 
         assert engine.submit(abs, -1).result(20) == 1
 
 
+@pytest.mark.needs("pooling")
 def test_a_pool_of_fixed_size_never_retires_anybody() -> None:
     with Engine(2, max_idle=0.05, attachable=False) as engine:
         assert engine.wait_ready(30) == 2
@@ -143,6 +146,7 @@ def test_a_pool_of_fixed_size_never_retires_anybody() -> None:
         assert agents(engine) == before
 
 
+@pytest.mark.needs("pooling")
 def test_killed_agents_are_refilled_up_to_the_minimum() -> None:
     with Engine(4, min_workers=2, attachable=False) as engine:
         assert engine.wait_ready(30) == 2
@@ -155,6 +159,7 @@ def test_killed_agents_are_refilled_up_to_the_minimum() -> None:
         assert list(engine.map(abs, range(-50, 0))) == list(range(50, 0, -1))
 
 
+@pytest.mark.needs("pooling")
 def test_hits_and_misses(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with Engine(1, attachable=False) as engine:
@@ -194,6 +199,7 @@ def test_shutdown_lets_every_pool_finish(tmp_path: Path) -> None:
 # -- when one is replaced ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("pooling")
 def test_an_agent_is_replaced_after_exactly_so_many_tasks() -> None:
     heard = Heard()
     with Engine(1, max_tasks_per_child=3, on_event=heard, attachable=False) as engine:
@@ -206,6 +212,7 @@ def test_an_agent_is_replaced_after_exactly_so_many_tasks() -> None:
     assert not [event for event in heard if event.level != "info"]
 
 
+@pytest.mark.needs("pooling")
 def test_no_batch_outlives_the_share_of_its_agent() -> None:
     with Engine(2, max_tasks_per_child=7, attachable=False) as engine:
         ran = Counter(engine.map(remote.pid_of, range(300)))
@@ -213,6 +220,7 @@ def test_no_batch_outlives_the_share_of_its_agent() -> None:
     assert len(ran) >= 300 / 7
 
 
+@pytest.mark.needs("pooling")
 def test_an_agent_is_replaced_once_it_has_grown_too_large() -> None:
     pool = PoolSettings(name="fat", size=1, max_bytes=400 << 20)
     with Engine(1, pools=[pool], attachable=False) as engine:
@@ -238,6 +246,7 @@ def test_the_task_that_takes_too_much_memory_is_blamed_and_no_other(tmp_path: Pa
     assert len(heard.why("memory")) == 2
 
 
+@pytest.mark.needs("pooling")
 def test_agents_that_die_before_their_first_task_are_started_ever_more_slowly() -> None:
     with Engine(1, attachable=False) as engine:
         engine.wait_ready(30)
@@ -264,6 +273,7 @@ def test_agents_that_die_before_their_first_task_are_started_ever_more_slowly() 
 # -- agents that stand still -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("pooling")
 @pytest.mark.usefixtures("impatient")
 def test_an_idle_agent_that_was_stopped_is_replaced() -> None:
     heard = Heard()
@@ -279,6 +289,7 @@ def test_an_idle_agent_that_was_stopped_is_replaced() -> None:
         assert "gave no sign of life for 0.2 s" in heard.why("health")[0].text
 
 
+@pytest.mark.needs("pooling")
 @pytest.mark.usefixtures("impatient")
 def test_work_given_to_a_stopped_agent_is_done_by_another_without_blame() -> None:
     heard = Heard()
@@ -305,6 +316,7 @@ def test_a_task_whose_agent_is_stopped_runs_again_without_blame(tmp_path: Path) 
     assert "stopped by a signal" in heard.why("health")[0].text
 
 
+@pytest.mark.needs("pooling")
 @pytest.mark.usefixtures("impatient")
 def test_agents_that_only_wait_are_left_in_peace(tmp_path: Path) -> None:
     begun, gate = tmp_path / "begun", tmp_path / "gate"

@@ -14,6 +14,8 @@ from processes import wait_for
 from engine.settings.types import Strategy
 from shoal import Engine
 
+pytestmark = pytest.mark.needs("sharding", "pooling")  # without pooling an agent says nothing of where it was kept
+
 STRATEGIES: list[Strategy] = ["least-loaded", "hash", "round-robin", "random"]
 
 
@@ -97,6 +99,7 @@ def test_what_a_killed_host_had_is_done_by_others_at_once(strategy: Strategy, tm
         wait_for(lambda: sum(future.running() for future in futures) >= 4, what="all agents to be busy")
         killed = time.monotonic()
         kill(first)
+        wait_for(lambda: [event for event in heard if event.kind == "host.died"], what="the death to be known")
         gate.touch()
         assert [future.result(20) for future in futures] == [str(gate)] * 40
         took = time.monotonic() - killed

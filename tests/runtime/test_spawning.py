@@ -16,6 +16,8 @@ from engine.runtime import pressure
 from engine.runtime.fleet import Fleet
 from shoal import Engine
 
+pytestmark = pytest.mark.needs("pooling")  # forks of what was started once: without it there are none
+
 FEW_FORKS = """
 import os
 really_fork = os.fork
@@ -99,6 +101,7 @@ def start(engine: Engine) -> None:
     [({"spawn_parallelism": 3}, 3), ({"spawn_parallelism": 3, "enable_parallel_spawn": False}, 1)],
 )
 @pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.needs("parallel_spawn")
 def test_no_more_agents_start_at_a_time_than_are_allowed(
     settings: dict[str, Any], most: int, shards: int, tmp_path: Path, history: list[tuple[int, int, int]]
 ) -> None:
@@ -113,6 +116,7 @@ def test_no_more_agents_start_at_a_time_than_are_allowed(
     assert max(at_once for at_once, _, _ in history) == most
 
 
+@pytest.mark.needs("parallel_spawn")
 def test_a_machine_under_pressure_starts_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pressure, "measure", lambda: 0.0)
     gate = tmp_path / "gate"
@@ -125,6 +129,7 @@ def test_a_machine_under_pressure_starts_one_at_a_time(tmp_path: Path, monkeypat
         assert engine.wait_ready(30) == 8
 
 
+@pytest.mark.needs("parallel_spawn")
 def test_failed_forks_are_tried_again_one_after_the_other(modules: Path, history: list[tuple[int, int, int]]) -> None:
     heard = Heard()
     name = module(modules, "few_forks", FEW_FORKS.format(results=[False] * 4 + [True]))

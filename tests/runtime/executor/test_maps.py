@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import remote_functions as remote
 from holding import Held
-from processes import wait_for
+from processes import scaled, wait_for
 
 from shoal import Engine
 
@@ -19,11 +19,13 @@ Single = tuple[Engine, Held]
 
 @pytest.mark.parametrize("chunksize", [1, 3, 1000])
 def test_results_are_in_the_order_of_the_items(engine: Engine, chunksize: int) -> None:
-    assert list(engine.map(abs, range(0, -300, -1), chunksize=chunksize)) == list(range(300))
+    tasks = scaled(300)
+    assert list(engine.map(abs, range(0, -tasks, -1), chunksize=chunksize)) == list(range(tasks))
 
 
 def test_more_items_than_a_range_holds(engine: Engine) -> None:
-    assert list(engine.map(abs, range(12_345))) == list(range(12_345))
+    tasks = scaled(12_345)
+    assert list(engine.map(abs, range(tasks))) == list(range(tasks))
 
 
 def test_no_items(engine: Engine) -> None:
