@@ -236,7 +236,7 @@ def test_closing_a_map_calls_off_what_was_not_sent(tmp_path: Path, now: str) -> 
         paths = [now, *[str(gate)] * 50]
         results = engine.map(remote.log_and_wait, [str(log)] * 51, map(str, range(51)), paths)
         assert next(results) == "0"
-        results.close()  # type: ignore[attr-defined]
+        results.close()
         wait_for(lambda: counts(engine)["queued"] == 0)
         gate.touch()
         assert engine.submit(abs, -1).result(20) == 1
