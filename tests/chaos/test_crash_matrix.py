@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import pytest
+from processes import scaled
 
 from engine.runtime.executor import Engine
 from shoal import TaskPoisoned
@@ -125,19 +126,20 @@ cells += [("caller", how) for how in ("exception", "exit", "recursion")]
 
 @pytest.mark.parametrize(("moment", "how"), cells)
 def test_only_the_guilty_task_fails(moment: str, how: str) -> None:
+    neighbours = scaled(20)
     with Engine(1, crash_limit=2, memory_limit=LIMIT, attachable=False) as engine:
-        assert list(engine.map(run, range(500))) == list(range(500))
-        before = [engine.submit(run, n) for n in range(20)]
+        assert list(engine.map(run, range(scaled(500)))) == list(range(scaled(500)))
+        before = [engine.submit(run, n) for n in range(neighbours)]
         bad = engine.submit(run, guilty(moment, how))
-        after = [engine.submit(run, n) for n in range(20)]
+        after = [engine.submit(run, n) for n in range(neighbours)]
         error = bad.exception(60)
         assert error is not None
         check(error, moment, how)
-        assert [future.result(60) for future in before + after] == [*range(20), *range(20)]
-        results = engine.map(run, [*range(20), guilty(moment, how), *range(20)])
-        assert [next(results) for _ in range(20)] == list(range(20))
+        assert [future.result(60) for future in before + after] == [*range(neighbours), *range(neighbours)]
+        results = engine.map(run, [*range(neighbours), guilty(moment, how), *range(neighbours)])
+        assert [next(results) for _ in range(neighbours)] == list(range(neighbours))
         with pytest.raises(EXPECTED[how]) as raised:
             next(results)
         check(raised.value, moment, how)
         assert engine.submit(run, 7).result(60) == 7
-        assert list(engine.map(run, range(100))) == list(range(100))
+        assert list(engine.map(run, range(scaled(100)))) == list(range(scaled(100)))

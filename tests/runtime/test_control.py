@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from processes import wait_for
+from processes import scaled, wait_for
 
 from engine.store import queries
 from engine.stream import places
@@ -89,8 +89,8 @@ def test_readers_that_stop_leave_or_send_garbage_do_not_slow_the_engine(engine: 
     try:
         for n in range(20):
             garbage.send(os.urandom(200) if n else b"\x92\xa7command\xa4\xff\xfe\xfd\xfc")  # text that is no UTF-8
-        assert list(engine.map(abs, range(20_000))) == list(range(20_000))
-        for n in range(1500):  # more events than wait for a slow reader
+        assert list(engine.map(abs, range(scaled(20_000)))) == list(range(scaled(20_000)))
+        for n in range(scaled(1500)):  # more events than wait for a slow reader
             engine.submit(print, n)
         engine.submit(abs, 1).result(30)
         client = Client(path_of(engine))
@@ -151,7 +151,7 @@ def test_an_engine_that_is_not_attachable_opens_no_socket() -> None:
 
 def test_an_engine_records_when_asked(tmp_path: Path) -> None:
     with Engine(2, record=tmp_path / "runs.db", name="kept") as engine:
-        assert list(engine.map(abs, range(1000))) == list(range(1000))
+        assert list(engine.map(abs, range(scaled(1000)))) == list(range(scaled(1000)))
     with closing(queries.open_readonly(tmp_path / "runs.db")) as database:
         (run,) = queries.runs(database)
-    assert (run.name, run.done, run.failed) == ("kept", 1000, 0)
+    assert (run.name, run.done, run.failed) == ("kept", scaled(1000), 0)

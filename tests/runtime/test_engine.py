@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import remote_functions as remote
-from processes import marked_processes, wait_for
+from processes import marked_processes, scaled, wait_for
 
 from shoal import Engine, RemoteError, TaskPoisoned, TaskTimeout, TooMany
 
@@ -46,7 +46,7 @@ def test_lambdas_and_closures(shared: Engine) -> None:
     assert shared.submit(lambda x: x + factor, 4).result() == 7
     assert list(shared.map(scale, range(10))) == [x * 3 for x in range(10)]
     # Many different ones do not pile up in the agents.
-    assert [shared.submit(lambda n=n: n).result() for n in range(300)] == list(range(300))
+    assert [shared.submit(lambda n=n: n).result() for n in range(scaled(300))] == list(range(scaled(300)))
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_map_takes_an_endless_generator_by_buffersize(shared: Engine) -> None:
             yield taken
 
     results = shared.map(abs, endless(), buffersize=100)
-    assert [next(results) for _ in range(1000)] == list(range(1, 1001))
-    assert taken <= 1200
+    assert [next(results) for _ in range(scaled(1000))] == list(range(1, scaled(1000) + 1))
+    assert taken <= scaled(1000) + 200
     results.close()
 
 
@@ -276,14 +276,14 @@ def test_many_threads_share_an_engine(shared: Engine) -> None:
     results: dict[int, int] = {}
 
     def work(n: int) -> None:
-        results[n] = sum(shared.submit(abs, -x).result(30) for x in range(n, n + 100))
+        results[n] = sum(shared.submit(abs, -x).result(30) for x in range(n, n + scaled(100)))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == {n: sum(range(n, n + 100)) for n in range(8)}
+    assert results == {n: sum(range(n, n + scaled(100))) for n in range(8)}
 
 
 def run_script(tmp_path: Path, text: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import remote_functions as remote
-from processes import wait_for
+from processes import scaled, wait_for
 
 from shoal import Engine, TaskPoisoned
 
@@ -24,7 +24,7 @@ from shoal import Engine, TaskPoisoned
 def test_an_engine_that_has_ended_writes_into_nobodys_files(tmp_path: Path) -> None:
     engine = Engine(1, attachable=False)
     with engine:
-        results = engine.map(abs, range(20_000))
+        results = engine.map(abs, range(scaled(20_000)))
         assert next(results) == 0
     path = tmp_path / "mine"
     files = [path.open("wb", buffering=0) for _ in range(40)]  # one of them has the number of what was closed
@@ -41,10 +41,11 @@ def test_an_engine_that_has_ended_writes_into_nobodys_files(tmp_path: Path) -> N
 
 def test_nothing_runs_twice_without_a_death() -> None:
     with Engine(3, attachable=False) as engine:
-        results = list(engine.map(remote.small_or_large, range(1500)))
+        results = list(engine.map(remote.small_or_large, range(scaled(1500))))
         core = engine._worker.run.fleet.core
         assert (core.restarts, core.redelivered, core.stale) == (0, 0, 0)
-    assert [len(r) if isinstance(r, bytes) else r for r in results] == [150_000 if n % 2 else n for n in range(1500)]
+    sizes = [len(r) if isinstance(r, bytes) else r for r in results]
+    assert sizes == [150_000 if n % 2 else n for n in range(scaled(1500))]
 
 
 def test_binary_output_and_last_words_of_any_size() -> None:
@@ -60,7 +61,7 @@ def test_binary_output_and_last_words_of_any_size() -> None:
 
 def test_more_large_arguments_than_descriptors_may_travel() -> None:
     with Engine(1, attachable=False) as engine:
-        assert list(engine.map(len, (bytes(140_000) for _ in range(1200)))) == [140_000] * 1200
+        assert list(engine.map(len, (bytes(140_000) for _ in range(scaled(1200))))) == [140_000] * scaled(1200)
         held = engine._worker.run.fleet.core
         assert held.redelivered == 0
 
@@ -85,7 +86,7 @@ def test_what_a_callable_closes_over_may_change_between_calls() -> None:
 
 def test_many_lambdas_given_to_map_do_not_pile_up() -> None:
     with Engine(1, attachable=False) as engine:
-        for n in range(230):
+        for n in range(scaled(230)):
             assert list(engine.map(lambda x, n=n: x + n, [1])) == [1 + n]
         assert engine._worker.run.fleet.functions.by_value <= 200
 

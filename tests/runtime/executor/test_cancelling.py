@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import remote_functions as remote
 from holding import Held
+from processes import scaled
 
 from shoal import Engine
 
@@ -63,13 +64,13 @@ def test_cancelled_before_the_engine_has_seen_it(gate: Path) -> None:
 
 def test_cancelling_every_other_one_of_a_range(single: Single) -> None:
     engine, held = single
-    waiting = [engine.submit(abs, -n) for n in range(1000)]
+    waiting = [engine.submit(abs, -n) for n in range(scaled(1000))]
     for future in waiting[::2]:
         assert future.cancel()
     held.release()
     _done, pending = futures.wait(waiting, 30)
     assert not pending
-    assert [future.result(20) for future in waiting[1::2]] == list(range(1, 1000, 2))
+    assert [future.result(20) for future in waiting[1::2]] == list(range(1, scaled(1000), 2))
     assert all(future.cancelled() for future in waiting[::2])
 
 
@@ -94,7 +95,7 @@ def test_waits_and_callbacks_end_when_a_task_is_cancelled(single: Single) -> Non
 
 
 def test_cancelling_from_many_threads_and_running_meanwhile(engine: Engine) -> None:
-    waiting = [engine.submit(abs, -n) for n in range(3000)]
+    waiting = [engine.submit(abs, -n) for n in range(scaled(3000))]
     taken: list[bool] = [False] * len(waiting)
 
     def cancel(offset: int) -> None:

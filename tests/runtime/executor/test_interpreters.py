@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from processes import scaled
 
 
 def run(*arguments: str, stdin: str | None = None, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -149,9 +150,9 @@ def test_sys_exit_and_errors_with_work_under_way(tmp_path: Path) -> None:
 
 def test_a_map_left_half_read_at_exit(tmp_path: Path) -> None:
     done = finish(
-        """
+        f"""
         engine = Engine(2)
-        results = engine.map(abs, range(10_000))
+        results = engine.map(abs, range({scaled(10_000)}))
         print(next(results))
         """,
         tmp_path,

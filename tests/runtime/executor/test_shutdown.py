@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import remote_functions as remote
 from holding import Held
-from processes import wait_for
+from processes import scaled, wait_for
 
 from engine.runtime.futures import TaskFuture
 from shoal import Engine
@@ -48,16 +48,16 @@ def test_it_may_be_shut_down_again_and_by_others(single: Single) -> None:
 
 def test_without_waiting_all_is_done_still(single: Single) -> None:
     engine, held = single
-    waiting = [engine.submit(abs, -n) for n in range(100)]
+    waiting = [engine.submit(abs, -n) for n in range(scaled(100))]
     engine.shutdown(wait=False)
     assert not held.future.done()
     held.release()
-    assert [future.result(20) for future in waiting] == list(range(100))
+    assert [future.result(20) for future in waiting] == list(range(scaled(100)))
 
 
 def test_waiting_means_that_all_is_done(single: Single) -> None:
     engine, held = single
-    waiting = [engine.submit(abs, -n) for n in range(100)]
+    waiting = [engine.submit(abs, -n) for n in range(scaled(100))]
     held.release()
     engine.shutdown()
     assert all(future.done() for future in [*waiting, held.future])
@@ -65,7 +65,7 @@ def test_waiting_means_that_all_is_done(single: Single) -> None:
 
 def test_cancel_futures_spares_what_runs(single: Single) -> None:
     engine, held = single
-    waiting = [engine.submit(abs, -n) for n in range(100)]
+    waiting = [engine.submit(abs, -n) for n in range(scaled(100))]
     engine.shutdown(wait=False, cancel_futures=True)
     assert futures.wait(waiting, 20).not_done == set()
     assert all(future.cancelled() for future in waiting)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import remote_functions as remote
 from holding import Held
-from processes import wait_for
+from processes import scaled, wait_for
 
 from engine.runtime.futures import TaskFuture
 from shoal import Engine
@@ -82,7 +82,7 @@ def test_wait_mixes_engines_and_other_executors(engine: Engine) -> None:
 
 
 def test_waits_of_many_threads_over_the_same_futures(engine: Engine) -> None:
-    shared = [engine.submit(abs, -n) for n in range(500)]
+    shared = [engine.submit(abs, -n) for n in range(scaled(500))]
     results: list[int] = []
 
     def watch(offset: int) -> None:
@@ -90,12 +90,12 @@ def test_waits_of_many_threads_over_the_same_futures(engine: Engine) -> None:
         futures.wait(mine, 30)
         results.append(sum(future.result(30) for future in futures.as_completed(mine, 30)))
 
-    threads = [threading.Thread(target=watch, args=(n * 100,)) for n in range(5)]
+    threads = [threading.Thread(target=watch, args=(n * len(shared) // 5,)) for n in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert results == [sum(range(500))] * 5
+    assert results == [sum(range(scaled(500)))] * 5
 
 
 def test_as_completed_gives_what_is_over_first(engine: Engine, gate: Path) -> None:
