@@ -32,7 +32,8 @@ def shared() -> Iterator[Engine]:
 def test_submit_and_map(shared: Engine) -> None:
     assert shared.submit(pow, 2, 10).result() == 1024
     assert shared.submit(int, "ff", base=16).result() == 255
-    assert list(shared.map(abs, range(-5000, 5001))) == [abs(x) for x in range(-5000, 5001)]
+    numbers = range(-scaled(5000), scaled(5000) + 1)
+    assert list(shared.map(abs, numbers)) == [abs(x) for x in numbers]
     assert list(shared.map(pow, [2, 3], [3, 2])) == [8, 9]
     assert list(shared.map(abs, [])) == []
 
@@ -244,7 +245,7 @@ def test_retries() -> None:
 
 
 def test_a_slow_task_does_not_hold_back_its_finished_neighbours(shared: Engine) -> None:
-    list(shared.map(remote.nap, [0.0] * 2000))  # now they are known as short: batches are large
+    list(shared.map(remote.nap, [0.0] * scaled(2000)))  # now they are known as short: batches are large
     futures = [shared.submit(remote.nap, 0.0) for _ in range(20)]
     slow = shared.submit(remote.nap, 1.0)
     futures += [shared.submit(remote.nap, 0.0) for _ in range(3)]
