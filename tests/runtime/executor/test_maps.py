@@ -59,7 +59,7 @@ def test_an_error_is_raised_when_its_result_is_asked_for_only(engine: Engine) ->
 
 
 def test_errors_among_results_that_came_together(engine: Engine) -> None:
-    list(engine.map(remote.reciprocal, range(1, 2000)))  # now known to be short: outcomes come in groups
+    list(engine.map(remote.reciprocal, range(1, scaled(2000))))  # now known to be short: outcomes come in groups
     results = engine.map(remote.reciprocal, [1] * 100 + [0] + [1] * 100)
     assert [next(results) for _ in range(100)] == [1.0] * 100
     with pytest.raises(ZeroDivisionError):
