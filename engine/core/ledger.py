@@ -53,11 +53,6 @@ class Ledger:
         """Ready tasks of all pools."""
         return sum(pool.queued for pool in self.pools)
 
-    @property
-    def restless(self) -> bool:
-        """Something is to be done that nobody has taken yet."""
-        return bool(self._actions)
-
     # -- tasks -----------------------------------------------------------------------------------------------
 
     def submit(

@@ -67,6 +67,8 @@ class Shard:
     """Batches out at this shard."""
     running: bool = False
     """Its host was asked for and has not died."""
+    there: bool = False
+    """Its host can be spoken to: until then no agent is asked of it."""
     restarting: bool = False
     """Its host has died, and another will be asked for."""
     early_deaths: int = 0

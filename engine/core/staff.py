@@ -90,6 +90,17 @@ class Staff(Ledger):
         self._want(pool, 0 if on_demand else size)
         return pool
 
+    def host_up(self, shard_id: int) -> None:
+        """A host that was asked for can be spoken to: it is asked for the agents that are wanted there.
+
+        Not before: those of an image that takes its time, or never comes, would count as starting, and keep the agents
+        of other pools from it.
+        """
+        shard = self.shards[shard_id]
+        if shard.running and not shard.there:
+            shard.there = True
+            self._to_spawn.extend((agent.row, agent.generation) for agent in self._wanted(shard))
+
     def agents_up(self, rows: Iterable[tuple[int, int]]) -> None:
         """Agents (row, generation) wait for work. Those of an older generation are ignored."""
         for row, generation in rows:
@@ -118,6 +129,11 @@ class Staff(Ledger):
     def settled(self) -> bool:
         """Every agent that is wanted is up: nothing is starting, or about to start again."""
         return all(pool.broken is not None or pool.up >= pool.wanted for pool in self.pools)
+
+    @property
+    def restless(self) -> bool:
+        """Something is to be done that nobody has taken yet."""
+        return bool(self._actions or self._to_spawn)
 
     # -- deaths ----------------------------------------------------------------------------------------------
 
@@ -205,7 +221,7 @@ class Staff(Ledger):
 
     def _host_gone(self, now: float, shard: Shard, text: str) -> None:
         """A host is gone and its agents with it: another is started."""
-        shard.running = False
+        shard.running = shard.there = False
         for row in shard.rows:
             self._down(self.agents[row])
             self.agents[row].proven = False
@@ -265,8 +281,10 @@ class Staff(Ledger):
             row, generation = self._to_spawn.popleft()
             agent = self.agents[row]
             shard = self.shards[agent.shard]
-            if agent.generation != generation or not agent.wanted or agent.starting or agent.up or not shard.running:
-                continue  # it, or its host, has died meanwhile, which has put it in the queue again
+            if agent.generation != generation or not agent.wanted or agent.starting or agent.up:
+                continue  # it has died meanwhile, or is in the queue twice
+            if not shard.there:
+                continue  # `host_up` puts it in the queue again
             if self.pools[shard.pool].broken is not None:
                 continue
             agent.starting = True
@@ -302,9 +320,7 @@ class Staff(Ledger):
                 continue
             if what == "host":
                 self._start_host(shard)
-                agents = self._wanted(shard)
-                self._to_spawn.extend((agent.row, agent.generation) for agent in agents)
-                self._restart(pool, len(agents))
+                self._restart(pool, len(self._wanted(shard)))
             elif self.agents[number].generation == generation and self.agents[number].wanted:
                 # Else its host died meanwhile, and all its agents start with the next one.
                 self._to_spawn.append((number, generation))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cores import at, finish, fleet, known, take
+from cores import at, finish, fleet, known, take, there
 
 from engine.core.actions import Happened, Recall, Retire, Send, Spawn, StartHost, TasksOver
 from engine.core.core import Core
@@ -33,6 +33,37 @@ def test_starts_come_in_waves() -> None:
     assert core.spawned == 8
 
 
+def test_a_pool_whose_hosts_are_not_there_keeps_nobody_else_from_starting() -> None:
+    """Its image may take minutes, or never come."""
+    core = Core(spawn_limit=4)
+    core.add_pool("slow", 60, 2)
+    core.add_pool("p", 2, 1)
+    take(core, object)
+    core.host_up(2)
+    assert rows(take(core, Spawn)) == [(60, 1), (61, 1)]
+    core.agents_up([(60, 1), (61, 1)])
+    core.break_pool(0, "no such module")
+    core.host_up(0)
+    assert not take(core, Spawn)
+    assert core.starting == 0
+
+
+def test_what_is_wanted_of_a_host_that_is_not_there_is_asked_for_once_it_is() -> None:
+    core = Core()
+    core.add_pool("p", 1, 1, minimum=0, maximum=3)
+    take(core, object)
+    core.submit(9, 1)
+    assert not take(core, Spawn)
+    assert not at(core, Spawn, 0.05)
+    core.host_up(0)
+    assert rows(take(core, Spawn, 0.05)) == [(0, 1)]
+    core.host_down(0.1, 0, {}, "OOM")
+    core.host_up(0)
+    assert at(core, object, 0.1) == [StartHost(0)]
+    core.host_up(0)
+    assert rows(take(core, Spawn, 0.1)) == [(0, 2)]
+
+
 def test_after_an_error_one_starts_at_a_time_and_then_more_and_more() -> None:
     core = fleet(12, spawn_limit=8, up=False)
     for row in range(8):
@@ -51,6 +82,7 @@ def test_a_pressed_machine_starts_fewer_at_a_time() -> None:
     core = Core(spawn_limit=10)
     core.press(0.3)
     core.add_pool("p", 20, 1)
+    there(core)
     assert len(rows(take(core, Spawn))) == 3
     core.press(-1.0)
     core.agents_up([(0, 1), (1, 1)])

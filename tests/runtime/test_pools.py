@@ -95,6 +95,14 @@ def test_a_pool_whose_preload_fails_fails_its_own_tasks_and_says_why() -> None:
             list(engine.using(pool="bad").map(abs, range(100)))
 
 
+@pytest.mark.parametrize("code", ["raise OSError", "import signal; signal.pause()"])
+def test_a_large_pool_whose_image_never_comes_keeps_no_other_from_starting(code: str, modules: Path) -> None:
+    (modules / "never.py").write_text(code)
+    with Engine(20, preload=["never"], pools=[PoolSettings("io", 2)], settings={"spawn_parallelism": 2}) as engine:
+        assert engine.using(pool="io").submit(abs, -1).result(timeout=20) == 1
+        engine.shutdown(wait=False, cancel_futures=True)
+
+
 def test_an_engine_of_which_every_pool_fails_is_broken() -> None:
     pools = [PoolSettings(name="other", preload=("no_such_module_either",))]
     with Engine(1, preload=["no_such_module_anywhere"], pools=pools, attachable=False) as engine:
