@@ -35,7 +35,7 @@ def there(core: Core, now: float = 0.0) -> list[int]:
     """The hosts that the core asks for are there at once; the shards of those."""
     shards = [action.shard for action in take(core, StartHost, now)]
     for shard in shards:
-        core.host_up(shard)
+        core.host_up(now, shard)
     check(core)
     return shards
 

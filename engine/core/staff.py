@@ -11,7 +11,7 @@ from typing import Final
 from engine.core.actions import Happened, Retire, Spawn, StartHost
 from engine.core.ledger import Ledger
 from engine.core.placement import Placement
-from engine.core.pools import GIVE_UP, LONGEST_DELAY, Agent, Pool, Shard, backoff, split
+from engine.core.pools import GIVE_UP, HOPELESS, LONGEST_DELAY, PROVEN_AFTER, Agent, Pool, Shard, backoff, split
 from engine.settings.types import Strategy
 
 GROW_AFTER: Final = 0.05
@@ -90,7 +90,7 @@ class Staff(Ledger):
         self._want(pool, 0 if on_demand else size)
         return pool
 
-    def host_up(self, shard_id: int) -> None:
+    def host_up(self, now: float, shard_id: int) -> None:
         """A host that was asked for can be spoken to: it is asked for the agents that are wanted there.
 
         Not before: those of an image that takes its time, or never comes, would count as starting, and keep the agents
@@ -98,7 +98,7 @@ class Staff(Ledger):
         """
         shard = self.shards[shard_id]
         if shard.running and not shard.there:
-            shard.there = True
+            shard.there, shard.since = True, now
             self._to_spawn.extend((agent.row, agent.generation) for agent in self._wanted(shard))
 
     def agents_up(self, rows: Iterable[tuple[int, int]]) -> None:
@@ -113,7 +113,6 @@ class Staff(Ledger):
                 self._started(agent)
                 self._window = min(self._limit, 2 * self._window)
                 shard.up += 1
-                shard.early_deaths = 0
                 pool.up += 1
                 pool.ever_up = True
                 pool.fresh += pool.waiting_since is not None
@@ -148,7 +147,9 @@ class Staff(Ledger):
         if why == "stopped":
             agent.stopped = True
             pool.held += 1
-        pool.retired += why == "retired"
+        if why == "retired":
+            pool.retired += 1
+            shard.retiring = max(0, shard.retiring - 1)
         pool.recycled += why == "recycled"
         if why in ("stopped", "retired"):
             agent.early_deaths = 0
@@ -219,9 +220,15 @@ class Staff(Ledger):
             agent.starting = False
             self.starting -= 1
 
-    def _host_gone(self, now: float, shard: Shard, text: str) -> None:
-        """A host is gone and its agents with it: another is started."""
+    def _host_gone(self, now: float, shard: Shard, text: str, began: bool) -> None:
+        """A host is gone and its agents with it: another is started, later each time that one has done nothing.
+
+        `began`: tasks ran in it. They are bounded by their own limit, so their pool is not broken for it.
+        """
+        if shard.there and now - shard.since >= PROVEN_AFTER:
+            shard.early_deaths = 0
         shard.running = shard.there = False
+        shard.retiring = 0
         for row in shard.rows:
             self._down(self.agents[row])
             self.agents[row].proven = False
@@ -230,7 +237,9 @@ class Staff(Ledger):
             return
         shard.early_deaths += 1
         shard.restarting = True
-        if not pool.ever_up and shard.early_deaths >= GIVE_UP:
+        many = HOPELESS if pool.ever_up else GIVE_UP
+        shards = [other for other in pool.shards if self._wanted(other)] if pool.ever_up else [shard]
+        if not began and all(other.early_deaths >= many for other in shards):
             self._break(pool, text)
         else:
             self._at(now + backoff(shard.early_deaths), "host", shard.id, 0)
@@ -386,13 +395,18 @@ class Staff(Ledger):
         if pool.broken is not None:
             return
         spare, pool.spare = min(pool.spare), [max(0, pool.up - pool.out), pool.spare[0]]
-        count = min(spare, pool.up - pool.minimum)
+        for shard in pool.shards:
+            if now - shard.retiring_since >= LONGEST_DELAY:  # it found nobody idle any more
+                shard.retiring = 0
+        count = min(spare, pool.up - pool.minimum) - sum(shard.retiring for shard in pool.shards)
         if pool.wanted > pool.minimum:
             pool.idle_watch = True
             self._at(now + _half(pool), "idle", pool.id, 0)
         for shard in sorted(pool.shards, key=lambda s: s.batches - s.up):
-            some = min(count, max(0, shard.up - shard.batches))
+            some = min(count, shard.up - shard.batches - shard.retiring)
             if some > 0:
+                shard.retiring += some
+                shard.retiring_since = now
                 self._actions.append(Retire(shard.id, some))
                 count -= some
 

@@ -249,7 +249,7 @@ class Fleet:
 
     def host_forked(self, shard_id: int) -> None:
         """As `hosts.Owner`."""
-        self.core.host_up(shard_id)
+        self.core.host_up(time.monotonic(), shard_id)
 
     def image_failed(self, pools: list[int], why: str) -> None:
         """The tasks of these pools fail; if there are no others, that is the end of the run."""

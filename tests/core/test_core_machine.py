@@ -298,7 +298,7 @@ class World(RuleBasedStateMachine):
     def _host_comes(self, which: int) -> None:
         shard = self.coming.pop(which % len(self.coming))
         self.hosts[shard] = SimHost(shard)
-        self.core.host_up(shard)
+        self.core.host_up(self.now, shard)
 
     @precondition(lambda self: not self.quiet and self.coming)
     @rule(which=PICKS)

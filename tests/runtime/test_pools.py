@@ -41,6 +41,9 @@ def fine():
 """
 
 
+FEW = {"spawn_parallelism": 2}
+
+
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose modules agents can import."""
@@ -98,7 +101,7 @@ def test_a_pool_whose_preload_fails_fails_its_own_tasks_and_says_why() -> None:
 @pytest.mark.parametrize("code", ["raise OSError", "import signal; signal.pause()"])
 def test_a_large_pool_whose_image_never_comes_keeps_no_other_from_starting(code: str, modules: Path) -> None:
     (modules / "never.py").write_text(code)
-    with Engine(20, preload=["never"], pools=[PoolSettings("io", 2)], settings={"spawn_parallelism": 2}) as engine:
+    with Engine(20, preload=["never"], pools=[PoolSettings(name="io", size=2)], settings=FEW) as engine:
         assert engine.using(pool="io").submit(abs, -1).result(timeout=20) == 1
         engine.shutdown(wait=False, cancel_futures=True)
 
