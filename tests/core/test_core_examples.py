@@ -63,11 +63,11 @@ def test_what_is_remembered_of_failures_is_bounded_and_never_lets_run_what_must_
     monkeypatch.setattr(ledger, "REMEMBERED", 3)
     core = fleet()
     fine = core.submit(1, 1)
-    finish(core, *take(core, Send))
+    finish(core, take(core, Send)[0])
     failed = []
     for _ in range(5):
         failed.append(core.submit(1, 1))
-        finish(core, *take(core, Send), failed=(0,))
+        finish(core, take(core, Send)[0], failed=(0,))
         core.submit(1, 1, after=failed[:1])  # it is named again and again, and stays known; this one fails as well
     assert len(core._not_ok) == 3
     assert failed[0] in core._not_ok
@@ -78,7 +78,7 @@ def test_what_is_remembered_of_failures_is_bounded_and_never_lets_run_what_must_
     core.submit(1, 1, after=[fine])
     assert not take(core, Send), "older than what is known"
     later = core.submit(1, 1)
-    finish(core, *take(core, Send))
+    finish(core, take(core, Send)[0])
     core.submit(1, 1, after=[later])
     assert len(take(core, Send)) == 1
 
