@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from engine.core.actions import Send
+from engine.core.actions import Send, StartHost
 from engine.core.batching import Cost
 from engine.core.core import Core
 from engine.core.invariants import check
@@ -16,6 +16,7 @@ def fleet(agents: int = 1, shards: int = 1, *, up: bool = True, spawn_limit: int
     """A core with one pool, whose agents are up."""
     core = Core(spawn_limit=spawn_limit)
     rows = core.add_pool("p", agents, shards, **pool).rows
+    there(core)
     take(core, object)
     if up:
         core.agents_up((row, 1) for row in rows if core.agents[row].wanted)
@@ -28,6 +29,15 @@ def take(core: Core, kind: type[A], now: float = 0.0) -> list[A]:
     actions = core.take(now)
     check(core)
     return [a for a in actions if isinstance(a, kind)]
+
+
+def there(core: Core, now: float = 0.0) -> list[int]:
+    """The hosts that the core asks for are there at once; the shards of those."""
+    shards = [action.shard for action in take(core, StartHost, now)]
+    for shard in shards:
+        core.host_up(now, shard)
+    check(core)
+    return shards
 
 
 def known(core: Core, seconds: float, function: int = 1) -> None:

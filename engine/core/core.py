@@ -18,6 +18,8 @@ EPOCH_SHIFT: Final = 40
 mistaken."""
 
 
+_TIMEOUTS: Final = frozenset({"TimeoutError", "OSError", "Exception", "BaseException"})
+"""What a task that ran out of time has raised, by the names that `retry_on` may give it, beside TaskTimeout."""
 _NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "cancelled"})
 """Ends of an agent for which the task that ran in it is not to blame."""
 
@@ -97,6 +99,7 @@ class Core(Staff):
         pool.sent -= live
         self.agents[row].proven = True
         self.agents[row].early_deaths = 0
+        self.shards[batch.shard].early_deaths = 0
         self._costs[found.function].learn(nanoseconds * 1e-9, tasks)
         found.set(first, fresh, DONE)
         for index in gone:
@@ -172,7 +175,7 @@ class Core(Staff):
         shard = self.shards[shard_id]
         if not shard.running:
             return
-        self._host_gone(now, shard, text)  # first, so that nothing is placed there
+        self._host_gone(now, shard, text, bool(running))  # first, so that nothing is placed there
         for batch in [b for b in reversed(self.batches.values()) if b.shard == shard_id]:
             self._lost(batch.id, running.get(batch.id, -1), "", text)
         self._move_away(shard)
@@ -290,7 +293,8 @@ class Core(Staff):
     def _blame(self, found: TaskRange, index: int, why: str, text: str) -> None:
         """Count a death or a timeout against the task that ran."""
         if why == "timeout":
-            if self._retry(found, index):
+            names = found.options.retry_on
+            if (not names or any(map(_names_timeout, names))) and self._retry(found, index):
                 self._again(found, index, index + 1)
                 return
             limit = found.options.timeout or 0.0
@@ -311,3 +315,9 @@ class Core(Staff):
         pool = self.pools[batch.range.pool]
         pool.out -= 1
         pool.sent -= batch.left
+
+
+def _names_timeout(name: str) -> bool:
+    """Whether the name of an exception is that of a task's timeout, or of a class that this is derived from."""
+    module, _, short = name.rpartition(".")
+    return short == "TaskTimeout" or (short in _TIMEOUTS and module in ("", "builtins"))

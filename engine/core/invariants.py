@@ -111,13 +111,14 @@ def _check_shard(core: Core, shard: Shard) -> None:
     _same(shard.batches, sum(b.shard == shard.id for b in core.batches.values()), f"{name}: batches")
     _same(shard.up, sum(agent.up for agent in agents), f"{name}: agents up")
     assert shard.running or not shard.up, f"{name} has no host, yet agents are up"
+    assert shard.running or not shard.there, f"{name} has no host, yet it is there"
     for agent in agents:
         _same(agent.shard, shard.id, f"{name}: shard of agent {agent.row}")
         assert not (agent.up and agent.stopped), f"agent {agent.row} was stopped, yet it is up"
         assert not (agent.up and agent.starting), f"agent {agent.row} is up, yet it starts"
         assert not (agent.wanted and (agent.barred or agent.stopped)), f"agent {agent.row} is held, yet wanted"
         assert agent.wanted or not agent.up, f"agent {agent.row} is up, yet not wanted"
-        assert shard.running or not agent.starting, f"agent {agent.row} starts without a host"
+        assert shard.there or not agent.starting, f"agent {agent.row} starts without a host"
 
 
 def _check_totals(core: Core) -> None:

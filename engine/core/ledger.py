@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from engine.core.actions import Action, Happened, RangeOver, Recall, StopTask, TasksOver
 from engine.core.batching import Cost
@@ -14,6 +14,10 @@ from engine.core.queues import Segment
 from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, TaskRange
 
 Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool"]
+
+
+REMEMBERED: Final = 10_000
+"""Ranges that are known to have had failures, for those that may come after them."""
 
 
 class Ledger:
@@ -39,8 +43,12 @@ class Ledger:
         """Outcomes that came too late, or twice, and were dropped."""
         self._costs: dict[int, Cost] = {}
         self._dependents: dict[int, list[TaskRange]] = {}
-        self._not_ok: set[int] = set()
-        """Ranges that are over and had failures; others that are gone from `ranges` are well."""
+        self._not_ok: dict[int, None] = {}
+        """Ranges that are over and had failures, the last to be named or to end come last; others that are gone from
+        `ranges` are well."""
+        self._forgotten = 0
+        """The last of the ranges that had failures and are not remembered as such: all before it are taken to have had
+        some. So nothing runs that must not, and what is remembered is bounded."""
         self._over: deque[TaskRange] = deque()
         """Ranges just over, whose dependents are still to be told."""
         self._actions: list[Action] = []
@@ -53,11 +61,6 @@ class Ledger:
         """Ready tasks of all pools."""
         return sum(pool.queued for pool in self.pools)
 
-    @property
-    def restless(self) -> bool:
-        """Something is to be done that nobody has taken yet."""
-        return bool(self._actions)
-
     # -- tasks -----------------------------------------------------------------------------------------------
 
     def submit(
@@ -69,7 +72,8 @@ class Ledger:
         after: Iterable[int] = (),
     ) -> int:
         """Take in `tasks` tasks; they wait until every range in `after` is over, and fail if one of those had
-        failures.
+        failures. One that is over since more than ten thousand others have failed counts as failed, too, unless it was
+        named meanwhile.
 
         Returns the id of the new range. Raises ValueError for an unknown pool or dependency, or less than one
         task.
@@ -88,7 +92,7 @@ class Ledger:
         self.ranges[number] = new
         self.submitted += tasks
         self._costs.setdefault(function, Cost())
-        bad = wanted & self._not_ok
+        bad = [other for other in wanted if other not in self.ranges and self._had_failures(other)]
         broken = self.pools[pool].broken
         if broken is not None:
             self._end_open(new, "pool", broken)
@@ -220,13 +224,27 @@ class Ledger:
             return
         del self.ranges[found.id]
         if found.failed:
-            self._not_ok.add(found.id)
+            self._remember(found.id)
         self._actions.append(RangeOver(found.id, found.failed))
         self._over.append(found)
         if len(self._over) == 1:  # else a caller further up is at it: a chain of ranges may be longer than the stack
             while self._over:
                 self._release(self._over[0])
                 self._over.popleft()
+
+    def _remember(self, failed: int) -> None:
+        self._not_ok.pop(failed, None)
+        self._not_ok[failed] = None
+        if len(self._not_ok) > REMEMBERED:
+            oldest = next(iter(self._not_ok))
+            del self._not_ok[oldest]
+            self._forgotten = max(self._forgotten, oldest)
+
+    def _had_failures(self, over: int) -> bool:
+        if over in self._not_ok:
+            self._remember(over)  # whoever names it may do so again
+            return True
+        return over <= self._forgotten
 
     def _release(self, over: TaskRange) -> None:
         for other in self._dependents.pop(over.id, ()):

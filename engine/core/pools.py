@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 FIRST_DELAY: Final = 0.05
 LONGEST_DELAY: Final = 10.0
+PROVEN_AFTER: Final = LONGEST_DELAY
+"""Seconds after which a host has proved that it can live, even if there was nothing to do."""
+HOPELESS: Final = 8
+"""Hosts in a row, of each of its shards, that have died before they proved themselves, after which a pool is broken."""
 GIVE_UP: Final = 3
 """Failed starts in a row after which a pool that never had an agent is broken."""
 
@@ -67,9 +71,18 @@ class Shard:
     """Batches out at this shard."""
     running: bool = False
     """Its host was asked for and has not died."""
+    there: bool = False
+    """Its host can be spoken to: until then no agent is asked of it."""
     restarting: bool = False
     """Its host has died, and another will be asked for."""
+    since: float = 0.0
+    """When its host was there."""
     early_deaths: int = 0
+    """Hosts that died in a row before any of their outcomes was accepted, each soon."""
+    retiring: int = 0
+    """Agents that its host was asked to retire, and of which it has not told."""
+    retiring_since: float = 0.0
+    """When it was last asked."""
     sent: int = 0
     """Tasks ever sent to it."""
     waited: float = 0.0

@@ -11,7 +11,7 @@ from typing import Final
 from engine.core.actions import Happened, Retire, Spawn, StartHost
 from engine.core.ledger import Ledger
 from engine.core.placement import Placement
-from engine.core.pools import GIVE_UP, LONGEST_DELAY, Agent, Pool, Shard, backoff, split
+from engine.core.pools import GIVE_UP, HOPELESS, LONGEST_DELAY, PROVEN_AFTER, Agent, Pool, Shard, backoff, split
 from engine.settings.types import Strategy
 
 GROW_AFTER: Final = 0.05
@@ -90,6 +90,17 @@ class Staff(Ledger):
         self._want(pool, 0 if on_demand else size)
         return pool
 
+    def host_up(self, now: float, shard_id: int) -> None:
+        """A host that was asked for can be spoken to: it is asked for the agents that are wanted there.
+
+        Not before: those of an image that takes its time, or never comes, would count as starting, and keep the agents
+        of other pools from it.
+        """
+        shard = self.shards[shard_id]
+        if shard.running and not shard.there:
+            shard.there, shard.since = True, now
+            self._to_spawn.extend((agent.row, agent.generation) for agent in self._wanted(shard))
+
     def agents_up(self, rows: Iterable[tuple[int, int]]) -> None:
         """Agents (row, generation) wait for work. Those of an older generation are ignored."""
         for row, generation in rows:
@@ -102,7 +113,6 @@ class Staff(Ledger):
                 self._started(agent)
                 self._window = min(self._limit, 2 * self._window)
                 shard.up += 1
-                shard.early_deaths = 0
                 pool.up += 1
                 pool.ever_up = True
                 pool.fresh += pool.waiting_since is not None
@@ -119,6 +129,11 @@ class Staff(Ledger):
         """Every agent that is wanted is up: nothing is starting, or about to start again."""
         return all(pool.broken is not None or pool.up >= pool.wanted for pool in self.pools)
 
+    @property
+    def restless(self) -> bool:
+        """Something is to be done that nobody has taken yet."""
+        return bool(self._actions or self._to_spawn)
+
     # -- deaths ----------------------------------------------------------------------------------------------
 
     def _gone(self, now: float, agent: Agent, why: str, text: str, began: bool) -> None:
@@ -132,7 +147,9 @@ class Staff(Ledger):
         if why == "stopped":
             agent.stopped = True
             pool.held += 1
-        pool.retired += why == "retired"
+        if why == "retired":
+            pool.retired += 1
+            shard.retiring = max(0, shard.retiring - 1)
         pool.recycled += why == "recycled"
         if why in ("stopped", "retired"):
             agent.early_deaths = 0
@@ -203,9 +220,15 @@ class Staff(Ledger):
             agent.starting = False
             self.starting -= 1
 
-    def _host_gone(self, now: float, shard: Shard, text: str) -> None:
-        """A host is gone and its agents with it: another is started."""
-        shard.running = False
+    def _host_gone(self, now: float, shard: Shard, text: str, began: bool) -> None:
+        """A host is gone and its agents with it: another is started, later each time that one has done nothing.
+
+        `began`: tasks ran in it. They are bounded by their own limit, so their pool is not broken for it.
+        """
+        if shard.there and now - shard.since >= PROVEN_AFTER:
+            shard.early_deaths = 0
+        shard.running = shard.there = False
+        shard.retiring = 0
         for row in shard.rows:
             self._down(self.agents[row])
             self.agents[row].proven = False
@@ -214,7 +237,9 @@ class Staff(Ledger):
             return
         shard.early_deaths += 1
         shard.restarting = True
-        if not pool.ever_up and shard.early_deaths >= GIVE_UP:
+        many = HOPELESS if pool.ever_up else GIVE_UP
+        shards = [other for other in pool.shards if self._wanted(other)] if pool.ever_up else [shard]
+        if not began and all(other.early_deaths >= many for other in shards):
             self._break(pool, text)
         else:
             self._at(now + backoff(shard.early_deaths), "host", shard.id, 0)
@@ -265,8 +290,10 @@ class Staff(Ledger):
             row, generation = self._to_spawn.popleft()
             agent = self.agents[row]
             shard = self.shards[agent.shard]
-            if agent.generation != generation or not agent.wanted or agent.starting or agent.up or not shard.running:
-                continue  # it, or its host, has died meanwhile, which has put it in the queue again
+            if agent.generation != generation or not agent.wanted or agent.starting or agent.up:
+                continue  # it has died meanwhile, or is in the queue twice
+            if not shard.there:
+                continue  # `host_up` puts it in the queue again
             if self.pools[shard.pool].broken is not None:
                 continue
             agent.starting = True
@@ -302,9 +329,7 @@ class Staff(Ledger):
                 continue
             if what == "host":
                 self._start_host(shard)
-                agents = self._wanted(shard)
-                self._to_spawn.extend((agent.row, agent.generation) for agent in agents)
-                self._restart(pool, len(agents))
+                self._restart(pool, len(self._wanted(shard)))
             elif self.agents[number].generation == generation and self.agents[number].wanted:
                 # Else its host died meanwhile, and all its agents start with the next one.
                 self._to_spawn.append((number, generation))
@@ -370,13 +395,18 @@ class Staff(Ledger):
         if pool.broken is not None:
             return
         spare, pool.spare = min(pool.spare), [max(0, pool.up - pool.out), pool.spare[0]]
-        count = min(spare, pool.up - pool.minimum)
+        for shard in pool.shards:
+            if now - shard.retiring_since >= LONGEST_DELAY:  # it found nobody idle any more
+                shard.retiring = 0
+        count = min(spare, pool.up - pool.minimum) - sum(shard.retiring for shard in pool.shards)
         if pool.wanted > pool.minimum:
             pool.idle_watch = True
             self._at(now + _half(pool), "idle", pool.id, 0)
         for shard in sorted(pool.shards, key=lambda s: s.batches - s.up):
-            some = min(count, max(0, shard.up - shard.batches))
+            some = min(count, shard.up - shard.batches - shard.retiring)
             if some > 0:
+                shard.retiring += some
+                shard.retiring_since = now
                 self._actions.append(Retire(shard.id, some))
                 count -= some
 

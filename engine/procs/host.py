@@ -23,8 +23,8 @@ from engine.procs.bundle import Bundle
 from engine.procs.output import LINES_A_FRAME, Outputs
 from engine.procs.queue import ShardQueue
 from engine.procs.ring import RingBroken
-from engine.procs.scoreboard import BATCH, CELLS, HEAD, MEMORY, OFFSET, STATE, Scoreboard
-from engine.procs.slots import Held, Mailbag, Slot
+from engine.procs.scoreboard import CELLS, HEAD, MEMORY, STATE, Scoreboard
+from engine.procs.slots import Held, Mailbag, Slot, held
 from engine.procs.spawn import Spawner
 from engine.procs.watch import Watch, resident
 from engine.wire import channel, frames
@@ -62,7 +62,8 @@ class Host:
         self._slots: dict[int, Slot] = {}
         self._by_pid: dict[int, Slot] = {}
         care = config.care
-        worn = self._worn if care.max_tasks or care.max_bytes else None
+        self._most = min(filter(None, (care.max_bytes, care.memory_limit)), default=0)
+        worn = self._worn if care.max_tasks or self._most else None
         self._queue = ShardQueue(board, self._crowded, worn)
         self._commands: set[int] = set()
         """Functions that keep to their timeout by themselves."""
@@ -266,7 +267,10 @@ class Host:
                     if not self._came_up:
                         self._first_up = time.monotonic()
                     self._came_up.append((slot.row, slot.generation, slot.pid))
-            elif kind == mail.OPEN and parcels and slot.mail is None:
+            elif kind == mail.OPEN and parcels:
+                if slot.mail is not None:  # it lost its first channel: what it had sent by it is passed on
+                    self._post(slot)
+                    self._close_mail(slot)
                 bag = slot.mail = Mailbag(socket.socket(fileno=os.dup(parcels[0].fd)), self._buffer)
                 self._watch(bag.sock.fileno(), lambda: self._post(slot))
             elif kind == agents.NOT_UP:
@@ -339,7 +343,8 @@ class Host:
         care = self._config.care
         if care.max_tasks and slot.taken and slot.taken + tasks > care.max_tasks:
             return True
-        return bool(care.max_bytes and slot.taken and resident(slot.pid) > care.max_bytes)
+        # What it holds between tasks, the next is not to be killed for.
+        return bool(self._most and slot.taken and resident(slot.pid) > self._most)
 
     def _retire(self, slot: Slot, why: str) -> None:
         """Have an agent that has nothing to do end by itself."""
@@ -371,9 +376,7 @@ class Host:
             status = signal.SIGKILL
         for fd in self._outputs.fds:
             self._outputs.read(fd, int(time.monotonic()))
-        running = cells[base + BATCH], int(cells[base + OFFSET]) - 1
-        held = [batch for batch in (slot.current, slot.next) if batch is not None]
-        batches = [(batch.id, running[1] if batch.id == running[0] else -1) for batch in held]
+        batches = held(slot, self._board)
         words = slot.told or self._outputs.last_words(slot.pid)
         self._forget(slot)
         cells[base + STATE] = _DEAD
@@ -394,9 +397,13 @@ class Host:
         os.close(slot.pidfd)
         slot.sock.close()
         slot.peer.close()
+        self._close_mail(slot)
+
+    def _close_mail(self, slot: Slot) -> None:
         if slot.mail is not None:
             self._unwatch(slot.mail.sock.fileno())
             slot.mail.sock.close()
+            slot.mail = None
 
     def _end(self) -> None:
         """End every agent: the idle ones by closing their channel, whatever is left by force."""

@@ -7,7 +7,7 @@ import socket
 import time
 
 from engine.procs.ring import Reader
-from engine.procs.scoreboard import Scoreboard
+from engine.procs.scoreboard import BATCH, OFFSET, Scoreboard
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
@@ -46,8 +46,9 @@ class Slot:
     """An agent, as its host sees it."""
 
     __slots__ = (
-        "asked", "current", "doomed", "generation", "given", "known", "leaving", "mail", "next", "outbox", "peer",
-        "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock", "taken", "told", "up", "why",
+        "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "mail", "next",
+        "outbox", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock", "taken",
+        "told", "up", "why",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +87,10 @@ class Slot:
         """When it was given its current batch."""
         self.asked: tuple[int, int, int] = (0, 0, 0)
         """(batch, offset, bits) of what it was last asked for by a signal."""
+        self.ask_again = (0.0, 0.0)
+        """When to ask for that again if it has not come to pass, and how long that is after the last time."""
+        self.judged: tuple[int, int] | None = None
+        """(batch, offset + 1) of the task for which it was killed: no other is to be blamed for that."""
         self.progress = time.monotonic()
         """When it was last seen to get on."""
         self.seen = -1
@@ -94,3 +99,14 @@ class Slot:
         """The channel for its messages, once it has opened one."""
         self.pinged = 0
         """Number of the ping it has not answered yet, 0 for none."""
+
+
+def held(slot: Slot, board: Scoreboard) -> list[tuple[int, int]]:
+    """The batches of a dead agent, as (batch, offset of the task that ran in it).
+
+    That is -1 if none did, or if the agent was killed for another one, which was over before the signal came.
+    """
+    batch, offset = board.get(slot.row, BATCH), board.get(slot.row, OFFSET)
+    if slot.judged not in (None, (batch, offset)):
+        offset = 0
+    return [(one.id, offset - 1 if one.id == batch else -1) for one in (slot.current, slot.next) if one is not None]

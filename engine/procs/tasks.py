@@ -213,17 +213,24 @@ class Tasks:
         level, cells, base = self._level, self._cells, self._base
         if level == _NOTHING or self._forked:
             return
-        asked = cells[base + ASK]
-        if asked & ASK_FLUSH:
-            self._level = _NOTHING
-            began = self._began + sum(self._times)
-            self._emit()
-            self._began = began
-            cells[base + HELD] = self._first + 1
+        late = False
+        task = self._batch, cells[base + OFFSET]
+        try:
+            if cells[base + ASK] & ASK_FLUSH:
+                self._level = _NOTHING
+                began = self._began + sum(self._times)
+                self._emit()
+                self._began = began
+                cells[base + HELD] = self._first + 1
+                self._level = level
+            # Read anew: a signal that came meanwhile found us busy.
+            if cells[base + ASK] & ASK_SOFT and level == _ANYTHING and self._soft_ns and task != self._told_soft:
+                # By the time that the host has judged by: it may be another task that runs now.
+                late = _clock() - cells[base + START] >= self._soft_ns
+        except RecursionError:
+            pass  # the task has used the stack up: the host asks again, and the engine drops what comes twice
+        finally:
             self._level = level
-        if asked & ASK_SOFT and level == _ANYTHING and self._soft_ns:
-            task = self._batch, cells[base + OFFSET]
-            # By the time that the host has judged by: it may be another task that runs now.
-            if task != self._told_soft and _clock() - cells[base + START] >= self._soft_ns:
-                self._told_soft = task
-                raise SoftTimeout(f"the task has run for its soft timeout of {self._soft_ns / 1e9:g} s")
+        if late:
+            self._told_soft = task
+            raise SoftTimeout(f"the task has run for its soft timeout of {self._soft_ns / 1e9:g} s")

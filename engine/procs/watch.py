@@ -20,6 +20,9 @@ COMMAND_GRACE: Final = 5.0
 """Seconds beyond its timeout that a command task has to end by its agent's own hand."""
 _LOOK_CLOSELY: Final = 0.5
 """Seconds between two questions to the kernel about one agent."""
+_ASK_AGAIN: Final = 0.05
+"""Seconds until an agent is asked again for what it has not done: it may have had no hand free. Doubled each time, as
+each signal may interrupt a system call of C code."""
 _PINGS: Final = 16
 """Idle agents asked for a sign of life at once."""
 
@@ -89,7 +92,8 @@ class Watch:
             return
         if current.timeout:
             grace = COMMAND_GRACE if current.function in self._commands else 0.0
-            if age > current.timeout + grace and (cells[base + BATCH], cells[base + OFFSET]) == (current.id, offset):
+            if age > current.timeout + grace and self._still(slot, current.id, offset):
+                slot.judged = current.id, offset
                 self._kill(slot, "timeout", "")
                 return
         wanted = ASK_SOFT if current.soft and age > current.soft else 0
@@ -97,22 +101,31 @@ class Watch:
         if held and offset > held and age > self._care.flush_after:
             wanted |= ASK_FLUSH
         if wanted:
-            self._ask(slot, current.id, offset, wanted)
+            self._ask(slot, current.id, offset, wanted, now)
         limit = self._care.memory_limit
-        if limit and (bytes_ := resident(slot.pid)) > limit:
+        if limit and (bytes_ := resident(slot.pid)) > limit and self._still(slot, current.id, offset):
+            slot.judged = current.id, offset
             self._kill(slot, "memory", f"held {bytes_ >> 20} MiB, more than its limit of {limit >> 20} MiB")
         elif age > stuck and now - slot.progress > self._closely and self._stopped(slot, now):
             self._kill(slot, "health", f"it was stopped by a signal for {stuck:g} s")
 
-    def _ask(self, slot: Slot, batch: int, offset: int, bits: int) -> None:
-        """Have an agent do something while its task runs: once for each task and thing."""
+    def _still(self, slot: Slot, batch: int, offset: int) -> bool:
+        """Whether it is this task that runs, after what was seen of its agent."""
+        base = slot.row * CELLS
+        return (self._cells[base + BATCH], self._cells[base + OFFSET]) == (batch, offset)
+
+    def _ask(self, slot: Slot, batch: int, offset: int, bits: int, now: float) -> None:
+        """Have an agent do something while its task runs: once for each task and thing, but for outcomes again until
+        they are there."""
+        pause = _ASK_AGAIN
         if slot.asked[:2] == (batch, offset):
-            bits &= ~slot.asked[2]
-            if not bits:
-                return
-            slot.asked = (batch, offset, slot.asked[2] | bits)
-        else:
-            slot.asked = (batch, offset, bits)
+            if not bits & ~slot.asked[2]:
+                again, pause = slot.ask_again
+                if not bits & ASK_FLUSH or now < again:
+                    return
+                pause *= 2
+            bits |= slot.asked[2]  # it may not have looked yet
+        slot.asked, slot.ask_again = (batch, offset, bits), (now + pause, pause)
         self._cells[slot.row * CELLS + ASK] = bits
         signal.pidfd_send_signal(slot.pidfd, signal.SIGURG)
 

@@ -247,6 +247,10 @@ class Fleet:
             if self.error is None:
                 self.event("info", "fleet.ready", f"image ready after {seconds:.2f} s")
 
+    def host_forked(self, shard_id: int) -> None:
+        """As `hosts.Owner`."""
+        self.core.host_up(time.monotonic(), shard_id)
+
     def image_failed(self, pools: list[int], why: str) -> None:
         """The tasks of these pools fail; if there are no others, that is the end of the run."""
         if all(pool.id in pools or pool.broken is not None for pool in self.core.pools):

@@ -40,6 +40,9 @@ class Owner(Protocol):
     def host_lost(self, shard_id: int, pid: int, text: str) -> None:
         """A host is gone; `text` says how. All that it had said was told before."""
 
+    def host_forked(self, shard_id: int) -> None:
+        """A host is being forked: what is sent to it from now on will reach it."""
+
     def images_settled(self, seconds: float) -> None:
         """Every image is ready or has failed, the last one after `seconds`."""
 
@@ -66,8 +69,8 @@ class Hosts:
         self._owner = owner
         self._buffer = channel.buffer(frames.RECEIVE)
         self._wires: dict[int, Wire] = {}
-        self._early: dict[int, tuple[Shard, list[bytes]]] = {}
-        """Hosts that can't be forked yet, and what is to be sent to them, by shard."""
+        self._early: dict[int, Shard] = {}
+        """Those whose hosts can't be forked yet, by number."""
         self._settled = False
         self._keepers: list[Keeper] = []
         self._keeper_of = [self._keeper(spec.image, control) for spec in specs]
@@ -136,12 +139,12 @@ class Hosts:
 
     def start_host(self, shard: Shard) -> None:
         """Fork a host for a shard, now or as soon as its pool's image is ready."""
-        self._early[shard.id] = (shard, [])
         if self._keeper_of[shard.pool].ready:
-            self._fork(shard.id)
+            self._fork(shard)
+        else:
+            self._early[shard.id] = shard
 
-    def _fork(self, shard_id: int) -> None:
-        shard, early = self._early.pop(shard_id)
+    def _fork(self, shard: Shard) -> None:
         spec, keeper = self._specs[shard.pool], self._keeper_of[shard.pool]
         nest = keeper.nest
         assert nest is not None
@@ -149,20 +152,17 @@ class Hosts:
             spec.settings.name, shard.rows.start, len(shard.rows), self._board.capacity, self._board.rows,
             deaths.own_pid(), keeper.image.late, spec.initializer, care(spec, self._settings),
         )  # fmt: skip
-        sock = nest.start_host(shard_id, config)
-        wire = Wire(shard_id, shard.pool, sock, channel.Receiver(sock, self._buffer), channel.Outbox(sock), nest)
-        self._wires[shard_id] = wire
+        sock = nest.start_host(shard.id, config)
+        wire = Wire(shard.id, shard.pool, sock, channel.Receiver(sock, self._buffer), channel.Outbox(sock), nest)
+        self._wires[shard.id] = wire
         self._loop.watch(sock.fileno(), lambda: (self._hear(wire), None)[1])
-        for data in early:
-            self.put(shard_id, data)
+        self._owner.host_forked(shard.id)
 
     def put(self, shard: int, data: bytes, parcels: list[Parcel] | None = None) -> None:
-        """Send to a host, as soon as there is one and has room. To one that has died it does nothing: its death is told
-        to the owner."""
+        """Send to a host, as soon as it has room. To one that has died it does nothing: its death is told to the
+        owner."""
         wire = self._wires.get(shard)
         if wire is None:
-            if shard in self._early:
-                self._early[shard][1].append(data)
             return
         wire.outbox.put(data, parcels)
         if len(wire.outbox):
@@ -228,9 +228,9 @@ class Hosts:
     def image_ready(self, keeper: Keeper, seconds: float) -> None:
         """Fork the hosts that wait for it."""
         self._settle(seconds)
-        for shard, _ in list(self._early.values()):
+        for shard in list(self._early.values()):
             if self._keeper_of[shard.pool] is keeper:
-                self._fork(shard.id)
+                self._fork(self._early.pop(shard.id))
 
     def image_failed(self, keeper: Keeper, why: str) -> None:
         """Its pools can't run."""

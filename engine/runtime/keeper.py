@@ -13,6 +13,8 @@ from engine.wire.memory import Parcel
 
 _NURSERY_DEATHS: Final = 5
 """In a row, before it had prepared, after which there is no point in another."""
+_FIRST_DEATHS: Final = 3
+"""The same, while none ever has: what kills it is most likely in the image."""
 
 
 class Owner(Protocol):
@@ -125,12 +127,12 @@ class Keeper:
         words = f": {log[0]}" if log else ""
         self.close()
         self.ready = False
-        if not self.settled:
-            self._fail(f"the nursery died while it prepared{words}")
-            return
+        if not self._started:
+            return  # `start` hatches another
         self._deaths += 1
-        if self._deaths >= _NURSERY_DEATHS:
-            self._fail(f"the nursery died {self._deaths} times in a row{words}")
+        if self._deaths >= (_NURSERY_DEATHS if self.settled else _FIRST_DEATHS):
+            when = "in a row" if self.settled else "while it prepared"
+            self._fail(f"the nursery died {self._deaths} times {when}{words}")
             return
         self._owner.note("error", "nursery.died", "the nursery died: starting another")
         self._owner.nursery_died(self)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cores import finish, fleet, known, take
+from cores import finish, fleet, known, take, there
 
+from engine.core import ledger
 from engine.core.actions import Happened, RangeOver, Recall, Send, Spawn, StartHost, TasksOver
 from engine.core.batching import BYTES, LEAST, Cost, batch_size, may_prefetch
 from engine.core.core import Core
@@ -18,7 +19,12 @@ from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Options
 def test_a_pool_starts_its_hosts_and_then_all_agents() -> None:
     core = Core()
     core.add_pool("p", 3, 2)
-    assert take(core, object) == [StartHost(0), StartHost(1), Spawn(0, ((0, 1), (1, 1))), Spawn(1, ((2, 1),))]
+    assert take(core, object) == [StartHost(0), StartHost(1)]
+    core.host_up(0.0, 0)
+    assert take(core, object) == [Spawn(0, ((0, 1), (1, 1)))]
+    core.host_up(0.0, 1)
+    core.host_up(0.0, 1)
+    assert take(core, object) == [Spawn(1, ((2, 1),))]
     assert core.starting == core.spawned == 3
     assert core.idle
     assert core.due() is None
@@ -49,6 +55,53 @@ def test_batch_ids_carry_the_epoch() -> None:
     assert [s.batch for s in take(core, Send)] == [(7 << 40) + 1]
     assert core.outcomes(0, (6 << 40) + 1, 0, 1, (), 1) is None
     assert core.stale == 1
+
+
+def test_what_is_remembered_of_failures_is_bounded_and_never_lets_run_what_must_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "REMEMBERED", 3)
+    core = fleet()
+    fine = core.submit(1, 1)
+    finish(core, take(core, Send)[0])
+    failed = []
+    for _ in range(5):
+        failed.append(core.submit(1, 1))
+        finish(core, take(core, Send)[0], failed=(0,))
+        core.submit(1, 1, after=failed[:1])  # it is named again and again, and stays known; this one fails as well
+    assert len(core._not_ok) == 3
+    assert failed[0] in core._not_ok
+    assert failed[1] not in core._not_ok
+    for other in failed:
+        core.submit(1, 1, after=[other])
+        assert not take(core, Send)
+    core.submit(1, 1, after=[fine])
+    assert not take(core, Send), "older than what is known"
+    later = core.submit(1, 1)
+    finish(core, take(core, Send)[0])
+    core.submit(1, 1, after=[later])
+    assert len(take(core, Send)) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "again"),
+    [
+        ((), True),
+        (("TaskTimeout",), True),
+        (("shoal.TaskTimeout", "ValueError"), True),
+        (("builtins.TimeoutError",), True),
+        (("Exception",), True),
+        (("ValueError",), False),
+        (("mine.TimeoutError",), False),
+    ],
+)
+def test_a_timeout_is_tried_again_if_it_is_among_what_is_worth_it(names: tuple[str, ...], again: bool) -> None:
+    core = fleet()
+    core.submit(1, 1, options=Options(retries=1, retry_on=names, timeout=1.0))
+    (send,) = take(core, Send)
+    core.agent_down(0.0, 0, 1, [(send.batch, 0)], "timeout", "")
+    assert bool(core.ranges) == again
+    assert [over.kind for over in take(core, TasksOver)] == ([] if again else ["timeout"])
 
 
 # -- sending
@@ -273,7 +326,8 @@ def test_a_host_takes_its_batches_along_and_comes_back_with_all_agents() -> None
     assert waiting == [(0, 1), (1, 2), (2, 4)], "in order"
     core.agent_down(1.0, 0, 1, [(two.batch, 0)], "", "too late")
     core.tick(1.0)
-    assert take(core, object)[:2] == [StartHost(0), Spawn(0, ((0, 2), (1, 2)))]
+    assert there(core, 1.0) == [0]
+    assert take(core, object)[0] == Spawn(0, ((0, 2), (1, 2)))
     assert core.due() is None
     assert core.pools[0].restarts == 2
     core.host_down(2.0, 0, {}, "again")
@@ -288,7 +342,8 @@ def test_a_dead_hosts_timers_start_nobody() -> None:
     assert core.due() == 10.0
     core.host_down(1.0, 0, {}, "")
     core.tick(1.0)
-    assert take(core, object) == [StartHost(0), Spawn(0, ((0, 3),))]
+    assert there(core, 1.0) == [0]
+    assert take(core, object) == [Spawn(0, ((0, 3),))]
     core.agent_down(2.0, 0, 3, [], "", "")
     core.tick(10.0)
     assert not take(core, Spawn)

@@ -103,6 +103,8 @@ class World(RuleBasedStateMachine):
         self.core = Core(epoch=3)
         self.now = 0.0
         self.hosts: dict[int, SimHost] = {}
+        self.coming: list[int] = []
+        """Shards whose hosts were asked for, and can't be spoken to yet."""
         self.sizes: dict[int, int] = {}
         self.after: dict[int, set[int]] = {}
         self.over: dict[int, int] = {}
@@ -155,6 +157,9 @@ class World(RuleBasedStateMachine):
     @rule(stop=st.integers(0, 6))
     def flows(self, stop: int) -> None:
         """Everything on its way arrives, so that histories get somewhere in few steps."""
+        self.take()
+        while self.coming:
+            self._host_comes(0)
         self.take()
         for host in list(self.hosts.values()):
             while host.inbox:
@@ -258,7 +263,8 @@ class World(RuleBasedStateMachine):
             match action:
                 case StartHost():
                     assert action.shard not in self.hosts, "a second host of a shard"
-                    self.hosts[action.shard] = SimHost(action.shard)
+                    assert action.shard not in self.coming
+                    self.coming.append(action.shard)
                 case Spawn():
                     self._asked_to_spawn(action)
                 case Recall() | Retire() | StopTask():
@@ -283,6 +289,22 @@ class World(RuleBasedStateMachine):
         for found in self.core.ranges.values():
             if found.pool in lowest and self.core.pools[found.pool].placement.late and found.state.count(READY):
                 assert found.options.priority <= lowest[found.pool], "others were sent before it"
+
+    @precondition(lambda self: self.coming)
+    @rule(which=PICKS)
+    def host_comes(self, which: int) -> None:
+        self._host_comes(which)
+
+    def _host_comes(self, which: int) -> None:
+        shard = self.coming.pop(which % len(self.coming))
+        self.hosts[shard] = SimHost(shard)
+        self.core.host_up(self.now, shard)
+
+    @precondition(lambda self: not self.quiet and self.coming)
+    @rule(which=PICKS)
+    def host_does_not_come(self, which: int) -> None:
+        shard = self.coming.pop(which % len(self.coming))
+        self.core.host_down(self.now, shard, {}, "can't fork")
 
     def _asked_to_spawn(self, spawn: Spawn) -> None:
         assert self.core.pools[self.core.shards[spawn.shard].pool].broken is None
@@ -650,7 +672,7 @@ class World(RuleBasedStateMachine):
                 self.tick(0.0)
             check(self.core)
             self.take()
-            moving = [h for h in self.hosts.values() if h.inbox or h.outbox or h.queue]
+            moving = [h for h in self.hosts.values() if h.inbox or h.outbox or h.queue] or self.coming
             still = not moving and not self.starting and not self._agents(busy=True)
             if still and self.core.due() is None:
                 break

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cores import at, finish, fleet, known, take
+from cores import at, finish, fleet, known, take, there
 
 from engine.core.actions import Happened, Recall, Retire, Send, Spawn, StartHost, TasksOver
 from engine.core.core import Core
+from engine.core.pools import HOPELESS, PROVEN_AFTER
 from engine.core.staff import DESERTED
 from engine.core.tasks import Options
 
@@ -33,6 +34,37 @@ def test_starts_come_in_waves() -> None:
     assert core.spawned == 8
 
 
+def test_a_pool_whose_hosts_are_not_there_keeps_nobody_else_from_starting() -> None:
+    """Its image may take minutes, or never come."""
+    core = Core(spawn_limit=4)
+    core.add_pool("slow", 60, 2)
+    core.add_pool("p", 2, 1)
+    take(core, object)
+    core.host_up(0.0, 2)
+    assert rows(take(core, Spawn)) == [(60, 1), (61, 1)]
+    core.agents_up([(60, 1), (61, 1)])
+    core.break_pool(0, "no such module")
+    core.host_up(0.0, 0)
+    assert not take(core, Spawn)
+    assert core.starting == 0
+
+
+def test_what_is_wanted_of_a_host_that_is_not_there_is_asked_for_once_it_is() -> None:
+    core = Core()
+    core.add_pool("p", 1, 1, minimum=0, maximum=3)
+    take(core, object)
+    core.submit(9, 1)
+    assert not take(core, Spawn)
+    assert not at(core, Spawn, 0.05)
+    core.host_up(0.0, 0)
+    assert rows(take(core, Spawn, 0.05)) == [(0, 1)]
+    core.host_down(0.1, 0, {}, "OOM")
+    core.host_up(0.0, 0)
+    assert at(core, object, 0.1) == [StartHost(0)]
+    core.host_up(0.0, 0)
+    assert rows(take(core, Spawn, 0.1)) == [(0, 2)]
+
+
 def test_after_an_error_one_starts_at_a_time_and_then_more_and_more() -> None:
     core = fleet(12, spawn_limit=8, up=False)
     for row in range(8):
@@ -51,6 +83,7 @@ def test_a_pressed_machine_starts_fewer_at_a_time() -> None:
     core = Core(spawn_limit=10)
     core.press(0.3)
     core.add_pool("p", 20, 1)
+    there(core)
     assert len(rows(take(core, Spawn))) == 3
     core.press(-1.0)
     core.agents_up([(0, 1), (1, 1)])
@@ -371,6 +404,20 @@ def test_one_that_was_needed_in_between_is_kept() -> None:
     assert sum(order.count for order in at(core, Retire, 20.0)) == 2
 
 
+def test_those_that_were_asked_to_retire_and_have_not_gone_yet_are_not_asked_for_again() -> None:
+    core = fleet(6, minimum=1, max_idle=2.0)
+    take(core, object)
+    at(core, object, 1.0)
+    at(core, object, 2.0)
+    (order,) = at(core, Retire, 3.0)
+    assert order.count == 5
+    assert not at(core, Retire, 4.0)
+    core.agent_down(4.0, 0, 1, [], "retired", "")
+    assert not at(core, Retire, 5.0)
+    (order,) = at(core, Retire, 13.0)
+    assert order.count == 4, "its host had nobody left who was idle"
+
+
 def test_a_pool_below_its_minimum_is_refilled_by_others() -> None:
     core = fleet(2, minimum=2, maximum=4)
     core.agent_down(0.0, 0, 1, [], "retired", "")
@@ -403,6 +450,69 @@ def test_a_host_without_agents_dies_unmissed_until_one_is_wanted() -> None:
     core.submit(9, 1)
     take(core, Send, 1.0)
     assert at(core, StartHost, 1.05) == [StartHost(1)]
+
+
+# -- hosts
+
+
+def host_back(core: Core) -> float:
+    """Another host comes as soon as it may, with its agents; when."""
+    now = core.due()
+    assert now is not None
+    core.tick(now)
+    assert there(core, now) == [0]
+    core.agents_up(rows(take(core, Spawn, now)))
+    return now
+
+
+def test_hosts_that_die_before_they_have_done_anything_must_wait_and_then_break_their_pool() -> None:
+    core = fleet()
+    now, delays = 0.0, []
+    for _ in range(HOPELESS - 1):
+        core.host_down(now, 0, {}, "OOM")
+        delays.append(host_back(core) - now)
+        now += delays[-1]
+    assert delays == pytest.approx([0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
+    assert core.pools[0].broken is None
+    core.host_down(now, 0, {}, "OOM")
+    assert core.pools[0].broken == "OOM"
+
+
+def test_a_host_that_has_done_something_or_lived_for_long_has_proved_itself() -> None:
+    core = fleet()
+    now = 0.0
+    for number in range(3 * HOPELESS):
+        core.submit(1, 1)
+        (send,) = take(core, Send, now)
+        if number % 2:
+            now += PROVEN_AFTER
+        finish(core, send) if number % 2 == 0 else core.returned([send.batch])
+        core.cancel(number + 1, 0)
+        core.host_down(now, 0, {}, "OOM")
+        assert core.shards[0].early_deaths == 1
+        now = host_back(core)
+    assert core.pools[0].broken is None
+
+
+def test_a_task_that_kills_hosts_makes_them_wait_but_breaks_no_pool() -> None:
+    core = fleet()
+    core.submit(1, 1, options=Options(crash_limit=2 * HOPELESS))
+    now = 0.0
+    for _ in range(2 * HOPELESS - 1):
+        (send,) = take(core, Send, now)
+        core.host_down(now, 0, {send.batch: 0}, "OOM")
+        now = host_back(core)
+    assert now > PROVEN_AFTER
+    assert core.pools[0].broken is None
+
+
+def test_one_shard_without_a_host_breaks_no_pool_that_has_another() -> None:
+    core = fleet(2, 2)
+    now = 0.0
+    for _ in range(2 * HOPELESS):
+        core.host_down(now, 0, {}, "OOM")
+        now = host_back(core)
+    assert core.pools[0].broken is None
 
 
 # -- agents for one task

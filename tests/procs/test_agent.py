@@ -152,6 +152,34 @@ def test_asking_all_the_time_changes_no_outcome(agent: Alone) -> None:
         assert sum(map(len, times)) == 8 * len(items)
 
 
+def dive(margin: int) -> int:
+    """Work for a moment with hardly any stack left."""
+
+    def down(levels: int) -> int:
+        if levels:
+            return down(levels - 1)
+        for _ in range(2_000_000):
+            pass
+        return margin
+
+    def room() -> int:
+        try:
+            return 1 + room()
+        except RecursionError:
+            return 0
+
+    return down(room() - margin) if margin else 0
+
+
+def test_asking_does_no_harm_to_a_task_that_has_used_the_stack_up(agent: Alone) -> None:
+    agent.define(1, dive)
+    prove(agent, 1, 0)
+    for margin in range(4, 12):
+        batch = agent.work(1, [0, 0, margin, 0])
+        agent.insist(ASK_FLUSH | ASK_SOFT, batch, 4)
+        assert agent.outcomes(batch) == [0, 0, margin, 0]
+
+
 def test_a_soft_timeout_lets_the_task_tidy_up(agent: Alone, tmp_path: Path) -> None:
     agent.define(1, tidy)
     batch = agent.work(1, [str(tmp_path / "a")], soft=0.05)

@@ -289,6 +289,17 @@ def eat(mebibytes: int) -> int:
     return os.getpid()
 
 
+def eat_later(mebibytes: int, gate: str) -> int:
+    """Have this agent hold more memory once a file is there, when the task is long over; its pid."""
+
+    def later() -> None:
+        wait_until(gate)
+        eat(mebibytes)
+
+    threading.Thread(target=later, daemon=True).start()
+    return os.getpid()
+
+
 def eat_and_wait(mebibytes: int, path: str) -> None:
     eat(mebibytes)
     wait_until(path)

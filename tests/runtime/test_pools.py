@@ -17,6 +17,7 @@ from processes import enabled, wait_for
 
 from engine.core.pools import backoff
 from engine.procs.scoreboard import PONG
+from engine.procs.watch import resident
 from shoal import Engine, PoolSettings, TaskPoisoned
 
 IMAGE = """
@@ -39,6 +40,9 @@ def hang():
 def fine():
     pass
 """
+
+
+FEW = {"spawn_parallelism": 2}
 
 
 @pytest.fixture
@@ -93,6 +97,14 @@ def test_a_pool_whose_preload_fails_fails_its_own_tasks_and_says_why() -> None:
         assert list(engine.map(abs, range(-100, 0))) == list(range(100, 0, -1))
         with pytest.raises(BrokenProcessPool, match="no_such_module_anywhere"):
             list(engine.using(pool="bad").map(abs, range(100)))
+
+
+@pytest.mark.parametrize("code", ["raise OSError", "import signal; signal.pause()"])
+def test_a_large_pool_whose_image_never_comes_keeps_no_other_from_starting(code: str, modules: Path) -> None:
+    (modules / "never.py").write_text(code)
+    with Engine(20, preload=["never"], pools=[PoolSettings(name="io", size=2)], settings=FEW) as engine:
+        assert engine.using(pool="io").submit(abs, -1).result(timeout=20) == 1
+        engine.shutdown(wait=False, cancel_futures=True)
 
 
 def test_an_engine_of_which_every_pool_fails_is_broken() -> None:
@@ -244,6 +256,18 @@ def test_the_task_that_takes_too_much_memory_is_blamed_and_no_other(tmp_path: Pa
             bad.result(60)
         assert [future.result(20) for future in before + after] == [*range(20), *range(20)]
     assert len(heard.why("memory")) == 2
+
+
+@pytest.mark.needs("pooling")
+def test_no_task_is_blamed_for_what_an_agent_took_while_it_was_idle(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with Engine(1, memory_limit=400 << 20, crash_limit=1, attachable=False) as engine:
+        first = engine.submit(remote.eat_later, 410, str(gate)).result(20)
+        gate.touch()
+        wait_for(lambda: resident(first) > 400 << 20, what="a fat agent")
+        assert engine.submit(remote.nap, 0.2).result(20) == 0.2  # long enough to be looked at
+        assert agents(engine) != [first]
+        assert counts(engine)["recycled"] == 1
 
 
 @pytest.mark.needs("pooling")
