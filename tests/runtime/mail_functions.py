@@ -124,3 +124,13 @@ def from_a_fork() -> tuple[int, tuple[bool, Any]]:
         os._exit(8)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), to_itself("from its parent", True)
+
+
+def post_large(to: str, count: int, size: int, sure: bool) -> None:
+    for _ in range(count):
+        send(to, bytes(size), sure=sure)
+
+
+def sizes(count: int) -> list[int]:
+    """How long what is received is."""
+    return [len(receive(PATIENCE).value) for _ in range(count)]
