@@ -11,6 +11,8 @@ from typing import Any, Final
 
 BOUND: Final = 1_000
 """Messages that may wait in a box."""
+ROOM: Final = 256 << 20
+"""Bytes that may wait in a box, unless it is one message alone."""
 WINDOW: Final = 32
 """Messages handed to an agent that it has not acknowledged."""
 
@@ -27,6 +29,8 @@ class Letter:
     """At least once; else at most once."""
     body: Any
     """Whatever the runtime makes of it."""
+    size: int = 0
+    """Bytes that it takes."""
 
 
 @dataclass(slots=True)
@@ -35,9 +39,11 @@ class Box:
 
     waiting: deque[Letter] = field(default_factory=deque)
     crowd: deque[Letter] = field(default_factory=deque)
-    """Sure letters that found the box full: their senders wait."""
+    """Sure letters that found the box full: their senders wait, or have given up. One of each at the most."""
     out: deque[Letter] = field(default_factory=deque)
     """Handed over and not acknowledged."""
+    size: int = 0
+    """Bytes of what waits and what was handed over."""
     generation: int = 0
     """Of the agent that reads it, 0 while none does."""
 
@@ -69,29 +75,37 @@ class Mail:
         dropped: letters that found a full box, or whose reader died, and that were sent at most once.
     """
 
-    def __init__(self, bound: int = BOUND, window: int = WINDOW) -> None:
+    def __init__(self, bound: int = BOUND, window: int = WINDOW, room: int = ROOM) -> None:
         self.sent = 0
         self.delivered = 0
         self.redelivered = 0
         self.dropped = 0
         self._bound = bound
         self._window = window
+        self._room = room
         self._boxes: dict[int, Box] = {}
 
     def post(self, to: int, letter: Letter) -> list[Deliver | Taken]:
-        """A letter comes in for a row."""
+        """A letter comes in for a row.
+
+        Who sends a sure one does nothing else until it is taken. So one in the crowd whose sender sends another has
+        been given up by it: the new one takes its place.
+        """
         box = self._boxes.setdefault(to, Box())
-        if self._has_room(box):
-            return [*self._put(box, letter), *self._hand_over(to, box)]
         if letter.sure:
+            self._leave(box, letter.sender)
             box.crowd.append(letter)
-        else:
+            return [*self._let_in(box), *self._hand_over(to, box)]
+        if box.crowd or not self._has_room(box, letter):
             self.dropped += 1
-        return []
+            return []
+        return [*self._put(box, letter), *self._hand_over(to, box)]
 
     def opened(self, row: int, generation: int) -> list[Deliver | Taken]:
-        """The agent of a row begins to read its box."""
+        """The agent of a row begins to read its box. It may say so twice."""
         box = self._boxes.setdefault(row, Box())
+        if box.generation == generation:
+            return []
         todo = self._take_back(box)
         box.generation = generation
         return [*todo, *self._hand_over(row, box)]
@@ -102,21 +116,20 @@ class Mail:
         if box is None or box.generation != generation:
             return []
         for _ in range(min(count, len(box.out))):
-            box.out.popleft()
+            box.size -= box.out.popleft().size
             self.delivered += 1
         return [*self._let_in(box), *self._hand_over(row, box)]
 
     def closed(self, row: int) -> list[Deliver | Taken]:
         """The agent of a row is gone."""
-        for other in self._boxes.values():  # nobody waits for these to be taken any more
-            if other.crowd:
-                other.crowd = deque(letter for letter in other.crowd if letter.sender != row)
         box = self._boxes.get(row)
-        if box is None:
-            return []
-        todo = self._take_back(box)
-        box.generation = 0
-        return todo
+        if box is not None:
+            box.generation = 0
+        todo: list[Deliver | Taken] = []
+        for to, other in self._boxes.items():  # nobody waits for these to be taken any more
+            if self._leave(other, row):
+                todo += [*self._let_in(other), *self._hand_over(to, other)]
+        return todo if box is None else [*todo, *self._take_back(box)]
 
     def clear(self) -> None:
         """Nobody reads any more: let go of everything."""
@@ -127,18 +140,29 @@ class Mail:
         box = self._boxes.get(row)
         return 0 if box is None else len(box.waiting) + len(box.out) + len(box.crowd)
 
-    def _has_room(self, box: Box) -> bool:
-        return len(box.waiting) + len(box.out) < self._bound
+    def _has_room(self, box: Box, letter: Letter) -> bool:
+        count = len(box.waiting) + len(box.out)
+        return not count or (count < self._bound and box.size + letter.size <= self._room)
+
+    def _leave(self, box: Box, sender: int) -> bool:
+        """Take out of a crowd what a sender has in there; whether there was any."""
+        if not box.crowd:
+            return False
+        staying = deque(letter for letter in box.crowd if letter.sender != sender)
+        left = len(staying) < len(box.crowd)
+        box.crowd = staying
+        return left
 
     def _let_in(self, box: Box) -> list[Deliver | Taken]:
         """Those of the crowd for whom there is room now: at once, or what is sent later would overtake them."""
         todo: list[Deliver | Taken] = []
-        while box.crowd and self._has_room(box):
+        while box.crowd and self._has_room(box, box.crowd[0]):
             todo += self._put(box, box.crowd.popleft())
         return todo
 
     def _put(self, box: Box, letter: Letter) -> list[Deliver | Taken]:
         box.waiting.append(letter)
+        box.size += letter.size
         self.sent += 1
         return [Taken(letter.sender, letter.number)] if letter.sure else []
 
@@ -153,6 +177,7 @@ class Mail:
     def _take_back(self, box: Box) -> list[Deliver | Taken]:
         """The reader is gone: what it had not acknowledged is read by the next one, if it is worth that."""
         sure = [letter for letter in box.out if letter.sure]
+        box.size -= sum(letter.size for letter in box.out if not letter.sure)
         self.redelivered += len(sure)
         self.dropped += len(box.out) - len(sure)
         box.waiting.extendleft(reversed(sure))

@@ -7,17 +7,26 @@ at least once until it is acknowledged.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from engine.procs.failures import SoftTimeout
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
+
+_RAISING: Final = (signal.SIGURG, signal.SIGALRM)
+"""Signals whose handlers may raise: the soft timeout, and what users do in its stead."""
+_AGAIN: Final = 0.05
+"""Seconds after which a channel without room is tried again: of room for descriptors under way nobody tells."""
 
 OPEN: Final = 0x04
 """First byte of an agent's message to its host: the channel for its mail comes with it."""
@@ -35,23 +44,50 @@ class NoAgent(RuntimeError):
     """Messages are for tasks: this process is no agent, or its engine has ended."""
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Between these lines no signal's handler raises anything: what was taken from the channel, or said by it, is noted
+    down.
+    """
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _RAISING)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _RAISING)
+
+
 class _Mailbox:
     """This agent's end."""
 
-    def __init__(self, sock: socket.socket, row: int, generation: int) -> None:
+    def __init__(self, row: int, generation: int) -> None:
+        """Nobody knows of it yet: see `open`."""
         self._row = row
         self._generation = generation
         self._number = 0
+        self._confirmed = 0
         self._unread: deque[tuple[frames.Delivered, list[Parcel]]] = deque()
         self._acknowledge = 0
-        ours, theirs = channel.pair()
-        channel.send(sock, (bytes((OPEN,)),), [theirs.fileno()])
-        theirs.close()
-        self._sock = ours
-        self._receiver = channel.Receiver(ours, channel.buffer(frames.RECEIVE))
-        ours.setblocking(False)
-        self._send(frames.encode(frames.MailOpened(row, generation)), [])
         self._pools: dict[str, tuple[int, int]] = {}
+        self._theirs: socket.socket | None
+        self._sock, self._theirs = channel.pair()
+        self._sock.setblocking(False)
+        self._receiver = channel.Receiver(self._sock, channel.buffer(frames.RECEIVE))
+
+    def open(self, sock: socket.socket) -> None:
+        """Have host and engine know of it, by the agent's channel to its host; nothing, once they do.
+
+        Whatever interrupts it, a soft timeout above all, it goes on where it was at the next call, and says some of it
+        again at the worst: both take that for nothing new.
+        """
+        if self._pools:
+            return
+        while self._theirs is not None:
+            if channel.send(sock, (bytes((OPEN,)),), [self._theirs.fileno()]):
+                theirs, self._theirs = self._theirs, None
+                theirs.close()
+            else:
+                select.select([], [sock], [], _AGAIN)
+        self._send(frames.encode(frames.MailOpened(self._row, self._generation)), [])
         while not self._pools:
             self._read(None)
 
@@ -86,7 +122,6 @@ class _Mailbox:
         post = frames.Posted(self._row, self._generation, row, number, sure, msgspec.Raw(column))
         self._send(frames.encode(post), parcels)
         if sure:
-            self._confirmed = 0
             deadline = None if timeout is None else time.monotonic() + timeout
             while self._confirmed != number:
                 if not self._read(deadline):
@@ -98,29 +133,50 @@ class _Mailbox:
         while not self._unread:
             if not self._read(deadline):
                 raise TimeoutError(f"no message in {timeout:g} s")
-        frame, parcels = self._unread.popleft()
-        self._acknowledge = 1
-        (item,) = values.open_column(frame.column, parcels)
-        return Message(self.name(frame.sender), values.unwrap(item, parcels))
+        frame, parcels = self._unread[0]
+        try:
+            (item,) = values.open_column(frame.column, parcels)
+            value = values.unwrap(item, parcels)
+        except SoftTimeout:  # it has not been read
+            raise
+        except BaseException:
+            self._take()
+            raise
+        self._take()
+        return Message(self.name(frame.sender), value)
+
+    def _take(self) -> None:
+        with _undisturbed():
+            self._unread.popleft()
+            self._acknowledge = 1
 
     def task_over(self) -> None:
         """What was read last has been dealt with."""
-        if self._acknowledge:
-            self._send(frames.encode(frames.MailRead(self._row, self._generation, self._acknowledge)), [])
-            self._acknowledge = 0
+        while self._acknowledge:
+            data = frames.encode(frames.MailRead(self._row, self._generation, self._acknowledge))
+            with _undisturbed():
+                if channel.send(self._sock, (data,)):
+                    self._acknowledge = 0
+            if self._acknowledge:
+                select.select([], [self._sock], [], _AGAIN)
 
     def _send(self, data: bytes, parcels: list[Parcel]) -> None:
         while not channel.send(self._sock, (data,), [parcel.fd for parcel in parcels]):
-            select.select([], [self._sock], [], 0.05)  # in part for descriptors under way, which nobody tells of
+            select.select([], [self._sock], [], _AGAIN)
 
     def _read(self, deadline: float | None) -> bool:
         """Take in one message; False if none came in time."""
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not select.select([self._sock], [], [], left)[0]:
             return False
+        with _undisturbed():
+            self._take_in()
+        return True
+
+    def _take_in(self) -> None:
         received = self._receiver.receive()
         if received is None:
-            return True
+            return
         frame = frames.to_mailbox.decode(bytes(received[0]))
         match frame:
             case frames.MailPools():
@@ -129,7 +185,6 @@ class _Mailbox:
                 self._confirmed = frame.number
             case frames.Delivered():
                 self._unread.append((frame, received[1]))
-        return True
 
 
 _agent: tuple[socket.socket, int, int] | None = None
@@ -156,7 +211,9 @@ def _box() -> _Mailbox:
     if _mailbox is None:
         if _agent is None:
             raise NoAgent("send, receive and address are for tasks: this process is no agent")
-        _mailbox = _Mailbox(*_agent)
+        _mailbox = _Mailbox(_agent[1], _agent[2])
+    if _agent is not None:
+        _mailbox.open(_agent[0])
     return _mailbox
 
 
@@ -172,9 +229,12 @@ def send(to: str | int, value: object, *, sure: bool = False, timeout: float | N
         to: ``pool/number``, or the number of an agent of the same pool.
         value: anything that can be pickled.
         sure: deliver it at least once: wait until the engine has it, which keeps it until the agent has dealt with it,
-            and hands it to that agent's successor if it dies before. Otherwise at most once: it is lost if 1,000
-            others wait for the same agent, or if that agent dies.
-        timeout: seconds to wait for room in a full box, with `sure`; None for as long as it takes.
+            and hands it to that agent's successor if it ends before. Otherwise at most once: it is lost if 1,000
+            others or 256 MiB wait for the same agent, or if that agent ends before it has dealt with it: by its death
+            or with its task, but also because it is replaced after its share of work or retired.
+        timeout: seconds to wait for room in a full box, with `sure`; None for as long as it takes. What found none in
+            time, or whose waiting a soft timeout ended, may still arrive, unless something else is sent to that agent
+            with `sure`: that takes its place.
 
     Raises:
         ValueError: if there is no such agent.

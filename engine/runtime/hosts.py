@@ -20,7 +20,7 @@ from engine.runtime.sizes import PoolSpec, care
 from engine.settings.types import Settings
 from engine.stream.types import UNREADABLE, Level
 from engine.wire import channel, frames
-from engine.wire.memory import Parcel
+from engine.wire.memory import Parcel, stow_some
 
 _MANY: Final = 64
 """Messages of one host that are handled before others are heard."""
@@ -152,7 +152,11 @@ class Hosts:
             spec.settings.name, shard.rows.start, len(shard.rows), self._board.capacity, self._board.rows,
             deaths.own_pid(), keeper.image.late, spec.initializer, care(spec, self._settings),
         )  # fmt: skip
-        sock = nest.start_host(shard.id, config)
+        try:
+            sock = nest.start_host(shard.id, config)
+        except OSError as error:  # no descriptor is left, most likely: it is tried again, later each time
+            self._owner.host_lost(shard.id, 0, f"can't be started: {error.strerror or error}")
+            return
         wire = Wire(shard.id, shard.pool, sock, channel.Receiver(sock, self._buffer), channel.Outbox(sock), nest)
         self._wires[shard.id] = wire
         self._loop.watch(sock.fileno(), lambda: (self._hear(wire), None)[1])
@@ -185,11 +189,15 @@ class Hosts:
                 if wire.nest is not self._keeper_at(wire).nest:  # nobody is left to say how it ended
                     self._lost(wire, "has ended")
                 return False
+            except channel.Starved:
+                return self._starve(wire)
             except ValueError as error:
                 return self._distrust(wire, error)
             if received is None:
                 return True
             view, parcels = received
+            if parcels:
+                stow_some(parcels)
             try:
                 if view[0] == frames.RECORD:
                     for row, record in groups.split(view):
@@ -204,9 +212,16 @@ class Hosts:
 
     def _distrust(self, wire: Wire, error: BaseException) -> bool:
         """A host says what no host of ours says. Its death is the cure: what it had is run again by its successor."""
+        return self._replace(wire, "host.garbage", f"a host sent what can't be read, and is replaced: {error}")
+
+    def _starve(self, wire: Wire) -> bool:
+        """The caller's program has opened so much that a large result is lost. Nobody can say it again."""
+        text = "no descriptor is left for what a host sends (ulimit -n): it is replaced, and what it had runs again"
+        return self._replace(wire, "host.descriptors", text)
+
+    def _replace(self, wire: Wire, kind: str, text: str) -> bool:
         if self._wires.get(wire.shard) is wire:
-            text = f"a host sent what can't be read, and is replaced: {error}"
-            self._owner.event("error", "host.garbage", text)
+            self._owner.event("error", kind, text)
             if wire.pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(wire.pid, signal.SIGKILL)

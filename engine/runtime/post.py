@@ -43,7 +43,9 @@ class PostOffice:
             case frames.Posted():
                 if not 0 <= frame.to < rows:
                     raise ValueError(f"no row {frame.to}")
-                letter = Letter(frame.row, frame.number, frame.sure, (bytes(frame.column), parcels))
+                column = bytes(frame.column)
+                size = len(column) + sum(parcel.size() for parcel in parcels)
+                letter = Letter(frame.row, frame.number, frame.sure, (column, parcels), size)
                 self._do(self.mail.post(frame.to, letter))
             case frames.MailRead():
                 self._do(self.mail.acknowledged(frame.row, frame.generation, frame.count))

@@ -13,11 +13,12 @@ from typing import Final
 from engine.wire.memory import Parcel
 
 _GONE: Final = (BrokenPipeError, ConnectionResetError, ConnectionRefusedError)
-_CROWDED: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
-"""The kernel has no room for it now: memory, or descriptors under way beyond this user's limit."""
+_CROWDED: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS, errno.EMFILE, errno.ENFILE})
+"""No room for it now: memory, or descriptors, under way beyond this user's limit or to be had at all."""
 # As plain integers: combining the enum's members takes longer than the call that they are for.
 _CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
-_CUT: Final = int(socket.MSG_TRUNC) | int(socket.MSG_CTRUNC)
+_LONG: Final = int(socket.MSG_TRUNC)
+_CUT: Final = _LONG | int(socket.MSG_CTRUNC)
 _FD_SIZE: Final = array.array("i").itemsize
 _ROOM: Final = socket.CMSG_SPACE(253 * _FD_SIZE)
 BUFFER: Final = 1 << 20
@@ -26,6 +27,10 @@ BUFFER: Final = 1 << 20
 
 class Closed(Exception):
     """The other end is gone."""
+
+
+class Starved(ValueError):
+    """A message came with more descriptors than this process may open: some of them are lost."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -79,7 +84,8 @@ class Receiver:
         self._view = view
 
     def receive(self, flags: int = 0) -> tuple[memoryview, list[Parcel]] | None:
-        """The next message and what came with it; None if there is none now. Raises `Closed` at the end.
+        """The next message and what came with it; None if there is none now. Raises `Closed` at the end, ValueError for
+        what is no message of ours, `Starved`.
 
         The view is overwritten by the next message into the same buffer: copy what must last.
         """
@@ -98,7 +104,9 @@ class Receiver:
         if size == 0:
             raise Closed
         if told & _CUT:
-            raise ValueError("a message longer than any frame, or with more descriptors than this process may open")
+            if told & _LONG:
+                raise ValueError("a message longer than any frame")
+            raise Starved("a message with more descriptors than this process may open")
         return self._view[:size], parcels
 
 
@@ -140,3 +148,7 @@ class Outbox:
         except Closed:
             self.closed = True
             return True
+        except OSError as error:
+            if error.errno in _CROWDED:  # a parcel without a descriptor found none to be sent by
+                return False
+            raise

@@ -12,6 +12,7 @@ import ctypes
 import mmap
 import os
 import pickle
+import resource
 import struct
 import weakref
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from typing import Any, ClassVar
 
 _ALIGN = 64
 _CHUNK = 1 << 30
+_FEW = 512
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -32,23 +34,56 @@ def _up(offset: int) -> int:
 
 
 class Parcel:
-    """One large value as an open descriptor. It belongs to whoever holds the object, and is closed with it."""
+    """One large value in memory of its own: an open descriptor, or a mapping in its place. It belongs to whoever holds
+    the object, and goes with it.
+    """
 
-    __slots__ = ("fd",)
+    __slots__ = ("_fd", "_mapped")
 
     open: ClassVar[int] = 0
-    """How many this process has, about: descriptors are limited."""
+    """How many this process holds by a descriptor, about: these are limited."""
 
     def __init__(self, fd: int) -> None:
-        self.fd = fd
+        self._fd = fd
+        self._mapped: memoryview | None = None
         Parcel.open += 1
 
+    @property
+    def fd(self) -> int:
+        """The descriptor, to be sent. A parcel that gave its own back gets another, by a copy: that raises OSError
+        where memory or descriptors run out. -1 once it is closed.
+        """
+        if self._mapped is not None:
+            fd = os.memfd_create("shoal-parcel", os.MFD_CLOEXEC)
+            try:
+                _write(fd, 0, self._mapped)
+            except BaseException:
+                os.close(fd)
+                raise
+            self._fd, self._mapped = fd, None
+            Parcel.open += 1
+        return self._fd
+
+    def stow(self) -> None:
+        """Keep the value by a mapping, which takes no descriptor. What is no memory, or finds none, stays as it is."""
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):
+            mapped = _map(self._fd, os.fstat(self._fd).st_size)
+            self.close()
+            self._mapped = mapped
+
     def load(self) -> Any:
-        """Unpickle the value. Raises whatever its unpickling raises, ValueError where the memory is no parcel."""
-        size = os.fstat(self.fd).st_size
+        """Unpickle the value. Raises whatever its unpickling raises, ValueError where the memory is no parcel.
+
+        Arrays are the caller's own, unless a stowed parcel is loaded again: then both have the same.
+        """
+        mapped = self._mapped
+        size = os.fstat(self._fd).st_size if mapped is None else len(mapped)
         if size < 16:
             raise ValueError("a parcel without a head")
-        mapped = _map(self.fd, size)
+        if mapped is None:
+            mapped = _map(self._fd, size)
         (count,) = struct.unpack_from("<Q", mapped)
         if not 1 <= count <= size // 8 - 1:
             raise ValueError("a parcel with a broken head")
@@ -61,16 +96,34 @@ class Parcel:
             at = _up(at + length)
         return pickle.loads(parts[0], buffers=parts[1:])
 
+    def size(self) -> int:
+        """Bytes that it takes; 0 once it is closed."""
+        if self._mapped is not None:
+            return len(self._mapped)
+        return os.fstat(self._fd).st_size if self._fd >= 0 else 0
+
     def close(self) -> None:
-        """Give the descriptor back. May be called twice."""
-        if self.fd >= 0:
+        """Give descriptor and memory back. May be called twice."""
+        self._mapped = None
+        if self._fd >= 0:
             with contextlib.suppress(OSError):
-                os.close(self.fd)
-            self.fd = -1
+                os.close(self._fd)
+            self._fd = -1
             Parcel.open -= 1
 
     def __del__(self) -> None:
         self.close()
+
+
+def stow_some(parcels: Sequence[Parcel]) -> None:
+    """Stow those just received for which descriptors may be wanted more elsewhere: how many wait to be read is up to
+    others, and half of what this process may open is its program's.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for parcel in parcels:
+        # The kernel gives the lowest number that is free: this counts what the rest of the program has opened, too.
+        if parcel.fd >= (_FEW if soft == resource.RLIM_INFINITY else min(soft // 2, _FEW)):
+            parcel.stow()
 
 
 def _map(fd: int, size: int) -> memoryview:

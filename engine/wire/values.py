@@ -11,6 +11,7 @@ A pickle from `LARGE` bytes on travels outside of the frame, in a memfd: see `en
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 from collections.abc import Sequence
@@ -95,7 +96,8 @@ def hold(value: object) -> object:
     if buffers or len(data) >= LARGE:
         large = len(data) + sum(buffer.raw().nbytes for buffer in buffers) >= LARGE
         if large and Parcel.open < PARCELS_OPEN:
-            return pack(data, buffers)
+            with contextlib.suppress(OSError):  # the program around us has opened all that it may
+                return pack(data, buffers)
         # Small after all; or so many wait that descriptors would run out: then it waits in memory, and travels in a
         # column that is a parcel as a whole.
         data = dumps(value)

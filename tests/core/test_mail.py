@@ -104,6 +104,80 @@ def test_what_a_dead_sender_waited_to_send_is_forgotten() -> None:
     assert mail.depth(0) == 1
 
 
+def large(number: int, size: int, sender: int = 1, *, sure: bool = False) -> Letter:
+    return Letter(sender, number, sure, number, size)
+
+
+def test_a_box_is_full_by_its_bytes_too() -> None:
+    mail = Mail(room=100)
+    assert taken(mail.post(0, large(1, 1_000, sure=True))) == [(1, 1)], "alone it may be of any size"
+    mail.post(0, large(2, 0))
+    mail.post(0, large(3, 1))
+    assert (mail.sent, mail.dropped) == (1, 2)
+    mail.opened(0, 1)
+    mail.acknowledged(0, 1, 1)
+    for number, size in ((4, 60), (5, 40), (6, 1)):
+        mail.post(0, large(number, size))
+    assert (mail.sent, mail.dropped) == (3, 3)
+    mail.closed(0)
+    assert mail.dropped == 5
+    mail.post(0, large(7, 60))
+    mail.post(0, large(8, 40))
+    assert bodies(mail.opened(0, 2)) == [7, 8]
+
+
+def test_a_small_one_does_not_overtake_a_large_one_that_found_no_room() -> None:
+    mail = Mail(room=100)
+    mail.opened(0, 1)
+    mail.post(0, large(1, 60, sender=3))
+    assert mail.post(0, large(2, 60, sender=2, sure=True)) == []
+    assert mail.post(0, large(3, 10, sender=4, sure=True)) == []
+    assert mail.post(0, large(4, 10, sender=3)) == []
+    assert mail.dropped == 1
+    actions = mail.acknowledged(0, 1, 1)
+    assert (taken(actions), bodies(actions)) == ([(2, 2), (4, 3)], [2, 3])
+
+
+def test_who_was_behind_a_dead_sender_is_let_in() -> None:
+    mail = Mail(room=100)
+    mail.opened(0, 1)
+    mail.post(0, large(1, 60, sender=3))
+    mail.post(0, large(2, 60, sender=2, sure=True))
+    mail.post(0, large(3, 10, sender=4, sure=True))
+    actions = mail.closed(2)
+    assert (taken(actions), bodies(actions)) == ([(4, 3)], [3])
+
+
+def test_an_agent_that_dies_in_the_crowd_of_its_own_box_is_told_nothing() -> None:
+    mail = Mail(bound=1)
+    mail.opened(0, 1)
+    mail.post(0, letter(1))
+    mail.post(0, letter(2, sender=0, sure=True))
+    assert mail.closed(0) == []
+    assert mail.opened(0, 2) == []
+
+
+def test_a_sender_that_gave_up_is_in_the_crowd_once_however_often_it_tries() -> None:
+    mail = Mail(bound=1)
+    mail.opened(0, 1)
+    mail.post(0, letter(1))
+    for number in range(2, 50):
+        mail.post(0, letter(number, sure=True))
+    mail.post(0, letter(50, sender=2, sure=True))
+    assert mail.depth(0) == 3
+    actions = mail.acknowledged(0, 1, 1)
+    assert (taken(actions), bodies(actions)) == ([(1, 49)], [49])
+
+
+def test_what_was_handed_over_is_not_taken_back_when_a_box_is_opened_twice() -> None:
+    mail = Mail()
+    mail.opened(0, 1)
+    mail.post(0, letter(1))
+    assert mail.opened(0, 1) == []
+    mail.acknowledged(0, 1, 1)
+    assert (mail.delivered, mail.dropped) == (1, 0)
+
+
 class Histories(RuleBasedStateMachine):
     """Two readers and three senders, who live and die at random."""
 
@@ -112,7 +186,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mail = Mail(bound=4, window=2)
+        self.mail = Mail(bound=4, window=2, room=10)
         self.alive: dict[int, int] = {}
         self.generation = 0
         self.number = 0
@@ -148,11 +222,12 @@ class Histories(RuleBasedStateMachine):
                     assert not seen or seen[-1] < one.number, "in order"
                     seen.append(one.number)
 
-    @rule(to=ROWS, sender=SENDERS, sure=st.booleans())
-    def post(self, to: int, sender: int, sure: bool) -> None:
+    @rule(to=ROWS, sender=SENDERS, sure=st.booleans(), size=st.integers(0, 11))
+    def post(self, to: int, sender: int, sure: bool, size: int) -> None:
         self.number += 1
-        one = Letter(sender, self.number, sure, None)
+        one = Letter(sender, self.number, sure, None, size)
         if sure:
+            self.asking[to] = [other for other in self.asking[to] if other.sender != sender]
             self.asking[to].append(one)
         self.do(self.mail.post(to, one))
 
@@ -191,7 +266,11 @@ class Histories(RuleBasedStateMachine):
             box = self.mail._boxes.get(row)
             if box is not None:
                 assert len(box.waiting) + len(box.out) <= 4
-                assert not box.crowd or len(box.waiting) + len(box.out) == 4
+                there = [one.size for one in (*box.out, *box.waiting)]
+                assert box.size == sum(there)
+                assert box.size <= 10 or len(there) == 1
+                if box.crowd:
+                    assert len(there) == 4 or (there and box.size + box.crowd[0].size > 10)
                 assert [one for one in (*box.out, *box.waiting) if one.sure] == self.owed[row]
                 assert list(box.crowd) == self.asking[row]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from remote_functions import wait_until
 
-from shoal import NoAgent, address, receive, send
+from shoal import NoAgent, SoftTimeout, address, receive, send
 
 PATIENCE = 60.0
 
@@ -124,3 +124,66 @@ def from_a_fork() -> tuple[int, tuple[bool, Any]]:
         os._exit(8)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), to_itself("from its parent", True)
+
+
+def post_large(to: str, count: int, size: int, sure: bool) -> None:
+    for _ in range(count):
+        send(to, bytes(size), sure=sure)
+
+
+def sizes(count: int) -> list[int]:
+    """How long what is received is."""
+    return [len(receive(PATIENCE).value) for _ in range(count)]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise Interrupted
+
+
+def address_interrupted(gate: str, flag: str) -> str:
+    """Use the mailbox for the first time while nobody answers, be interrupted in that, and use it again."""
+    wait_until(gate)
+    signal.signal(signal.SIGALRM, _interrupt)
+    for _ in range(3):
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        try:
+            address()
+        except Interrupted:
+            continue
+        return "was answered"
+    Path(flag).touch()
+    return address()
+
+
+def _late_once(flag: str) -> str:
+    if not os.path.exists(flag):
+        Path(flag).touch()
+        raise SoftTimeout
+    return "read"
+
+
+class LateOnce:
+    """Whoever reads it runs into a soft timeout, the first time."""
+
+    def __init__(self, flag: str) -> None:
+        self.flag = flag
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _late_once, (self.flag,)
+
+
+def post_late_once(to: str, flag: str) -> str:
+    return post(to, [LateOnce(flag), 2], True)
+
+
+def receive_twice() -> list[Any]:
+    """What is received, the first time after a soft timeout."""
+    try:
+        receive(PATIENCE)
+    except SoftTimeout:
+        return collect(2)
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
@@ -12,6 +13,7 @@ import mail_functions as mail
 import numpy as np
 import pytest
 import remote_functions as remote
+from holding import Held
 from inside import Heard, fleet_of, host_pids, kill, pool_of
 from processes import wait_for
 
@@ -202,6 +204,35 @@ def test_a_value_that_cannot_be_pickled_is_the_senders_error(engine: Engine) -> 
 
 def post_a_lock() -> None:
     shoal.send(0, remote.make_lock())
+
+
+def test_a_first_use_that_is_interrupted_leaves_a_mailbox_that_works(engine: Engine, tmp_path: Path) -> None:
+    gate, flag = tmp_path / "gate", tmp_path / "flag"
+    answer = threading.Event()
+
+    def keep_the_engine_busy(_: object) -> None:
+        gate.touch()
+        answer.wait(60)
+
+    interrupted = engine.using(pool="reader").submit(mail.address_interrupted, str(gate), str(flag))
+    wait_for(interrupted.running)
+    held = Held(engine, tmp_path / "held").begin()
+    held.future.add_done_callback(keep_the_engine_busy)
+    held.release()
+    try:
+        wait_for(flag.exists, what="the agent to have been interrupted")
+    finally:
+        answer.set()
+    assert interrupted.result(20) == READER
+    sender = engine.submit(mail.post, READER, [1], True).result(20)
+    assert engine.using(pool="reader").submit(mail.collect, 1).result(20) == [(sender, 1)]
+
+
+def test_what_a_soft_timeout_kept_from_being_read_is_read_next(engine: Engine, tmp_path: Path) -> None:
+    reading = engine.using(pool="reader").submit(mail.receive_twice)
+    sender = engine.submit(mail.post_late_once, READER, str(tmp_path / "flag")).result(20)
+    assert reading.result(20) == [(sender, "read"), (sender, 2)]
+    wait_for(lambda: told(engine)["delivered"] == 2)
 
 
 def test_outside_of_a_task_there_are_no_messages() -> None:

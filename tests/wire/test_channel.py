@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.wire.channel import Closed, Outbox, Receiver, buffer, pair, send
+from engine.wire.channel import Closed, Outbox, Receiver, Starved, buffer, pair, send
 from engine.wire.memory import Parcel, pack
 
 SIZE = 1 << 18
@@ -112,7 +112,7 @@ def test_more_descriptors_than_may_be_opened_are_refused_and_closed(ends: Ends) 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before + 4, hard))
     try:
-        with pytest.raises(ValueError, match="more descriptors"):
+        with pytest.raises(Starved, match="more descriptors"):
             Receiver(ends[1], VIEW).receive()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -212,6 +212,23 @@ def test_parcels_wait_with_their_message_and_are_given_back_after_it(ends: Ends)
     assert descriptors() == before + 1  # sent and gone here, arrived there
     assert parcels.pop().load() == 7
     assert descriptors() == before
+
+
+def test_an_outbox_waits_for_the_descriptor_of_a_stowed_parcel(ends: Ends) -> None:
+    parcel = pack(b"K\7.", [])
+    parcel.stow()
+    outbox, receiver = Outbox(ends[0]), Receiver(ends[1], VIEW)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        outbox.put(b"with", [parcel])
+        assert not outbox.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert outbox.flush()
+    found = receiver.receive()
+    assert found is not None
+    assert found[1][0].load() == 7
 
 
 def test_an_outbox_whose_other_end_is_gone_takes_everything_and_keeps_nothing(ends: Ends) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.wire.memory import Parcel, pack
+from engine.wire.memory import Parcel, pack, stow_some
 
 PLAIN = pickle.dumps([1, "two"], 5)
 
@@ -109,6 +109,55 @@ def test_closed_twice_and_read_after_that() -> None:
         os.fstat(fd)
     with pytest.raises(OSError, match="Bad file descriptor"):
         parcel.load()
+
+
+def test_a_stowed_parcel_takes_no_descriptor_until_it_is_sent() -> None:
+    parcel = with_buffers()
+    fd, data, held = parcel.fd, bytes_of(parcel), Parcel.open
+    parcel.stow()
+    parcel.stow()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+    assert (Parcel.open, parcel.size()) == (held - 1, len(data))
+    one, two = parcel.load()
+    assert (bytes(one), bytes(two)) == (b"one" * 50, b"two")
+    assert bytes_of(parcel) == data
+    assert not os.get_inheritable(parcel.fd)
+    assert Parcel.open == held
+    parcel.close()
+    assert (parcel.fd, parcel.size(), Parcel.open) == (-1, 0, held - 1)
+
+
+def test_what_is_read_from_a_stowed_parcel_outlives_it() -> None:
+    parcel = with_buffers()
+    parcel.stow()
+    found = parcel.load()
+    parcel.close()
+    assert bytes(found[0]) == b"one" * 50
+
+
+@pytest.mark.parametrize("data", [None, b""])
+def test_what_cannot_be_mapped_is_not_stowed(data: bytes | None) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    parcel = Parcel(reading) if data is None else parcel_of(data)
+    if data is not None:
+        os.close(reading)
+    fd = parcel.fd
+    parcel.stow()
+    assert parcel.fd == fd
+    os.fstat(fd)
+
+
+def test_only_high_numbers_are_stowed() -> None:
+    low, high = pack(PLAIN, []), pack(PLAIN, [])
+    os.dup2(high.fd, 600)
+    found = Parcel(600)
+    stow_some([low, found])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(600)
+    os.fstat(low.fd)
+    assert found.load() == [1, "two"]
 
 
 def test_it_is_not_inherited_by_other_programs() -> None:

@@ -1,0 +1,76 @@
+"""An engine in a program that may open few files: what nobody reads takes no descriptors, and none left is no end."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mail_functions as mail
+import pytest
+import remote_functions as remote
+from inside import Heard, core_of, host_pids, kill
+from processes import wait_for
+
+from shoal import Engine, PoolSettings
+
+LARGE = 150_000
+
+
+@contextmanager
+def at_most(descriptors: int) -> Iterator[None]:
+    """Nothing with a higher number can be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def is_open() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_large_results_that_nobody_reads_take_no_descriptors() -> None:
+    heard = Heard()
+    with at_most(256), Engine(2, on_event=heard, attachable=False) as engine:
+        results = engine.map(remote.small_or_large, range(601))
+        wait_for(lambda: core_of(engine).done == 601)
+        assert is_open() < 200
+        assert [len(r) if isinstance(r, bytes) else r for r in results] == [LARGE if n % 2 else n for n in range(601)]
+        assert core_of(engine).redelivered == 0
+    assert [event.kind for event in heard if event.level != "info"] == []
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_large_messages_that_nobody_reads_take_no_descriptors(sure: bool) -> None:
+    count = 300
+    with at_most(256), Engine(1, pools=[PoolSettings(name="reader", size=1)], attachable=False) as engine:
+        engine.submit(mail.post_large, "reader/0", count, LARGE, sure).result(60)
+        wait_for(lambda: engine.stats()["messages"]["sent"] == count)
+        assert is_open() < 200
+        assert engine.using(pool="reader").submit(mail.sizes, count).result(60) == [LARGE] * count
+        assert core_of(engine).redelivered == 0
+
+
+def test_a_host_that_cannot_be_started_for_want_of_descriptors_is_started_later() -> None:
+    heard = Heard()
+    with Engine(1, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        with at_most(3):
+            kill(host_pids(engine)[0])
+            wait_for(lambda: any("can't be started" in event.text for event in heard), what="a host that can't be")
+        assert engine.submit(abs, -1).result(30) == 1
+
+
+def test_a_result_that_is_lost_for_want_of_descriptors_is_worked_out_again() -> None:
+    heard = Heard()
+    with Engine(1, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        with at_most(3):
+            future = engine.submit(bytes, LARGE)
+            wait_for(lambda: any(event.kind == "host.descriptors" for event in heard), what="the result to be lost")
+        assert future.result(30) == bytes(LARGE)
+    assert "host.garbage" not in [event.kind for event in heard]
