@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from engine.core.tasks import Options
+from engine.runtime import arguments
 from engine.runtime.limits import cores, default_shards
 from engine.runtime.nest import Image
 from engine.settings.pools import complete
 from engine.settings.types import PoolSettings, Settings
 from engine.wire import frames
+
+Exceptions: TypeAlias = Iterable[type[BaseException] | str] | type[BaseException] | str
+"""Exceptions as classes or by name, one or several."""
 
 
 @dataclass(slots=True)
@@ -76,32 +79,23 @@ def options_with(
     timeout: float | None = None,
     soft_timeout: float | None = None,
     retries: int | None = None,
-    retry_on: Iterable[type[BaseException] | str] | None = None,
+    retry_on: Exceptions | None = None,
     crash_limit: int | None = None,
     key: object = None,
 ) -> Options:
-    """Options with those changed that are not None. Raises ValueError for numbers out of range, TypeError for what is
-    no exception or no key."""
+    """Options with those changed that are not None. Raises TypeError and ValueError, naming what can't be."""
     if not isinstance(key, str | bytes | int | None):
-        raise TypeError(f"a key is of text, bytes or an integer, not {type(key).__name__}")
-    changed: dict[str, Any] = {
-        "priority": priority, "timeout": timeout, "soft_timeout": soft_timeout, "retries": retries,
-        "retry_on": None if retry_on is None else tuple(map(_exception_name, retry_on)), "crash_limit": crash_limit,
-        "key": None if key is None else zlib.crc32(repr(key).encode()),
-    }  # fmt: skip
-    found = replace(base, **{name: value for name, value in changed.items() if value is not None})
-    if (
-        found.retries < 0
-        or found.crash_limit < 1
-        or any(seconds is not None and not 0 < seconds < math.inf for seconds in (found.timeout, found.soft_timeout))
-    ):
-        raise ValueError("crash_limit is at least 1, retries at least 0, and timeouts are finite and above 0")
-    return found
-
-
-def _exception_name(given: type[BaseException] | str) -> str:
-    if isinstance(given, str):
-        return given
-    if not issubclass(given, BaseException):
-        raise TypeError(f"{given!r} is neither an exception's class nor its name")
-    return f"{given.__module__}.{given.__qualname__}"
+        raise TypeError(f"key must be a text, bytes or an integer, not {type(key).__name__}")
+    changed: dict[str, Any] = {}
+    numbers = (("priority", priority, -arguments.MOST), ("retries", retries, 0), ("crash_limit", crash_limit, 1))
+    for name, number, least in numbers:
+        if number is not None:
+            changed[name] = arguments.whole(name, number, least)
+    for name, limit in (("timeout", timeout), ("soft_timeout", soft_timeout)):
+        if limit is not None:
+            changed[name] = arguments.seconds(name, limit)
+    if retry_on is not None:
+        changed["retry_on"] = arguments.exceptions("retry_on", retry_on)
+    if key is not None:
+        changed["key"] = zlib.crc32(repr(key).encode())
+    return replace(base, **changed)
