@@ -48,7 +48,10 @@ def duration(name: str, value: Any) -> float:
     """A time to wait, in seconds: none at all where it is not above 0."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number of seconds, not {_kind(value)}")
-    found = math.inf if isinstance(value, int) and value > MOST else float(value)
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
     if not found <= MOST:
         raise ValueError(f"{name} must be at most {MOST:,} seconds, or None for no limit")
     return found

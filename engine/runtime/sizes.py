@@ -13,7 +13,7 @@ from engine.core.tasks import Options
 from engine.runtime import arguments
 from engine.runtime.limits import cores, default_shards
 from engine.runtime.nest import Image
-from engine.settings.pools import complete
+from engine.settings.pools import checked, complete
 from engine.settings.types import PoolSettings, Settings
 from engine.wire import frames
 
@@ -65,11 +65,49 @@ def limited(options: Options, pool: PoolSettings, settings: Settings) -> Options
 
 
 def spec(pool: PoolSettings, initializer: bytes = b"") -> PoolSpec:
-    """A pool of an `Engine`: with an image of its own, and with `initializer`, or what the pool names as one."""
+    """A pool of an `Engine`: with an image of its own, and with `initializer`, or what the pool names as one.
+
+    Raises `SettingsError` for a value that can't be.
+    """
+    pool = checked(pool)
     image = Image(list(pool.preload), warm=[pool.warmup] if pool.warmup else [])
     if pool.init:
         image.check.append(pool.init)
     return PoolSpec(pool, image, initializer or (f"!{pool.init}".encode() if pool.init else b""))
+
+
+def main_pool(
+    settings: Settings,
+    *,
+    max_workers: int | None,
+    min_workers: int | None,
+    max_tasks_per_child: int | None,
+    shards: int | None,
+    preload: Iterable[str] | str,
+    warmup: str | None,
+    max_idle: float | None,
+    memory_limit: int | str | None,
+) -> PoolSettings:
+    """The pool ``main`` of an `Engine`, from its arguments. Raises TypeError and ValueError, naming what can't be."""
+    found = arguments.counts(
+        max_workers=max_workers, min_workers=min_workers, max_tasks_per_child=max_tasks_per_child, shards=shards
+    )
+    most, least = found["max_workers"], found["min_workers"]
+    if least is not None and most is None:
+        most = max(settings.pool_size or cores(), least)
+    if least is not None and most is not None and least > most:
+        raise ValueError(f"min_workers is {least:,}, above max_workers, which is {most:,}")
+    return PoolSettings(
+        size=most if least is None else least,
+        min_size=least,
+        max_size=most,
+        shards=found["shards"],
+        preload=arguments.modules("preload", preload),
+        warmup=None if warmup is None else arguments.reference("warmup", warmup),
+        max_idle=None if max_idle is None else arguments.seconds("max_idle", max_idle),
+        max_tasks=found["max_tasks_per_child"],
+        memory_limit=None if memory_limit is None else arguments.size("memory_limit", memory_limit),
+    )
 
 
 def options_with(
