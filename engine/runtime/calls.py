@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Final
 
+from engine.runtime import arguments
 from engine.runtime.futures import TaskFuture
 from engine.runtime.maps import MapChunk
 from engine.runtime.worker import CHUNK, Barrier, Call, How, Worker
@@ -59,19 +63,18 @@ class Calls(Executor):
             chunksize: accepted for compatibility; batches size themselves by measured times.
             buffersize: items taken ahead of the results that were asked for. None takes all items at once, as always.
         """
-        if chunksize < 1:
-            raise ValueError("chunksize must be >= 1.")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError("buffersize must be >= 1 or None")
-        deadline = None if timeout is None else time.monotonic() + timeout
+        arguments.whole("chunksize", chunksize)
+        ahead = None if buffersize is None else arguments.whole("buffersize", buffersize)
+        deadline = None if timeout is None else time.monotonic() + arguments.duration("timeout", timeout)
         star = len(iterables) != 1
         items: Iterator[Any] = ((args, {}) for args in zip(*iterables, strict=False)) if star else iter(iterables[0])
+        size = CHUNK if ahead is None else max(1, min(CHUNK, ahead // 2))
+        most = math.inf if ahead is None else max(1, ahead // size)
         chunks: deque[MapChunk] = deque()
-        size = CHUNK if buffersize is None else max(1, min(CHUNK, buffersize // 2))
-        ahead = None if buffersize is None else max(1, buffersize // size)
-        while (ahead is None or len(chunks) < ahead) and (chunk := self._chunk(fn, star, items, size)):
+        while len(chunks) < most and (chunk := self._chunk(fn, star, items, size)):
             chunks.append(chunk)
-        return Results(self._pieces(fn, star, items, size, chunks, deadline, ahead is not None))
+        refill = partial(self._chunk, fn, star, items, size) if ahead is not None else lambda: None
+        return Results.of(self._pieces(chunks, deadline, refill), partial(self._retract, chunks))
 
     def _chunk(self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int) -> MapChunk | None:
         found = list(itertools.islice(items, size))
@@ -83,45 +86,64 @@ class Calls(Executor):
         return chunk
 
     def _pieces(
-        self,
-        fn: Callable[..., Any],
-        star: bool,
-        items: Iterator[Any],
-        size: int,
-        chunks: deque[MapChunk],
-        deadline: float | None,
-        refill: bool,
+        self, chunks: deque[MapChunk], deadline: float | None, refill: Callable[[], MapChunk | None]
     ) -> Generator[Iterable[Any], None, None]:
+        """The results of chunks as they come, and of those that `refill` makes whenever one is through."""
+        piece: Iterable[Any] = ()
         try:
             while chunks:
-                while (piece := chunks[0].take(deadline)) is not None:
+                found = chunks[0].take(deadline)
+                if found is not None:
+                    piece = iter(found) if isinstance(found, list) else self._watched(found, chunks)
                     yield piece
-                    if chunks[0].raised:
-                        return
+                    continue
                 chunks.popleft()
-                if refill and (chunk := self._chunk(fn, star, items, size)):
+                if (chunk := refill()) is not None:
                     chunks.append(chunk)
         finally:
-            for chunk in chunks:
-                self._worker.retract(chunk, False)
+            self._retract(chunks)
+            if isinstance(piece, Generator):
+                with contextlib.suppress(ValueError):  # it is asked for a result this very moment: that is the last
+                    piece.close()
+            else:
+                deque(piece, maxlen=0)  # whoever still goes through it finds no more
+
+    def _watched(self, piece: Iterable[Any], chunks: deque[MapChunk]) -> Generator[Any, None, None]:
+        """Results one of which may be raised, which ends the map: nobody need ask for the next one first."""
+        try:
+            yield from piece
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._retract(chunks)
+            raise
+
+    def _retract(self, chunks: deque[MapChunk]) -> None:
+        while chunks:
+            self._worker.retract(chunks.popleft(), False)
 
 
-class Results(Iterator[Any]):
-    """The results of a map, in order. What was not begun is cancelled when nobody wants them any more."""
+class Results(itertools.chain[Any]):
+    """The results of a map, in order, at the speed of a list's.
 
-    __slots__ = ("_flat", "_pieces")
+    What was not begun is cancelled when a result is raised, when they are closed, and when they are forgotten halfway;
+    but not when they are forgotten before the first was asked for: whoever does that wants the calls, not the results.
+    """
 
-    def __init__(self, pieces: Generator[Iterable[Any], None, None]) -> None:
-        self._pieces = pieces
-        self._flat: Iterator[Any] = itertools.chain.from_iterable(pieces)
+    __slots__ = ("_give_up", "_pieces")
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._flat  # a loop over it is spared a call for each result
+    _pieces: Generator[Iterable[Any], None, None]
+    _give_up: Callable[[], None]
 
-    def __next__(self) -> Any:
-        return next(self._flat)
+    @classmethod
+    def of(cls, pieces: Generator[Iterable[Any], None, None], give_up: Callable[[], None]) -> Results:
+        """All that is in the pieces, in order; `give_up` cancels the rest, also if no piece was taken yet."""
+        made: Results = cls.from_iterable(pieces)  # type: ignore[assignment]
+        made._pieces = pieces
+        made._give_up = give_up
+        return made
 
     def close(self) -> None:
-        """Want no more."""
-        self._flat = iter(())
+        """Want no more: a loop over them ends, and what was not begun is cancelled."""
         self._pieces.close()
+        self._give_up()
