@@ -9,12 +9,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, Final
 
 from engine.runtime import arguments
 from engine.runtime.futures import TaskFuture
 from engine.runtime.maps import MapChunk
+from engine.runtime.sizes import Exceptions, options_with
+from engine.runtime.stats import stats
 from engine.runtime.worker import CHUNK, Barrier, Call, How, Worker
 from engine.wire import values
 
@@ -76,6 +79,61 @@ class Calls(Executor):
         refill = partial(self._chunk, fn, star, items, size) if ahead is not None else lambda: None
         return Results.of(self._pieces(chunks, deadline, refill), partial(self._retract, chunks))
 
+    def using(
+        self,
+        *,
+        pool: str | None = None,
+        priority: int | None = None,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
+        retries: int | None = None,
+        retry_on: Exceptions | None = None,
+        crash_limit: int | None = None,
+        key: object = None,
+    ) -> View:
+        """The same engine with other options for the calls that are made through what is returned, an executor as well.
+
+        Args:
+            pool: name of the pool that runs them.
+            priority: they are sent before all calls of a lower one; 0 is usual.
+            timeout: as for the engine; and so `soft_timeout`, `retries`, `retry_on` and `crash_limit`. What is not said
+                stays as it is here.
+            key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
+                shard.
+
+        Raises ValueError for a pool that there is not and for numbers out of range, TypeError for what is none.
+        """
+        numbers = {known.name: number for number, known in enumerate(self._worker.run.fleet.core.pools)}
+        if pool is not None and arguments.text("pool", pool) not in numbers:
+            raise ValueError(f"no pool {pool!r}; there are {', '.join(numbers)}")
+        options = options_with(
+            self._how.options, priority=priority, timeout=timeout, soft_timeout=soft_timeout, retries=retries,
+            retry_on=retry_on, crash_limit=crash_limit, key=key,
+        )  # fmt: skip
+        return View(self, How(numbers[pool] if pool is not None else self._how.pool, options))
+
+    def wait_ready(self, timeout: float | None = None) -> int:
+        """Start the agents, and wait until each is there or has been given up; how many there are.
+
+        With pooling off none is kept for the next task, so there are 0.
+
+        Raises TimeoutError after `timeout` seconds, and BrokenProcessPool where none can be started.
+        """
+        limit = None if timeout is None else arguments.duration("timeout", timeout)
+        barrier = Barrier()
+        self._post(barrier)
+        if not barrier.passed.wait(limit):
+            raise TimeoutError
+        if self._worker.broken is not None:
+            raise BrokenProcessPool(self._worker.broken)
+        return sum(pool.up for pool in self._worker.run.fleet.core.pools)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and sizes by pool and shard: hits and misses, refills, recycled agents, waits and balance of shards,
+        messages between agents. Times are in seconds."""
+        fleet = self._worker.run.fleet
+        return stats(fleet.core, fleet.post.mail)
+
     def _chunk(self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int) -> MapChunk | None:
         found = list(itertools.islice(items, size))
         if not found:
@@ -121,6 +179,22 @@ class Calls(Executor):
     def _retract(self, chunks: deque[MapChunk]) -> None:
         while chunks:
             self._worker.retract(chunks.popleft(), False)
+
+
+class View(Calls):
+    """An engine with other options. Shutting it down does nothing: the engine goes on."""
+
+    def __init__(self, whole: Calls, how: How) -> None:
+        """`whole`: the engine, or another view of it."""
+        self._worker = whole._worker
+        self._how = how
+        self._whole = whole  # as long as this is used, the engine is
+
+    def _post(self, thing: Call | MapChunk | Barrier) -> None:
+        self._whole._post(thing)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As the class says."""
 
 
 class Results(itertools.chain[Any]):

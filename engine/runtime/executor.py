@@ -25,7 +25,6 @@ from engine.runtime.calls import Calls
 from engine.runtime.maps import MapChunk
 from engine.runtime.run import ControlError, Run, RunOptions
 from engine.runtime.sizes import Exceptions, main_pool, options_with, spec
-from engine.runtime.stats import stats
 from engine.runtime.worker import Barrier, Call, How, Worker
 from engine.settings.resolve import checked, resolve
 from engine.settings.sources import Source, misspelt
@@ -141,7 +140,6 @@ class Engine(Calls):
         if on_event is not None:
             run.fleet.listeners.append(on_event)
         self._max_workers = specs[0].settings.max_size or 1
-        self._pools = {one.settings.name: at for at, one in enumerate(specs)}
         self._how = How(0, options)
         self._worker = Worker(run)
         _live.add(self._worker)
@@ -149,56 +147,6 @@ class Engine(Calls):
         self._shut = False
         self._closer = weakref.finalize(self, self._worker.close, False)
         self._closer.atexit = False  # `_close_all` does that, and waits
-
-    def using(
-        self,
-        *,
-        pool: str | None = None,
-        priority: int | None = None,
-        timeout: float | None = None,
-        soft_timeout: float | None = None,
-        retries: int | None = None,
-        retry_on: Exceptions | None = None,
-        crash_limit: int | None = None,
-        key: object = None,
-    ) -> Calls:
-        """This engine with other options for the calls that are made through what is returned, an executor as well.
-
-        Args:
-            pool: name of the pool that runs them.
-            priority: they are sent before all calls of a lower one; 0 is usual.
-            timeout: as for the engine; and so `soft_timeout`, `retries`, `retry_on` and `crash_limit`.
-            key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
-                shard.
-
-        Raises ValueError for a pool that there is not, and for numbers out of range.
-        """
-        if pool is not None and pool not in self._pools:
-            raise ValueError(f"no pool {pool!r}; there are {', '.join(self._pools)}")
-        options = options_with(
-            self._how.options, priority=priority, timeout=timeout, soft_timeout=soft_timeout, retries=retries,
-            retry_on=retry_on, crash_limit=crash_limit, key=key,
-        )  # fmt: skip
-        return View(self, How(self._pools[pool] if pool is not None else 0, options))
-
-    def wait_ready(self, timeout: float | None = None) -> int:
-        """Start the agents, and wait until each is there or has been given up; how many there are.
-
-        Raises TimeoutError after `timeout` seconds, and BrokenProcessPool where none can be started.
-        """
-        barrier = Barrier()
-        self._post(barrier)
-        if not barrier.passed.wait(timeout):
-            raise TimeoutError
-        if self._worker.broken is not None:
-            raise BrokenProcessPool(self._worker.broken)
-        return sum(pool.up for pool in self._worker.run.fleet.core.pools)
-
-    def stats(self) -> dict[str, Any]:
-        """Counts and sizes by pool and shard: hits and misses, refills, recycled agents, waits and balance of shards,
-        messages between agents. Times are in seconds."""
-        fleet = self._worker.run.fleet
-        return stats(fleet.core, fleet.post.mail)
 
     @property
     def run_id(self) -> str:
@@ -239,21 +187,6 @@ class Engine(Calls):
             self._worker.close(cancel_futures)
         if wait and threading.current_thread() is not self._worker.thread:
             self._worker.thread.join()
-
-
-class View(Calls):
-    """An engine with other options. Shutting it down does nothing: the engine goes on."""
-
-    def __init__(self, engine: Engine, how: How) -> None:
-        self._engine = engine
-        self._worker = engine._worker
-        self._how = how
-
-    def _post(self, thing: Call | MapChunk | Barrier) -> None:
-        self._engine._post(thing)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """As the class says."""
 
 
 def _hook(initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> bytes:
