@@ -99,7 +99,7 @@ class Calls(Executor):
             timeout: as for the engine; and so `soft_timeout`, `retries`, `retry_on` and `crash_limit`. What is not said
                 stays as it is here.
             key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
-                shard.
+                shard, unless that has nobody idle and another has.
 
         Raises ValueError for a pool that there is not and for numbers out of range, TypeError for what is none.
         """
