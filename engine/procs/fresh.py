@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 
@@ -12,11 +13,15 @@ from engine.wire import channel, frames
 
 def main() -> None:
     """Be an agent; the arguments are the descriptors of its channel and of the scoreboard."""
-    sock = socket.socket(fileno=int(sys.argv[0]))
+    fd, memory = map(int, sys.argv)
+    sys.argv[:] = [""]  # what a task sees, as in an interpreter without a script
+    sock = socket.socket(fileno=fd)
+    sock.set_inheritable(False)  # what a task executes must not hold the channel, nor the scoreboard
     received = channel.Receiver(sock, channel.buffer(frames.RECEIVE)).receive()
     assert received is not None
     begin = frames.to_begin.decode(received[0])
-    board = Scoreboard(int(sys.argv[1]), begin.rows, begin.capacity)
+    board = Scoreboard(memory, begin.rows, begin.capacity)
+    os.close(memory)
     sys.path[:] = begin.path
     boot.steps_aside(begin.path)
     agent.main(board, begin.row, sock, begin.host, (1, 2), [*begin.preload, *begin.late], begin.initializer)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, Final
 
+from engine.runtime import arguments
 from engine.runtime.futures import TaskFuture
 from engine.runtime.maps import MapChunk
+from engine.runtime.sizes import Exceptions, options_with
+from engine.runtime.stats import stats
 from engine.runtime.worker import CHUNK, Barrier, Call, How, Worker
 from engine.wire import values
 
@@ -59,19 +66,73 @@ class Calls(Executor):
             chunksize: accepted for compatibility; batches size themselves by measured times.
             buffersize: items taken ahead of the results that were asked for. None takes all items at once, as always.
         """
-        if chunksize < 1:
-            raise ValueError("chunksize must be >= 1.")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError("buffersize must be >= 1 or None")
-        deadline = None if timeout is None else time.monotonic() + timeout
+        arguments.whole("chunksize", chunksize)
+        ahead = None if buffersize is None else arguments.whole("buffersize", buffersize)
+        deadline = None if timeout is None else time.monotonic() + arguments.duration("timeout", timeout)
         star = len(iterables) != 1
         items: Iterator[Any] = ((args, {}) for args in zip(*iterables, strict=False)) if star else iter(iterables[0])
+        size = CHUNK if ahead is None else max(1, min(CHUNK, ahead // 2))
+        most = math.inf if ahead is None else max(1, ahead // size)
         chunks: deque[MapChunk] = deque()
-        size = CHUNK if buffersize is None else max(1, min(CHUNK, buffersize // 2))
-        ahead = None if buffersize is None else max(1, buffersize // size)
-        while (ahead is None or len(chunks) < ahead) and (chunk := self._chunk(fn, star, items, size)):
+        while len(chunks) < most and (chunk := self._chunk(fn, star, items, size)):
             chunks.append(chunk)
-        return Results(self._pieces(fn, star, items, size, chunks, deadline, ahead is not None))
+        refill = partial(self._chunk, fn, star, items, size) if ahead is not None else lambda: None
+        return Results.of(self._pieces(chunks, deadline, refill), partial(self._retract, chunks))
+
+    def using(
+        self,
+        *,
+        pool: str | None = None,
+        priority: int | None = None,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
+        retries: int | None = None,
+        retry_on: Exceptions | None = None,
+        crash_limit: int | None = None,
+        key: object = None,
+    ) -> View:
+        """The same engine with other options for the calls that are made through what is returned, an executor as well.
+
+        Args:
+            pool: name of the pool that runs them.
+            priority: they are sent before all calls of a lower one; 0 is usual.
+            timeout: as for the engine; and so `soft_timeout`, `retries`, `retry_on` and `crash_limit`. What is not said
+                stays as it is here.
+            key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
+                shard, unless that has nobody idle and another has.
+
+        Raises ValueError for a pool that there is not and for numbers out of range, TypeError for what is none.
+        """
+        numbers = {known.name: number for number, known in enumerate(self._worker.run.fleet.core.pools)}
+        if pool is not None and arguments.text("pool", pool) not in numbers:
+            raise ValueError(f"no pool {pool!r}; there are {', '.join(numbers)}")
+        options = options_with(
+            self._how.options, priority=priority, timeout=timeout, soft_timeout=soft_timeout, retries=retries,
+            retry_on=retry_on, crash_limit=crash_limit, key=key,
+        )  # fmt: skip
+        return View(self, How(numbers[pool] if pool is not None else self._how.pool, options))
+
+    def wait_ready(self, timeout: float | None = None) -> int:
+        """Start the agents, and wait until each is there or has been given up; how many there are.
+
+        With pooling off none is kept for the next task, so there are 0.
+
+        Raises TimeoutError after `timeout` seconds, and BrokenProcessPool where none can be started.
+        """
+        limit = None if timeout is None else arguments.duration("timeout", timeout)
+        barrier = Barrier()
+        self._post(barrier)
+        if not barrier.passed.wait(limit):
+            raise TimeoutError
+        if self._worker.broken is not None:
+            raise BrokenProcessPool(self._worker.broken)
+        return sum(pool.up for pool in self._worker.run.fleet.core.pools)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and sizes by pool and shard: hits and misses, refills, recycled agents, waits and balance of shards,
+        messages between agents. Times are in seconds."""
+        fleet = self._worker.run.fleet
+        return stats(fleet.core, fleet.post.mail)
 
     def _chunk(self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int) -> MapChunk | None:
         found = list(itertools.islice(items, size))
@@ -83,45 +144,80 @@ class Calls(Executor):
         return chunk
 
     def _pieces(
-        self,
-        fn: Callable[..., Any],
-        star: bool,
-        items: Iterator[Any],
-        size: int,
-        chunks: deque[MapChunk],
-        deadline: float | None,
-        refill: bool,
+        self, chunks: deque[MapChunk], deadline: float | None, refill: Callable[[], MapChunk | None]
     ) -> Generator[Iterable[Any], None, None]:
+        """The results of chunks as they come, and of those that `refill` makes whenever one is through."""
+        piece: Iterable[Any] = ()
         try:
             while chunks:
-                while (piece := chunks[0].take(deadline)) is not None:
+                found = chunks[0].take(deadline)
+                if found is not None:
+                    piece = iter(found) if isinstance(found, list) else self._watched(found, chunks)
                     yield piece
-                    if chunks[0].raised:
-                        return
+                    continue
                 chunks.popleft()
-                if refill and (chunk := self._chunk(fn, star, items, size)):
+                if (chunk := refill()) is not None:
                     chunks.append(chunk)
         finally:
-            for chunk in chunks:
-                self._worker.retract(chunk, False)
+            self._retract(chunks)
+            if isinstance(piece, Generator):
+                with contextlib.suppress(ValueError):  # it is asked for a result this very moment: that is the last
+                    piece.close()
+            else:
+                deque(piece, maxlen=0)  # whoever still goes through it finds no more
+
+    def _watched(self, piece: Iterable[Any], chunks: deque[MapChunk]) -> Generator[Any, None, None]:
+        """Results one of which may be raised, which ends the map: nobody need ask for the next one first."""
+        try:
+            yield from piece
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._retract(chunks)
+            raise
+
+    def _retract(self, chunks: deque[MapChunk]) -> None:
+        while chunks:
+            self._worker.retract(chunks.popleft(), False)
 
 
-class Results(Iterator[Any]):
-    """The results of a map, in order. What was not begun is cancelled when nobody wants them any more."""
+class View(Calls):
+    """An engine with other options. Shutting it down does nothing: the engine goes on."""
 
-    __slots__ = ("_flat", "_pieces")
+    def __init__(self, whole: Calls, how: How) -> None:
+        """`whole`: the engine, or another view of it."""
+        self._worker = whole._worker
+        self._how = how
+        self._whole = whole  # as long as this is used, the engine is
 
-    def __init__(self, pieces: Generator[Iterable[Any], None, None]) -> None:
-        self._pieces = pieces
-        self._flat: Iterator[Any] = itertools.chain.from_iterable(pieces)
+    def _post(self, thing: Call | MapChunk | Barrier) -> None:
+        self._whole._post(thing)
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._flat  # a loop over it is spared a call for each result
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As the class says."""
 
-    def __next__(self) -> Any:
-        return next(self._flat)
+
+class Results(itertools.chain[Any]):
+    """The results of a map, in order, at the speed of a list's.
+
+    What was not begun is cancelled when a result is raised, when they are closed, and when they are forgotten halfway;
+    but not when they are forgotten before the first was asked for: whoever does that wants the calls, not the results.
+    """
+
+    __slots__ = ("_give_up", "_pieces")
+
+    _pieces: Generator[Iterable[Any], None, None]
+    _give_up: Callable[[], None]
+
+    @classmethod
+    def of(cls, pieces: Generator[Iterable[Any], None, None], give_up: Callable[[], None]) -> Results:
+        """All that is in the pieces, in order; `give_up` cancels the rest, also if no piece was taken yet."""
+        made: Results = cls.from_iterable(pieces)  # type: ignore[assignment]
+        made._pieces = pieces
+        made._give_up = give_up
+        return made
 
     def close(self) -> None:
-        """Want no more."""
-        self._flat = iter(())
+        """Want no more: a loop over them ends, and what was not begun is cancelled."""
         self._pieces.close()
+        self._give_up()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -19,16 +20,14 @@ from typing import Any
 from msgspec import structs
 
 from engine.core.tasks import Options
-from engine.runtime import futures
+from engine.runtime import arguments, futures
 from engine.runtime.calls import Calls
-from engine.runtime.limits import cores
 from engine.runtime.maps import MapChunk
 from engine.runtime.run import ControlError, Run, RunOptions
-from engine.runtime.sizes import options_with, spec
-from engine.runtime.stats import stats
+from engine.runtime.sizes import Exceptions, main_pool, options_with, spec
 from engine.runtime.worker import Barrier, Call, How, Worker
-from engine.settings.resolve import resolve
-from engine.settings.sources import Source
+from engine.settings.resolve import checked, resolve
+from engine.settings.sources import Source, misspelt
 from engine.settings.types import PoolSettings, Settings, Strategy
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
@@ -65,12 +64,12 @@ class Engine(Calls):
         timeout: float | None = None,
         soft_timeout: float | None = None,
         retries: int = 0,
-        retry_on: Iterable[type[BaseException] | str] = (),
+        retry_on: Exceptions = (),
         crash_limit: int = 5,
-        preload: Iterable[str] = (),
+        preload: Iterable[str] | str = (),
         warmup: str | None = None,
         max_idle: float | None = None,
-        memory_limit: int | None = None,
+        memory_limit: int | str | None = None,
         pools: Iterable[PoolSettings] = (),
         settings: Settings | Mapping[str, object] | None = None,
         record: str | Path | None = None,
@@ -94,12 +93,13 @@ class Engine(Calls):
             timeout: seconds that one task may take before its agent is killed, None for no limit.
             soft_timeout: seconds after which `SoftTimeout` is raised in a task, so that it can tidy up; None for never.
             retries: how often a task that raised is tried again.
-            retry_on: exceptions, as classes or names, that are worth a retry; empty for all.
+            retry_on: exceptions, as classes or names, that are worth a retry, one or several; empty for all.
             crash_limit: how many agents a task may kill before it is given up.
-            preload: modules to import once, before any agent is forked.
+            preload: modules, one or several, to import once, before any agent is forked.
             warmup: ``module:function`` to call once before any agent is forked: it compiles kernels for all of them.
             max_idle: seconds that an agent beyond `min_workers` may be idle.
-            memory_limit: resident bytes beyond which an agent is killed, and its task blamed.
+            memory_limit: resident bytes (also written such as ``500M``) beyond which an agent is killed, and its task
+                blamed.
             pools: more pools beside ``main``; `using` sends calls to them.
             settings: values for this engine, by name, over those of the environment and the config file; or all of
                 them, as they stand.
@@ -108,42 +108,30 @@ class Engine(Calls):
             on_event: called, in the engine's thread, with every event: deaths, lines that agents print, and so on.
 
         Raises:
-            ValueError: for numbers out of range, and `TooMany` for more agents than fit this machine.
-            TypeError: for an initializer that is not callable, or what is no context or number of tasks.
+            ValueError: for an argument that can't be, and `TooMany` for more agents than fit this machine.
+            TypeError: for an argument of another type than it can be.
             StartError: if the record can't be opened, or no process be started.
         """
-        if max_workers is not None and max_workers <= 0:
-            raise ValueError("max_workers must be greater than 0")
-        if initializer is not None and not callable(initializer):
-            raise TypeError("initializer must be a callable")
         if mp_context is not None and not isinstance(mp_context, BaseContext):
             raise TypeError("mp_context must be a multiprocessing context or None")
-        if max_tasks_per_child is not None:
-            if not isinstance(max_tasks_per_child, int):
-                raise TypeError("max_tasks_per_child must be an integer")
-            if max_tasks_per_child <= 0:
-                raise ValueError("max_tasks_per_child must be >= 1")
+        if on_event is not None and not callable(on_event):
+            raise TypeError("on_event must be a callable")
+        if record is not None and not isinstance(record, str | os.PathLike):
+            raise TypeError(f"record must be a path, not {type(record).__name__}")
         known = _settings(settings, batch_max, strategy)
         options = options_with(
             Options(batch_max=known.batch_max_size), timeout=timeout, soft_timeout=soft_timeout, retries=retries,
             retry_on=retry_on, crash_limit=crash_limit,
         )  # fmt: skip
-        hook = b""
-        if initializer is not None:
-            import cloudpickle
-
-            hook = cloudpickle.dumps((initializer, initargs), 5)
-        main = PoolSettings(
-            size=max_workers if min_workers is None else min_workers, min_size=min_workers,
-            max_size=max_workers or (None if min_workers is None else max(cores(), min_workers)), shards=shards,
-            preload=tuple(preload), warmup=warmup, max_idle=max_idle, max_tasks=max_tasks_per_child,
-            memory_limit=memory_limit,
+        main = main_pool(
+            known, max_workers=max_workers, min_workers=min_workers, max_tasks_per_child=max_tasks_per_child,
+            shards=shards, preload=preload, warmup=warmup, max_idle=max_idle, memory_limit=memory_limit,
         )  # fmt: skip
-        specs = [spec(main, hook), *(spec(pool) for pool in pools)]
+        specs = [spec(main, _hook(initializer, initargs)), *map(spec, arguments.pools("pools", pools))]
         if len({one.settings.name for one in specs}) < len(specs):
             raise ValueError("every pool needs a name of its own, and 'main' is taken")
         database = Path(record) if record is not None else None
-        run_options = RunOptions(name, database, attachable, settings=known)
+        run_options = RunOptions(arguments.text("name", name), database, attachable, settings=known)
         try:
             run = Run(specs, run_options)
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
@@ -152,7 +140,6 @@ class Engine(Calls):
         if on_event is not None:
             run.fleet.listeners.append(on_event)
         self._max_workers = specs[0].settings.max_size or 1
-        self._pools = {one.settings.name: at for at, one in enumerate(specs)}
         self._how = How(0, options)
         self._worker = Worker(run)
         _live.add(self._worker)
@@ -160,56 +147,6 @@ class Engine(Calls):
         self._shut = False
         self._closer = weakref.finalize(self, self._worker.close, False)
         self._closer.atexit = False  # `_close_all` does that, and waits
-
-    def using(
-        self,
-        *,
-        pool: str | None = None,
-        priority: int | None = None,
-        timeout: float | None = None,
-        soft_timeout: float | None = None,
-        retries: int | None = None,
-        retry_on: Iterable[type[BaseException] | str] | None = None,
-        crash_limit: int | None = None,
-        key: object = None,
-    ) -> Calls:
-        """This engine with other options for the calls that are made through what is returned, an executor as well.
-
-        Args:
-            pool: name of the pool that runs them.
-            priority: they are sent before all calls of a lower one; 0 is usual.
-            timeout: as for the engine; and so `soft_timeout`, `retries`, `retry_on` and `crash_limit`.
-            key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
-                shard.
-
-        Raises ValueError for a pool that there is not, and for numbers out of range.
-        """
-        if pool is not None and pool not in self._pools:
-            raise ValueError(f"no pool {pool!r}; there are {', '.join(self._pools)}")
-        options = options_with(
-            self._how.options, priority=priority, timeout=timeout, soft_timeout=soft_timeout, retries=retries,
-            retry_on=retry_on, crash_limit=crash_limit, key=key,
-        )  # fmt: skip
-        return View(self, How(self._pools[pool] if pool is not None else 0, options))
-
-    def wait_ready(self, timeout: float | None = None) -> int:
-        """Start the agents, and wait until each is there or has been given up; how many there are.
-
-        Raises TimeoutError after `timeout` seconds, and BrokenProcessPool where none can be started.
-        """
-        barrier = Barrier()
-        self._post(barrier)
-        if not barrier.passed.wait(timeout):
-            raise TimeoutError
-        if self._worker.broken is not None:
-            raise BrokenProcessPool(self._worker.broken)
-        return sum(pool.up for pool in self._worker.run.fleet.core.pools)
-
-    def stats(self) -> dict[str, Any]:
-        """Counts and sizes by pool and shard: hits and misses, refills, recycled agents, waits and balance of shards,
-        messages between agents. Times are in seconds."""
-        fleet = self._worker.run.fleet
-        return stats(fleet.core, fleet.post.mail)
 
     @property
     def run_id(self) -> str:
@@ -252,29 +189,36 @@ class Engine(Calls):
             self._worker.thread.join()
 
 
-class View(Calls):
-    """An engine with other options. Shutting it down does nothing: the engine goes on."""
+def _hook(initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> bytes:
+    """What each agent calls first, pickled; nothing if there is none."""
+    if initializer is None:
+        return b""
+    if not callable(initializer):
+        raise TypeError("initializer must be a callable")
+    if not isinstance(initargs, Iterable):
+        raise TypeError(f"initargs must be a tuple, not {type(initargs).__name__}")
+    import cloudpickle
 
-    def __init__(self, engine: Engine, how: How) -> None:
-        self._engine = engine
-        self._worker = engine._worker
-        self._how = how
-
-    def _post(self, thing: Call | MapChunk | Barrier) -> None:
-        self._engine._post(thing)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """As the class says."""
+    return bytes(cloudpickle.dumps((initializer, tuple(initargs)), 5))
 
 
-def _settings(given: Settings | Mapping[str, object] | None, batch_max: int | None, strategy: str | None) -> Settings:
+def _settings(given: Any, batch_max: int | None, strategy: str | None) -> Settings:
     """The settings in force, with what was said by arguments of their own over all others."""
-    named = {"batch_max_size": batch_max, "shard_strategy": strategy}
+    named: dict[str, Any] = {"batch_max_size": batch_max, "shard_strategy": strategy}
+    named = {name: value for name, value in named.items() if value is not None}
+    if batch_max is not None:
+        named["batch_max_size"] = arguments.whole("batch_max", batch_max)
     if isinstance(given, Settings):
-        return structs.replace(given, **{name: value for name, value in named.items() if value is not None})
-    values = dict(given or {}) | {name: value for name, value in named.items() if value is not None}
+        return checked(structs.replace(given, **named))
+    if given is not None and (not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given)):
+        raise TypeError("settings must be a mapping of names to values, or a Settings")
+    for line in misspelt(os.environ):
+        warnings.warn(line, RuntimeWarning, stacklevel=3)
+    values = {**(given or {}), **named}
     names = {"batch_max_size": "batch_max", "shard_strategy": "strategy"}
-    return resolve(Source(values, {name: names.get(name, f"setting {name}") for name in values})).settings
+    return resolve(
+        Source(values, {name: names[name] if name in named else f"setting {name}" for name in values})
+    ).settings
 
 
 def _forked() -> None:

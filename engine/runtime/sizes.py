@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from engine.core.tasks import Options
+from engine.runtime import arguments
 from engine.runtime.limits import cores, default_shards
 from engine.runtime.nest import Image
-from engine.settings.pools import complete
+from engine.settings.pools import checked, complete
 from engine.settings.types import PoolSettings, Settings
 from engine.wire import frames
+
+Exceptions: TypeAlias = Iterable[type[BaseException] | str] | type[BaseException] | str
+"""Exceptions as classes or by name, one or several."""
 
 
 @dataclass(slots=True)
@@ -62,11 +65,49 @@ def limited(options: Options, pool: PoolSettings, settings: Settings) -> Options
 
 
 def spec(pool: PoolSettings, initializer: bytes = b"") -> PoolSpec:
-    """A pool of an `Engine`: with an image of its own, and with `initializer`, or what the pool names as one."""
+    """A pool of an `Engine`: with an image of its own, and with `initializer`, or what the pool names as one.
+
+    Raises `SettingsError` for a value that can't be.
+    """
+    pool = checked(pool)
     image = Image(list(pool.preload), warm=[pool.warmup] if pool.warmup else [])
     if pool.init:
         image.check.append(pool.init)
     return PoolSpec(pool, image, initializer or (f"!{pool.init}".encode() if pool.init else b""))
+
+
+def main_pool(
+    settings: Settings,
+    *,
+    max_workers: int | None,
+    min_workers: int | None,
+    max_tasks_per_child: int | None,
+    shards: int | None,
+    preload: Iterable[str] | str,
+    warmup: str | None,
+    max_idle: float | None,
+    memory_limit: int | str | None,
+) -> PoolSettings:
+    """The pool ``main`` of an `Engine`, from its arguments. Raises TypeError and ValueError, naming what can't be."""
+    found = arguments.counts(
+        max_workers=max_workers, min_workers=min_workers, max_tasks_per_child=max_tasks_per_child, shards=shards
+    )
+    most, least = found["max_workers"], found["min_workers"]
+    if least is not None and most is None:
+        most = max(settings.pool_size or cores(), least)
+    if least is not None and most is not None and least > most:
+        raise ValueError(f"min_workers is {least:,}, above max_workers, which is {most:,}")
+    return PoolSettings(
+        size=most if least is None else least,
+        min_size=least,
+        max_size=most,
+        shards=found["shards"],
+        preload=arguments.modules("preload", preload),
+        warmup=None if warmup is None else arguments.reference("warmup", warmup),
+        max_idle=None if max_idle is None else arguments.seconds("max_idle", max_idle),
+        max_tasks=found["max_tasks_per_child"],
+        memory_limit=None if memory_limit is None else arguments.size("memory_limit", memory_limit),
+    )
 
 
 def options_with(
@@ -76,32 +117,23 @@ def options_with(
     timeout: float | None = None,
     soft_timeout: float | None = None,
     retries: int | None = None,
-    retry_on: Iterable[type[BaseException] | str] | None = None,
+    retry_on: Exceptions | None = None,
     crash_limit: int | None = None,
     key: object = None,
 ) -> Options:
-    """Options with those changed that are not None. Raises ValueError for numbers out of range, TypeError for what is
-    no exception or no key."""
+    """Options with those changed that are not None. Raises TypeError and ValueError, naming what can't be."""
     if not isinstance(key, str | bytes | int | None):
-        raise TypeError(f"a key is of text, bytes or an integer, not {type(key).__name__}")
-    changed: dict[str, Any] = {
-        "priority": priority, "timeout": timeout, "soft_timeout": soft_timeout, "retries": retries,
-        "retry_on": None if retry_on is None else tuple(map(_exception_name, retry_on)), "crash_limit": crash_limit,
-        "key": None if key is None else zlib.crc32(repr(key).encode()),
-    }  # fmt: skip
-    found = replace(base, **{name: value for name, value in changed.items() if value is not None})
-    if (
-        found.retries < 0
-        or found.crash_limit < 1
-        or any(seconds is not None and not 0 < seconds < math.inf for seconds in (found.timeout, found.soft_timeout))
-    ):
-        raise ValueError("crash_limit is at least 1, retries at least 0, and timeouts are finite and above 0")
-    return found
-
-
-def _exception_name(given: type[BaseException] | str) -> str:
-    if isinstance(given, str):
-        return given
-    if not issubclass(given, BaseException):
-        raise TypeError(f"{given!r} is neither an exception's class nor its name")
-    return f"{given.__module__}.{given.__qualname__}"
+        raise TypeError(f"key must be a text, bytes or an integer, not {type(key).__name__}")
+    changed: dict[str, Any] = {}
+    numbers = (("priority", priority, -arguments.MOST), ("retries", retries, 0), ("crash_limit", crash_limit, 1))
+    for name, number, least in numbers:
+        if number is not None:
+            changed[name] = arguments.whole(name, number, least)
+    for name, limit in (("timeout", timeout), ("soft_timeout", soft_timeout)):
+        if limit is not None:
+            changed[name] = arguments.seconds(name, limit)
+    if retry_on is not None:
+        changed["retry_on"] = arguments.exceptions("retry_on", retry_on)
+    if key is not None:
+        changed["key"] = zlib.crc32(repr(key).encode())
+    return replace(base, **changed)

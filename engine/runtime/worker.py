@@ -79,6 +79,8 @@ class Worker:
         self.cancel_all = False
         self.broken: str | None = None
         self._barriers: list[Barrier] = []
+        self._in_hand: MapChunk | list[TaskFuture | None] = []
+        """Taken from the inbox, and not yet the core's: should the thread fail now, nobody else knows of it."""
         self._ended = False
         self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
         self.thread.start()
@@ -147,6 +149,7 @@ class Worker:
             job = self.run.fleet.job(number)
             if job is not None:
                 job.sink.ended(0, job.count, "pool", why)
+        _fail(self._in_hand, BrokenProcessPool(why))
         self._ended = True
         self._refuse_all()
         core = self.run.fleet.core
@@ -186,6 +189,7 @@ class Worker:
             thing = self.inbox[0]
             if isinstance(thing, tuple):
                 self._take_calls(thing[1], thing[2], thing[4])
+                self._in_hand = []
                 continue
             self.inbox.popleft()
             if isinstance(thing, Retract):
@@ -195,6 +199,7 @@ class Worker:
                 self.run.fleet.start()
             else:
                 self._take_map(thing)
+                self._in_hand = []
 
     def _retracted(self, thing: Retract) -> None:
         core, what = self.run.fleet.core, thing.what
@@ -209,6 +214,7 @@ class Worker:
 
     def _take_map(self, chunk: MapChunk) -> None:
         how: How = chunk.how
+        self._in_hand = chunk
         number, star = self._number(chunk.function, chunk.star, chunk.held, how)
         if isinstance(number, BaseException):
             chunk.fail(number)
@@ -221,6 +227,7 @@ class Worker:
         """Calls of one function that came in a row become one range."""
         inbox = self.inbox
         futures: list[TaskFuture | None] = []
+        self._in_hand = futures
         held: list[Any] = []
         while inbox and len(held) < CHUNK:
             call = inbox[0]
@@ -235,9 +242,7 @@ class Worker:
             return
         number, called = self._number(function, star, held, how)
         if isinstance(number, BaseException):
-            for failed in futures:
-                if failed is not None and failed.claim():
-                    failed.settle(None, number)
+            _fail(futures, number)
             return
         tasks = FutureTasks(held, futures)
         options = _sized(how.options, held)
@@ -283,6 +288,16 @@ class Worker:
             for index in range(found.count):
                 if core.cancel(number, index) and number not in core.ranges:
                     break
+
+
+def _fail(what: MapChunk | list[TaskFuture | None], error: BaseException) -> None:
+    """None of it can be run."""
+    if isinstance(what, MapChunk):
+        what.fail(error)
+        return
+    for future in what:
+        if future is not None and future.claim():
+            future.settle(None, error)
 
 
 def _sized(options: Options, held: list[Any]) -> Options:

@@ -6,13 +6,26 @@ from typing import Any
 
 import msgspec
 
-from engine.settings.fields import fields
+from engine.settings.fields import fields, shown
 from engine.settings.types import PoolSettings, Settings, SettingsError
 
 
 def pool_value(name: str, value: object) -> Any:
     """The value of one field of `PoolSettings` as a file gives it. Raises ValueError with what follows "is"."""
     return fields(PoolSettings)[name].parse(value, written=False)
+
+
+def checked(pool: PoolSettings) -> PoolSettings:
+    """The pool with its values as they are meant: ``"500M"`` as bytes. Raises `SettingsError` for one that can't be."""
+    values = {}
+    for name in PoolSettings.__struct_fields__:
+        try:
+            values[name] = pool_value(name, getattr(pool, name))
+        except ValueError as error:
+            raise SettingsError(f"pool {shown(pool.name)}: {name} is {error}") from None
+    if not pool.name or "/" in pool.name or not pool.name.isprintable():  # it is part of addresses, as in main/3
+        raise SettingsError(f"pool {shown(pool.name)}: a name is of one line, not empty, and without a slash")
+    return PoolSettings(**values)
 
 
 def complete(pool: PoolSettings, settings: Settings, cores: int) -> PoolSettings:
@@ -22,11 +35,7 @@ def complete(pool: PoolSettings, settings: Settings, cores: int) -> PoolSettings
     kept between its minimum and its maximum, and a minimum that only the run says never exceeds the size. Raises
     `SettingsError` if a value can't be, or if the pool's own minimum, size and maximum are not in this order.
     """
-    for name in PoolSettings.__struct_fields__:
-        try:
-            pool_value(name, getattr(pool, name))
-        except ValueError as error:
-            raise SettingsError(f"pool {pool.name!r}: {name} is {error}") from None
+    pool = checked(pool)
     least, size = pool.min_size or settings.pool_min_size, pool.size
     if size is None:  # what the pool does not say itself bends to what it does say
         size = max(settings.pool_size or cores, least or 1)

@@ -48,19 +48,28 @@ def resolve(
     values: dict[str, Any] = {}
     for source in (file, plan, from_environment(environ), command_line):
         for name in source.values:
-            values[name] = _value(source, name)
+            values[name] = _value(source, name, written=source.file is None)
             origins[name] = source.origin(name)
     settings = Settings(**values)
     _check_together(settings, origins)
     return Resolved(settings, origins)
 
 
-def _value(source: Source, name: str) -> Any:
+def checked(settings: Settings) -> Settings:
+    """Settings that somebody made himself, with their values as they are meant. Raises `SettingsError`."""
+    values = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    source = Source(values, {name: f"setting {name}" for name in values})
+    found = Settings(**{name: _value(source, name, written=False) for name in values})
+    _check_together(found, dict.fromkeys(values, "given"))
+    return found
+
+
+def _value(source: Source, name: str, written: bool) -> Any:
     field = fields().get(name)
     if field is None:
         raise SettingsError(f"{source.where(name)}: no setting {name!r}{nearest(name, fields())}")
     try:
-        return field.parse(source.values[name], written=source.file is None)
+        return field.parse(source.values[name], written)
     except ValueError as error:
         raise SettingsError(f"{source.where(name)} is {error}") from None
 

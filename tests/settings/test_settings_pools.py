@@ -41,6 +41,8 @@ def test_the_rest_is_filled_in() -> None:
     assert (own.max_idle, own.warmup_timeout, own.shards) == (1.0, 2.0, 3)
     assert complete(PoolSettings(shards=3), Settings(enable_sharding=False), 1).shards == 1
     assert complete(PoolSettings(), Settings(), 1).shards is None
+    written = complete(PoolSettings(memory_limit="500M", max_bytes="1K", max_idle=3), Settings(), 1)  # type: ignore[arg-type]
+    assert (written.memory_limit, written.max_bytes, written.max_idle) == (500 << 20, 1024, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,8 @@ def test_the_rest_is_filled_in() -> None:
         ({"size": 9, "max_size": 4}, "pool 'main': its size of 9 agents is above its maximum of 4"),
         ({"min_size": 9, "max_size": 4}, "pool 'main': its minimum of 9 agents is above its size of 4"),
         ({"size": 0}, "pool 'main': size is a whole number of at least 1 or auto, not 0"),
+        ({"name": ""}, "pool '': a name is of one line, not empty, and without a slash"),
+        ({"name": "a/b"}, "pool 'a/b': a name is of one line, not empty, and without a slash"),
         ({"memory_limit": -1}, "pool 'main': memory_limit is a size such as 500M or 2G or auto, not -1"),
     ],
 )

@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import remote_functions as remote
@@ -195,3 +196,54 @@ def test_all_runs_whether_or_not_anybody_asks_for_the_results(tmp_path: Path) ->
         engine.map(remote.touch, [str(tmp_path / f"not{n}") for n in range(10)])
     assert len(list(tmp_path.glob("kept*"))) == len(list(tmp_path.glob("not*"))) == 10
     assert list(kept) == [None] * 10
+
+
+def test_results_are_an_iterator_of_their_own(engine: Engine) -> None:
+    results = engine.map(abs, range(5000))
+    assert iter(results) is results
+    assert next(results) == 0
+    assert list(results) == list(range(1, 5000))
+
+
+@pytest.mark.parametrize("function", [abs, complex])
+def test_closing_a_map_ends_a_loop_over_it(engine: Engine, function: Any) -> None:
+    seen = 0
+    results = engine.map(function, range(2000))
+    wait_for(lambda: not engine._worker.run.fleet.core.ranges, what="all of it to be done")
+    for _ in results:
+        seen += 1
+        results.close()
+    assert seen == 1
+    assert list(results) == []
+
+
+def test_closing_a_map_that_nobody_has_read_cancels_it(single: Single, tmp_path: Path) -> None:
+    engine, held = single
+    engine.map(remote.touch, [str(tmp_path / f"ran{n}") for n in range(20)]).close()
+    wait_for(lambda: not engine._worker.run.fleet.core.queued, what="all of it to be cancelled")
+    held.release()
+    assert engine.submit(abs, -1).result(20) == 1
+    assert not list(tmp_path.glob("ran*"))
+
+
+def test_an_error_cancels_the_items_that_wait_while_the_results_are_held(tmp_path: Path) -> None:
+    with Engine(1, attachable=False) as engine:
+        gate = tmp_path / "gate"
+        results = engine.map(remote.reciprocal_after, [str(gate)] * 12_000, [0, *[1] * 11_999])
+        gate.touch()
+        with pytest.raises(ZeroDivisionError):
+            for _ in results:
+                pass
+        core = engine._worker.run.fleet.core
+        wait_for(lambda: not core.queued, what="all of it to be cancelled")
+        assert core.done < 11_000
+        assert next(results, None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("chunksize", "3"), ("buffersize", 1.5), ("timeout", "1"), ("timeout", True), ("chunksize", 1.5)],
+)
+def test_numbers_that_are_none(engine: Engine, name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=name):
+        engine.map(abs, [1], **{name: value})
