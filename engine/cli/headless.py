@@ -25,7 +25,7 @@ from engine.runtime.driver import Driver, report_text
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
-from engine.runtime.sizes import PoolSpec
+from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 
 _DEFAULTS: Final = Settings()

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from engine.core.pools import Shard
 from engine.settings.types import Strategy
 
 _MASK: Final = (1 << 64) - 1
 PIECE: Final = 64
 """Tasks that are placed together at the most: a batch is of tasks that follow each other."""
+
+
+class Place(Protocol):
+    """Where a task may be placed: a shard."""
+
+    up: int
+    """Agents that can work there."""
+
+
+P = TypeVar("P", bound=Place)
 
 
 def mix(value: int) -> int:
@@ -46,7 +55,7 @@ class Placement:
         """A range with a key of its own goes to one shard as a whole."""
         return self._strategy == "hash"
 
-    def place(self, key: int, shards: Sequence[Shard]) -> Shard:
+    def place(self, key: int, shards: Sequence[P]) -> P:
         """The shard for a key; one that works, if any does. Keys matter to ``hash`` only: the same one goes to the same
         shard as long as that works."""
         if self._strategy == "hash":

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from engine.core.placement import Placement
 from engine.core.queues import ReadyQueue
-
-if TYPE_CHECKING:
-    from engine.core.placement import Placement
 
 FIRST_DELAY: Final = 0.05
 LONGEST_DELAY: Final = 10.0

@@ -20,8 +20,9 @@ def main() -> None:
     received = channel.Receiver(sock, channel.buffer(frames.RECEIVE)).receive()
     assert received is not None
     begin = frames.to_begin.decode(received[0])
+    initializer = received[1][0].load() if received[1] else begin.initializer
     board = Scoreboard(memory, begin.rows, begin.capacity)
     os.close(memory)
     sys.path[:] = begin.path
     boot.steps_aside(begin.path)
-    agent.main(board, begin.row, sock, begin.host, (1, 2), [*begin.preload, *begin.late], begin.initializer)
+    agent.main(board, begin.row, sock, begin.host, (1, 2), [*begin.preload, *begin.late], initializer)

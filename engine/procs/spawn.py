@@ -27,7 +27,7 @@ from engine.procs.scoreboard import (
     Scoreboard,
 )  # fmt: skip
 from engine.procs.slots import Slot
-from engine.wire import channel, frames
+from engine.wire import channel, frames, values
 
 _STARTING: Final = 1
 _Ends: TypeAlias = tuple[socket.socket, socket.socket]
@@ -117,10 +117,12 @@ class Spawner:
         config = self._config
         fresh = config.care.fresh
         if fresh is not None:
+            large = len(config.initializer) > values.LARGE
             begin = frames.Begin(
-                row, self._host, config.rows, config.capacity, list(sys.path), fresh, config.late, config.initializer
-            )
-            slot.outbox.put(frames.encode(begin))
+                row, self._host, config.rows, config.capacity, list(sys.path), fresh, config.late,
+                b"" if large else config.initializer,
+            )  # fmt: skip
+            slot.outbox.put(frames.encode(begin), [values.parcel(config.initializer)] if large else None)
         return slot
 
     def _execute(self, row: int, theirs: socket.socket) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from engine.runtime import arguments
 from engine.runtime.futures import TaskFuture
 from engine.runtime.maps import MapChunk
-from engine.runtime.sizes import Exceptions, options_with
+from engine.runtime.specs import Exceptions, options_with
 from engine.runtime.stats import stats
 from engine.runtime.worker import CHUNK, Barrier, Call, How, Worker
 from engine.wire import values

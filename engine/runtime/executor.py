@@ -24,7 +24,7 @@ from engine.runtime import arguments, futures
 from engine.runtime.calls import Calls
 from engine.runtime.maps import MapChunk
 from engine.runtime.run import ControlError, Run, RunOptions
-from engine.runtime.sizes import Exceptions, main_pool, options_with, spec
+from engine.runtime.specs import Exceptions, main_pool, options_with, spec
 from engine.runtime.worker import Barrier, Call, How, Worker
 from engine.settings.resolve import checked, resolve
 from engine.settings.sources import Source, misspelt

@@ -31,7 +31,7 @@ from engine.runtime.hosts import Hosts
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.post import PostOffice
-from engine.runtime.sizes import PoolSpec, completed, limited
+from engine.runtime.specs import PoolSpec, completed, limited
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values

@@ -16,7 +16,7 @@ from engine.runtime import deaths, groups
 from engine.runtime.keeper import Keeper
 from engine.runtime.loop import Loop
 from engine.runtime.nest import Image, Wire
-from engine.runtime.sizes import PoolSpec, care
+from engine.runtime.specs import PoolSpec, care
 from engine.settings.types import Settings
 from engine.stream.types import UNREADABLE, Level
 from engine.wire import channel, frames

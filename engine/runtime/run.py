@@ -17,7 +17,7 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
-from engine.runtime.sizes import PoolSpec
+from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places

@@ -203,6 +203,7 @@ class Begin(msgspec.Struct, frozen=True, array_like=True, tag=18):
     preload: list[str]
     late: list[str]
     initializer: bytes
+    """A large one comes as the message's parcel, and this is empty."""
 
 
 class RetireIdle(msgspec.Struct, frozen=True, array_like=True, tag=19):

@@ -13,7 +13,7 @@ import pytest
 from engine.core.core import Core
 from engine.core.pools import Pool
 from engine.procs.scoreboard import PID
-from engine.runtime import hosts, sizes
+from engine.runtime import hosts
 from engine.runtime.fleet import Fleet
 from shoal import Engine, Event
 
@@ -52,7 +52,7 @@ def counts(engine: Engine, name: str = "main") -> dict[str, Any]:
 
 def cared(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Have the hosts to come see to other things than their settings say."""
-    usual = sizes.care
+    usual = specs.care
     monkeypatch.setattr(hosts, "care", lambda *of: msgspec.structs.replace(usual(*of), **changed))
 
 
