@@ -52,7 +52,9 @@ def duration(name: str, value: Any) -> float:
         found = float(value)
     except OverflowError:
         found = math.inf
-    if not found <= MOST:
+    if math.isnan(found):
+        raise ValueError(f"{name} must be a number of seconds, not nan")
+    if found > MOST:
         raise ValueError(f"{name} must be at most {MOST:,} seconds, or None for no limit")
     return found
 

@@ -22,6 +22,7 @@ def test_what_a_view_does_not_say_is_as_in_the_one_that_it_is_of() -> None:
         assert engine.submit(where).result(30) == "main"
 
 
+@pytest.mark.needs("pooling")
 def test_a_view_knows_what_its_engine_knows() -> None:
     with Engine(2, attachable=False) as engine:
         view = engine.using(priority=1)
@@ -41,6 +42,7 @@ def test_a_pool_that_there_is_not() -> None:
             engine.using(pool=3)  # type: ignore[arg-type]
 
 
+@pytest.mark.needs("pooling")
 def test_a_time_to_wait_that_is_none() -> None:
     with Engine(1, attachable=False) as engine:
         with pytest.raises(TypeError, match="timeout must be a number of seconds, not str"):

@@ -199,16 +199,17 @@ def test_all_runs_whether_or_not_anybody_asks_for_the_results(tmp_path: Path) ->
 
 
 def test_results_are_an_iterator_of_their_own(engine: Engine) -> None:
-    results = engine.map(abs, range(5000))
+    tasks = scaled(5000)
+    results = engine.map(abs, range(tasks))
     assert iter(results) is results
     assert next(results) == 0
-    assert list(results) == list(range(1, 5000))
+    assert list(results) == list(range(1, tasks))
 
 
 @pytest.mark.parametrize("function", [abs, complex])
 def test_closing_a_map_ends_a_loop_over_it(engine: Engine, function: Any) -> None:
     seen = 0
-    results = engine.map(function, range(2000))
+    results = engine.map(function, range(scaled(2000)))
     wait_for(lambda: not engine._worker.run.fleet.core.ranges, what="all of it to be done")
     for _ in results:
         seen += 1
