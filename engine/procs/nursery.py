@@ -185,7 +185,8 @@ def _nearest(module: str, name: str) -> str:
 
 def main() -> None:
     """Be the nursery; the descriptor of its channel is the one argument."""
-    sock = socket.socket(fileno=int(sys.argv[0] if sys.argv else 0))
+    sock = socket.socket(fileno=int(sys.argv[0]))
+    sys.argv[:] = [""]  # what a task sees, as in an interpreter without a script
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a whole group at most: the engine decides what an interrupt means
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by a caller, it would be for us: and exit codes be lost
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

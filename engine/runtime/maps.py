@@ -67,7 +67,7 @@ class MapChunk:
         for stop in sorted([*group.retried, *group.gone, group.first + len(items)]):
             if first < stop:
                 part = items[first - group.first : stop - group.first]
-                self._put(first, len(part), self._opened(part, group.parcels))
+                self._put(first, len(part), _opened(part, group.parcels))
             first = stop + 1
 
     def ended(self, first: int, count: int, kind: str, text: str) -> None:
@@ -122,16 +122,11 @@ class MapChunk:
             self._wanted = -1
             return piece
 
-    def _opened(self, items: list[Any], parcels: list[Parcel]) -> Iterator[Any]:
-        """Results out of what came for them; what was given out is the caller's alone."""
-        items.reverse()
-        try:
-            while items:
-                if type(items[-1]) is _Failed:
-                    raise items.pop().error
-                yield values.unwrap(items.pop(), parcels)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self.raised = True
-            raise
+
+def _opened(items: list[Any], parcels: list[Parcel]) -> Iterator[Any]:
+    """Results out of what came for them; what was given out is the caller's alone."""
+    items.reverse()
+    while items:
+        if type(items[-1]) is _Failed:
+            raise items.pop().error
+        yield values.unwrap(items.pop(), parcels)

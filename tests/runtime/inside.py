@@ -13,7 +13,7 @@ import pytest
 from engine.core.core import Core
 from engine.core.pools import Pool
 from engine.procs.scoreboard import PID
-from engine.runtime import hosts
+from engine.runtime import hosts, specs
 from engine.runtime.fleet import Fleet
 from shoal import Engine, Event
 
