@@ -128,6 +128,7 @@ def test_times_of_thirty_years() -> None:
         assert engine.map(abs, [-2], timeout=1e9).__next__() == 2
 
 
+@pytest.mark.needs("pooling")
 def test_an_elastic_pool_grows_to_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOAL_POOL_SIZE", "6")
     with Engine(min_workers=2, attachable=False) as engine:
