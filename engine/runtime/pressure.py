@@ -12,6 +12,8 @@ _NONE = 0.08
 """Share below which they start one at a time."""
 _BUSY = 12.0
 """Processes that want to run for each core, below which more starts do no harm."""
+_CROWDED = 0.5
+"""The least share that load alone leaves: most of it may be the very agents that are starting."""
 
 
 def throttle(load: float, processors: int, free: float) -> float:
@@ -23,7 +25,7 @@ def throttle(load: float, processors: int, free: float) -> float:
         free: share of the memory that can be had without swapping.
     """
     by_memory = (free - _NONE) / (_LITTLE - _NONE)
-    by_load = _BUSY * processors / load if load > 0 else 1.0
+    by_load = max(_CROWDED, _BUSY * processors / load) if load > 0 else 1.0
     return min(1.0, max(0.0, min(by_memory, by_load)))
 
 
