@@ -37,7 +37,7 @@ _SPAWN_SLICE: Final = 16
 """Forks between two looks at everything else."""
 _STARTING_TICK: Final = 0.25
 """Seconds between looks at agents that are starting."""
-_TOGETHER: Final = 0.004
+_TOGETHER: Final = 0.02
 """Seconds that an agent's being up may be kept back, to be told together with others that are starting."""
 _ENOUGH: Final = 12
 """Agents that are told of at once in any case."""
@@ -92,7 +92,9 @@ class Host:
             while not self._over:
                 busy = self._queue.idle + self._starting < len(self._slots)
                 wait = 0.0 if self._to_spawn else _TICK if busy else _STARTING_TICK if self._starting else None
-                if wait is None and self._slots:
+                if self._came_up:
+                    wait = min(_TOGETHER, wait or 0.0)
+                elif wait is None and self._slots:
                     wait = self._config.care.stuck
                 for fd, event in self._epoll.poll(wait):
                     handler = self._handlers.get(fd)

@@ -1,6 +1,6 @@
 """A host's eye on its agents: who runs too long, holds too much, stands still, or keeps results back.
 
-`Watch.look` is called every few milliseconds while somebody works, so it reads shared memory first and asks the kernel
+`Watch.working` is called every few milliseconds while somebody works: it reads shared memory first, and asks the kernel
 only where that leaves a doubt.
 """
 

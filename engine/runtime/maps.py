@@ -35,8 +35,6 @@ class MapChunk:
         self.held = held
         self.range: int | None = None
         """Its number in the core, once it is there."""
-        self.raised = False
-        """A result was an exception: the map ends with it."""
         self._items = Items(held)
         self._count = len(held)
         self._at = 0
