@@ -51,7 +51,7 @@ class Alone:
         self._batches += 1
         parcels: list[Parcel] = []
         column = msgspec.Raw(values.write_column([values.hold(item) for item in items], parcels))
-        frame = frames.Work(self._batches, function, star, 0.0, False, len(items), column, soft)
+        frame = frames.Work(self._batches, function, star, 0.0, 0, len(items), column, soft)
         assert channel.send(self._sock, (frames.encode(frame),), [parcel.fd for parcel in parcels])
         return self._batches
 
@@ -78,7 +78,7 @@ class Alone:
     def _add(self, record: bytes, parcels: list[Parcel]) -> None:
         batch, first, count, _ = frames.HEAD.unpack_from(record)
         body = frames.outcomes_decoder.decode(record[frames.HEAD.size :])
-        assert len(array("Q", body.nanoseconds)) == count
+        assert len(array("Q", body.ends)) == count
         self.records.append((batch, first, body, parcels))
 
     def outcomes(self, batch: int) -> list[Any]:

@@ -47,7 +47,8 @@ class Send:
     range: int
     first: int
     count: int
-    prefetch: bool
+    prefetch: int
+    """Batches that may wait in the queue of a busy agent, this one included; 0 for none."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,6 +10,11 @@ LEAST: Final = 0.0005
 """Seconds of work that are worth a batch: shares smaller than that cost more to send than to do."""
 PREFETCH_BELOW: Final = 0.050
 """Seconds of work up to which a batch may wait behind another one in an agent's own queue."""
+AHEAD: Final = 0.001
+"""Seconds of work beyond one batch that may wait there: a host that is woken for each batch of less costs more than
+these do."""
+DEEPEST: Final = 5
+"""Batches that may wait there at the most."""
 BYTES: Final = 96 * 1024
 """Bytes of arguments in one batch, roughly; a frame's hard limit is higher."""
 _MANY: Final = 8
@@ -70,6 +75,11 @@ def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: 
     return max(1, size)
 
 
-def may_prefetch(cost: Cost, count: int) -> bool:
-    """Whether a batch is known to be short enough to wait behind another."""
-    return cost.seconds is not None and cost.seconds * count < PREFETCH_BELOW
+def ahead(cost: Cost, count: int) -> int:
+    """How many batches of so many tasks may wait behind another one in an agent's own queue; 0 if none may."""
+    if cost.seconds is None:
+        return 0
+    seconds = cost.seconds * count
+    if seconds >= PREFETCH_BELOW:
+        return 0
+    return min(DEEPEST, 1 + int(AHEAD / seconds)) if seconds else DEEPEST

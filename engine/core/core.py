@@ -7,7 +7,7 @@ from itertools import count
 from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
-from engine.core.batching import TARGET, batch_size, may_prefetch
+from engine.core.batching import TARGET, ahead, batch_size
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
 from engine.core.staff import Staff
@@ -216,7 +216,7 @@ class Core(Staff):
             shard = pool.least_loaded()
             return None if shard is None else (shard, pool.ready)
         for shard in sorted(pool.shards, key=lambda s: s.load):
-            if shard.load >= 2.0:
+            if not shard.up:
                 return None
             if shard.ready.head() is not None:
                 return shard, shard.ready
@@ -246,9 +246,9 @@ class Core(Staff):
                 most, aim = options.batch_max, self._batch_seconds
                 size = min(size, batch_size(cost, pool.queued, pool.up, most, options.item_bytes, aim))
             # A pool that can grow shows by what is queued that it should.
-            prefetch = self._prefetch and not pool.on_demand and not pool.room and may_prefetch(cost, size)
+            prefetch = ahead(cost, size) if self._prefetch and not pool.on_demand and not pool.room else 0
             idle = shard.batches < shard.up
-            if not idle and not prefetch:
+            if shard.batches >= (1 + prefetch) * shard.up:
                 return  # long work never waits behind other work while an agent elsewhere may come free
             queue.cut(size)
             shard.sent += size

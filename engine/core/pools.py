@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from engine.core.placement import Placement
@@ -90,8 +91,8 @@ class Shard:
 
     @property
     def load(self) -> float:
-        """Batches out for each agent; 2 and more is full."""
-        return self.batches / self.up if self.up else 2.0
+        """Batches out for each agent; infinite without any."""
+        return self.batches / self.up if self.up else inf
 
 
 @dataclass(slots=True)
@@ -163,10 +164,9 @@ class Pool:
         return len(self.rows) - self.wanted - self.held
 
     def least_loaded(self) -> Shard | None:
-        """The shard with the smallest share of work that has room for a batch without prefetch or with; None
-        if all are full."""
+        """The shard with the fewest batches for each agent; None if nobody can work."""
         best: Shard | None = None
-        least = 2.0
+        least = inf
         for shard in self.shards:
             if shard.up:
                 load = shard.batches / shard.up

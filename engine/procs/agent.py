@@ -40,6 +40,7 @@ their own.
 
 _IDLE, _BUSY = 2, 3
 _SIGINT: Final = int(signal.SIGINT)
+_DONTWAIT: Final = int(socket.MSG_DONTWAIT)
 
 _clock = time.monotonic_ns
 
@@ -72,6 +73,8 @@ class Agent:
         self._functions: dict[int, Function] = {}
         self._timeout = 0.0
         self._reported = 0
+        self._untold = 0
+        """When the last batch ended, if the host was not told by the bell because another may be there already."""
         for cell in (HELD, PONG):  # the row may have had another agent before
             board.set(row, cell, 0)
 
@@ -79,8 +82,13 @@ class Agent:
         """Work until the host says that it is enough. Raises `channel.Closed` once the host is gone."""
         self._tasks.listen()
         while True:
-            received = self._receiver.receive()
-            assert received is not None  # the end blocks
+            received = self._receiver.receive(_DONTWAIT) if self._untold else None
+            if received is None:
+                if self._untold:
+                    self._outlet.bell(self._untold)
+                    self._untold = 0
+                received = self._receiver.receive()
+                assert received is not None  # the end blocks
             message, parcels = received
             match frames.to_agent.decode(message):
                 case frames.Define() as frame:
@@ -141,7 +149,11 @@ class Agent:
         if now - self._reported > 1_000_000_000:
             self._report(now)
         cells[base + STATE] = _IDLE
-        self._outlet.bell(now)
+        if work.prefetch > 1 and not self._outlet.silent(now):
+            self._untold = now
+        else:
+            self._outlet.bell(now)
+            self._untold = 0
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -152,7 +164,8 @@ class Agent:
         """The batch can't be run at all: its function, or its column, can't be read here."""
         for offset in range(work.count):
             failed = [failure(offset, "arguments", error)]
-            self._outlet.emit(work.batch, offset, [None], array("Q", [0]), failed, _clock())
+            now = _clock()
+            self._outlet.emit(work.batch, offset, [None], array("Q", [now]), failed, now)
 
     def _report(self, now: int) -> None:
         import resource  # built in; kept off the path of a first task

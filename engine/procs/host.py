@@ -320,7 +320,7 @@ class Host:
         current = slot.current
         if current is not None and current.id == batch and first + count >= current.size:
             if slot.doomed:
-                slot.current, slot.next = slot.next, None
+                slot.current = slot.ahead.popleft() if slot.ahead else None
             else:
                 self._queue.finished(slot)
                 if slot.current is None and self._worn(slot, 1):

@@ -19,6 +19,10 @@ BELL: Final = 0x02
 
 _QUIET_NS: Final = 5_000_000
 """No second bell within this time: the host looks by itself soon enough."""
+_BUSY_NS: Final = 300_000
+"""Between two bells of an agent that goes from one very short batch to the next: the host has the next ones ready
+before the last is over, and is not woken for each.
+"""
 _AGAIN: Final = 0.005
 """Seconds until a message is tried again that the kernel had no memory or no room for descriptors for."""
 
@@ -38,7 +42,7 @@ class Outlet:
         batch: int,
         first: int,
         results: list[Any],
-        times: array[int],
+        ends: array[int],
         errors: list[frames.Failure],
         began: int,
         last: bool = False,
@@ -49,7 +53,7 @@ class Outlet:
             batch: their batch.
             first: offset of the first.
             results: what `values.hold` made of each result, None where a task failed.
-            times: nanoseconds that each took.
+            ends: when each ended and the next one began, CLOCK_MONOTONIC in ns.
             errors: what the failed ones say.
             began: when the first began, CLOCK_MONOTONIC in ns.
             last: they are the last of their batch: the bell will be rung in any case.
@@ -63,7 +67,7 @@ class Outlet:
         cells, base = self._cells, self._base
         count = len(results)
         head = frames.HEAD.pack(batch, first, count, began)
-        body = frames.Outcomes(msgspec.Raw(column), times.tobytes(), errors, sum(times), plain is not None)
+        body = frames.Outcomes(msgspec.Raw(column), ends.tobytes(), errors, plain is not None)
         record = head + frames.encode(body)
         if errors:
             cells[base + FAILED] += len(errors)
@@ -80,6 +84,10 @@ class Outlet:
                 self.bell(now)
         except RecursionError:  # in the midst of a task, see `Tasks._asked`: what is written is written
             pass
+
+    def silent(self, now: int) -> bool:
+        """Whether the bell was not rung for so long that it should be, whatever else there is to do."""
+        return now - self._belled > _BUSY_NS
 
     def bell(self, now: int) -> None:
         """Have the host look at the ring."""

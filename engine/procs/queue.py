@@ -41,7 +41,7 @@ class ShardQueue:
         self._open: dict[int, Slot] = {}
         """Busy agents whose own queue is empty, by row; the one that has been busy longest comes first."""
         self._ahead: dict[int, Slot] = {}
-        """Busy agents with a batch in their own queue."""
+        """Busy agents with batches in their own queue."""
 
     @property
     def idle(self) -> int:
@@ -62,14 +62,16 @@ class ShardQueue:
 
     def finished(self, slot: Slot) -> None:
         """An agent is done with its batch: it goes on with the one in its own queue, or waits."""
-        slot.current, slot.next = slot.next, None
         slot.given = slot.progress = time.monotonic()
-        self._ahead.pop(slot.row, None)
-        if slot.current is not None:
-            self._open[slot.row] = slot
-        else:
+        if not slot.ahead:
+            slot.current = None
             self._open.pop(slot.row, None)
             self._idle[slot.row] = slot
+            return
+        slot.current = slot.ahead.popleft()
+        if not slot.ahead:
+            del self._ahead[slot.row]
+            self._open[slot.row] = slot
 
     def forget(self, slot: Slot) -> None:
         """An agent is gone, or about to go: it gets nothing more."""
@@ -98,12 +100,22 @@ class ShardQueue:
                     return batch
                 return None
         for slot in (*self._open.values(), *self._ahead.values()):
-            if slot.next is not None and slot.next.id == batch:
-                slot.next.stops.add(offset)
-                return batch if slot.next.size == 1 and self._take_back(slot) is not None else None
-            if slot.current is not None and slot.current.id == batch:
-                slot.current.stops.add(offset)
+            for theirs in (slot.current, *slot.ahead):
+                if theirs is not None and theirs.id == batch:
+                    theirs.stops.add(offset)
+                    return batch if theirs.size == 1 and self._drop(slot, theirs) else None
         return None
+
+    def _drop(self, slot: Slot, unwanted: Held) -> bool:
+        """Take a batch out of an agent's own queue, and those that are before it there; False if it has begun it."""
+        before: list[Held] = []
+        found = False
+        while not found and unwanted in slot.ahead and (held := self._take_back(slot)) is not None:
+            found = held is unwanted
+            if not found:
+                before.append(held)
+        self._waiting.extendleft(reversed(before))
+        return found
 
     def dispatch(self) -> None:
         """Give out what can be given."""
@@ -124,25 +136,31 @@ class ShardQueue:
         """Take back every batch that no agent has begun; their ids."""
         back = [held.id for held in self._waiting]
         self._waiting.clear()
-        back += [held.id for slot in list(self._ahead.values()) if (held := self._take_back(slot)) is not None]
+        for slot in list(self._ahead.values()):
+            while slot.ahead and (held := self._take_back(slot)) is not None:
+                back.append(held.id)
         return back
 
     def _prefetch(self) -> None:
-        for slot in list(self._open.values()):
-            held = self._waiting[0]
-            if not held.prefetch:
+        """Fill the queues of busy agents: one batch for each first, then another."""
+        self._queue_up([*self._open.values()], 1)
+        for depth in range(2, self._waiting[0].prefetch + 1 if self._waiting else 0):
+            self._queue_up([slot for slot in self._ahead.values() if len(slot.ahead) < depth], depth)
+
+    def _queue_up(self, slots: list[Slot], depth: int) -> None:
+        for slot in slots:
+            if not self._waiting or self._waiting[0].prefetch < depth:
                 return
+            held = self._waiting[0]
             if held.function not in slot.known or len(slot.outbox):
-                continue  # its own queue must hold this one message, or there would be no telling what is taken back
+                continue  # its own queue must hold batches and nothing else, or there would be no taking back
             if self._worn is not None and self._worn(slot, held.size):
                 continue
             self._waiting.popleft()
-            slot.next = held
-            del self._open[slot.row]
+            slot.ahead.append(held)
+            self._open.pop(slot.row, None)
             self._ahead[slot.row] = slot
             self._give(slot, held)
-            if not self._waiting:
-                return
 
     def _even_out(self) -> None:
         """Give idle agents what waits behind the work of others."""
@@ -171,18 +189,20 @@ class ShardQueue:
             self._crowded(slot)
 
     def _take_back(self, slot: Slot) -> Held | None:
-        """The batch in an agent's own queue, unless it has just begun it."""
-        held = slot.next
-        if held is None or slot.current is None or len(slot.outbox):
+        """The first batch in an agent's own queue that it has not begun; None if there is none, or no telling."""
+        if slot.current is None or not slot.ahead or len(slot.outbox):
             return None
         if self._board.get(slot.row, BATCH) != slot.current.id:
             return None  # it may not have read the batch before this one: the next message need not be ours
         try:
-            slot.peer.recv(frames.RECEIVE, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
+            data = slot.peer.recv(frames.RECEIVE, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
         except BlockingIOError:
             return None
-        slot.next = None
+        # It may have gone on in the meantime, and read the first itself.
+        held = next(held for held in slot.ahead if held.data == data)
+        slot.ahead.remove(held)
         slot.taken -= held.size
-        del self._ahead[slot.row]
-        self._open[slot.row] = slot
+        if not slot.ahead:
+            del self._ahead[slot.row]
+            self._open[slot.row] = slot
         return held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import deque
 
 from engine.procs.ring import Reader
 from engine.procs.scoreboard import BATCH, OFFSET, Scoreboard
@@ -46,7 +47,7 @@ class Slot:
     """An agent, as its host sees it."""
 
     __slots__ = (
-        "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "mail", "next",
+        "ahead", "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "mail",
         "outbox", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock", "taken",
         "told", "up", "why",
     )  # fmt: skip
@@ -80,7 +81,8 @@ class Slot:
         self.why = ""
         self.told = ""
         self.current: Held | None = None
-        self.next: Held | None = None
+        self.ahead: deque[Held] = deque()
+        """Batches in its own queue, behind the current one."""
         self.taken = 0
         """Tasks it was given, ever."""
         self.given = 0.0
@@ -109,4 +111,4 @@ def held(slot: Slot, board: Scoreboard) -> list[tuple[int, int]]:
     batch, offset = board.get(slot.row, BATCH), board.get(slot.row, OFFSET)
     if slot.judged not in (None, (batch, offset)):
         offset = 0
-    return [(one.id, offset - 1 if one.id == batch else -1) for one in (slot.current, slot.next) if one is not None]
+    return [(one.id, offset - 1 if one.id == batch else -1) for one in (slot.current, *slot.ahead) if one is not None]

@@ -81,13 +81,14 @@ class Tasks:
         self._level = _NOTHING
         self._forked = False
         self._items: list[Any] = []
-        # The group: what has finished and is not written yet. A task is finished by its time being added, the last of
+        # The group: what has finished and is not written yet. A task is finished by its end being added, the last of
         # its traces, so whatever interrupts the loop sees whole tasks.
         self._batch = 0
         self._first = 0
         self._results: list[Any] = []
         self._errors: list[frames.Failure] = []
-        self._times: list[int] = []
+        self._ends: list[int] = []
+        """When each ended, and the next one began."""
         self._began = 0
         """When its first task began."""
         self._soft_ns = 0
@@ -111,20 +112,20 @@ class Tasks:
         cells, base = self._cells, self._base
         offset_at, start_at, held_at = base + OFFSET, base + START, base + HELD
         call, star, trivial, count = function.call, work.star, function.trivial, len(items)
-        results, times = self._results, self._times
-        add, add_time, clock = results.append, times.append, _clock
+        results, ends = self._results, self._ends
+        add, add_end, clock = results.append, ends.append, _clock
         ext, plain, short = _Ext, values.PLAIN, values.SHORT
         self._items, self._batch, self._first = items, work.batch, 0
         self._soft_ns = int(work.soft_timeout * 1e9) if function.interruptible else 0
         self.listen()
         slow = size = place = 0
-        begun = self._began = clock()
-        limit = begun + _GROUP_NS if trivial else 0
+        now = self._began = clock()
+        limit = now + _GROUP_NS if trivial else 0
         known: type = ext  # a kind of result that needs no look
         source = enumerate(items, 1)
         item = value = None
         while True:
-            cells[start_at] = begun
+            cells[start_at] = now
             if trivial:
                 cells[held_at] = self._first + 1
             kind = "exception"
@@ -144,7 +145,6 @@ class Tasks:
                         args = kwargs = None
                     else:
                         value = call(item)
-                    item = None
                     if type(value) is not known:
                         if type(value) in short:
                             known = type(value)
@@ -152,61 +152,58 @@ class Tasks:
                             size += 4 * len(value)
                         else:
                             kind = "result"
+                            item = None  # it may be large, and so may be what is made now
                             value = values.hold(value)
                             kind = "exception"
                             size += values.size(value) if type(value) is ext else _GROUP_BYTES + 1
                     add(value)
-                    value = None
                     now = clock()
-                    took = now - begun
-                    begun = now
-                    add_time(took)
+                    add_end(now)
                     if now > limit or size > _GROUP_BYTES:
                         break
                 self._level = _FLUSH
             except BaseException as error:
                 self._level = _FLUSH
                 # If the task is over, this came too late for it, and from no task: a signal's handler raised it.
-                if self._first + len(times) < place and not self._forked:
+                if self._first + len(ends) < place and not self._forked:
                     failed = failure(place - 1, kind, error)
                     size += len(failed.traceback) + len(failed.exception)
                     self._errors.append(failed)
-                    del results[len(times) :]
+                    del results[len(ends) :]
                     add(None)
                     now = clock()
-                    took = now - begun
-                    begun = now
-                    add_time(took)
+                    add_end(now)
                 del error
             item = value = args = kwargs = None
             if self._forked:  # a task's own fork has come back from it: it is no agent, and must not go on as one
                 os._exit(0)
             self._level = _NOTHING
-            if times and times[-1] >= _GROUP_NS:  # only the last can be: it ends the group
+            # Only the last can have been slow: it ends the group.
+            if ends and ends[-1] - (ends[-2] if len(ends) > 1 else self._began) >= _GROUP_NS:
                 slow += 1
-            if place >= count or begun > limit or size > _GROUP_BYTES or len(times) >= _GROUP_TASKS:
+            if place >= count or now > limit or size > _GROUP_BYTES or len(ends) >= _GROUP_TASKS:
                 self._emit(last=place >= count)
                 if place >= count:
                     break
                 size = 0
-                begun = self._began = clock()
-                limit = begun + _GROUP_NS if trivial else 0
+                now = self._began = clock()
+                limit = now + _GROUP_NS if trivial else 0
         cells[held_at] = 0
         function.learn(count, slow)
 
     def _emit(self, last: bool = False) -> None:
         """Write the outcomes of the group's finished tasks; `last`: of the batch."""
-        times, results, errors = self._times, self._results, self._errors
-        count = len(times)
+        ends, results, errors = self._ends, self._results, self._errors
+        count = len(ends)
         if not count:
             return
         end = self._first + count
-        if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's time
+        if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's end
             results, errors = results[:count], [error for error in errors if error.offset < end]
-        self._outlet.emit(self._batch, self._first, results, array("Q", times), errors, self._began, last)
+        self._outlet.emit(self._batch, self._first, results, array("Q", ends), errors, self._began, last)
         self._first = end
         del self._results[:count], self._errors[: len(errors)]
-        times.clear()
+        ends.clear()
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         """The host's signal: write what has finished, tell the task of its soft timeout."""
@@ -218,7 +215,7 @@ class Tasks:
         try:
             if cells[base + ASK] & ASK_FLUSH:
                 self._level = _NOTHING
-                began = self._began + sum(self._times)
+                began = self._ends[-1] if self._ends else self._began
                 self._emit()
                 self._began = began
                 cells[base + HELD] = self._first + 1

@@ -32,9 +32,9 @@ def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parce
     """
     batch_id, offset, count, started = frames.HEAD.unpack_from(record)
     body = frames.outcomes_decoder.decode(memoryview(record)[frames.HEAD.size :])
-    times = memoryview(body.nanoseconds).cast("Q")
+    ends = memoryview(body.ends).cast("Q")
     items = values.open_column(body.values, parcels)
-    if len(items) != count or len(times) != count:
+    if len(items) != count or len(ends) != count:
         raise ValueError("a record of other length than its head says")
     batch = core.batches.get(batch_id)
     base, final = 0, set()
@@ -42,19 +42,19 @@ def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parce
         base = batch.first
         if body.errors and batch.range.options.retry_on:
             final = {f.offset for f in body.errors if not worth_retry(f, batch.range.options.retry_on)}
-    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], body.total, final)
+    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], ends[-1] - started, final)
     if accepted is None:
         return None
     skip = accepted.skip
     if not (skip or body.errors or accepted.gone):
         return accepted.range, Group(
-            accepted.first, items, parcels, _NONE, _NONE, accepted.attempts, row, started, times, plain=body.plain,
+            accepted.first, items, parcels, _NONE, _NONE, accepted.attempts, row, started, ends, plain=body.plain,
         )  # fmt: skip
     failures = {base + f.offset: f for f in body.errors if base + f.offset >= accepted.first}
     retried = {index: failures.pop(index) for index in accepted.retried if index in failures}
     group = Group(
         accepted.first, items[skip:] if skip else items, parcels, failures, retried, accepted.attempts, row,
-        started + sum(times[:skip]), times[skip:], accepted.gone, body.plain,
+        ends[skip - 1] if skip else started, ends[skip:], accepted.gone, body.plain,
     )  # fmt: skip
     for index in accepted.gone:
         failures.pop(index, None)

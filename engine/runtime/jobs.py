@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import sub
 from typing import Any, Protocol
 
 from engine.core.tasks import Options
@@ -27,12 +30,17 @@ class Group:
     row: int
     started: int
     """Start of the first, CLOCK_MONOTONIC in ns."""
-    nanoseconds: memoryview
-    """Run time of each."""
+    ends: memoryview
+    """When each ended and the next one began, likewise: unsigned 8-byte integers."""
     gone: frozenset[int] = frozenset()
     """Tasks, by index, that had been cancelled: what came of them counts for nothing."""
     plain: bool = False
     """The items are known to be plain values."""
+
+    @property
+    def nanoseconds(self) -> array[int]:
+        """Run time of each."""
+        return array("Q", map(sub, self.ends, chain((self.started,), self.ends)))
 
 
 class Sink(Protocol):

@@ -43,8 +43,16 @@ class MapChunk:
         self._failed: list[tuple[int, int, BaseException]] = []
         """What the engine ended, unless it has arrived: first, stop, and why."""
         self._arrived = threading.Condition()
+        self._awaken: list[MapChunk] = []
         self._wanted = -1
         """Index for which the reader waits, or is about to."""
+
+    def began(self, number: int, awaken: list[MapChunk]) -> None:
+        """It is range `number` of the core's. When what its reader waits for has arrived, it puts itself into `awaken`,
+        for the engine's thread to wake the reader once it has nothing more urgent to do: a reader that is woken for
+        every piece takes the interpreter's lock from the engine each time.
+        """
+        self.range, self._awaken = number, awaken
 
     def column(self, first: int, count: int, parcels: list[Parcel]) -> bytes:
         """As `jobs.Source`."""
@@ -82,13 +90,16 @@ class MapChunk:
     def _put(self, first: int, count: int, found: Iterable[Any]) -> None:
         self._pieces[first] = count, found
         if self._wanted == first:
-            with self._arrived:
-                self._arrived.notify()
+            self._awaken.append(self)
+
+    def awake(self) -> None:
+        """Wake the reader."""
+        with self._arrived:
+            self._arrived.notify()
 
     def _fail(self, first: int, stop: int, error: BaseException) -> None:
         self._failed.append((first, stop, error))
-        with self._arrived:
-            self._arrived.notify()
+        self.awake()
 
     # -- in the thread that iterates ----------------------------------------------------------------------------------
 

@@ -111,8 +111,9 @@ class Recording:
         attempts = {base + index: attempt for index, attempt in group.attempts.items()}
         skipped = [base + index for index in (*group.retried, *group.gone)]
         message = messages.Finished(
-            job, base + group.first, group.row, started, bytes(group.nanoseconds), results, failures, skipped, attempts
-        )
+            job, base + group.first, group.row, started, group.nanoseconds.tobytes(), results, failures, skipped,
+            attempts,
+        )  # fmt: skip
         self._finished(message)
 
     def _finished(self, message: messages.Finished) -> None:

@@ -79,6 +79,8 @@ class Worker:
         self.cancel_all = False
         self.broken: str | None = None
         self._barriers: list[Barrier] = []
+        self._awaken: list[MapChunk] = []
+        """Maps whose readers have something to read since this pass."""
         self._in_hand: MapChunk | list[TaskFuture | None] = []
         """Taken from the inbox, and not yet the core's: should the thread fail now, nobody else knows of it."""
         self._ended = False
@@ -120,6 +122,7 @@ class Worker:
             core = run.fleet.core
             while True:
                 run.step(None if not self.inbox else 0.0, self._take_some)
+                self._wake_readers()
                 if self.broken is None and all(pool.broken is not None for pool in core.pools):
                     self.broken = run.fleet.error or core.pools[0].broken
                 if self._barriers and (self.broken is not None or (core.settled and run.fleet.phase == "running")):
@@ -136,6 +139,11 @@ class Worker:
         finally:
             self._end()
 
+    def _wake_readers(self) -> None:
+        for chunk in self._awaken:
+            chunk.awake()
+        self._awaken.clear()
+
     def _pass(self) -> None:
         for barrier in self._barriers:
             barrier.passed.set()
@@ -144,6 +152,7 @@ class Worker:
     def _end(self) -> None:
         self.closing = True
         self._pass()
+        self._wake_readers()
         why = self.broken or "the engine was stopped"
         for number in list(self.run.fleet.core.ranges):
             job = self.run.fleet.job(number)
@@ -221,7 +230,7 @@ class Worker:
             return
         options = _sized(how.options, chunk.held)
         job = Job(number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options)
-        chunk.range = self.run.submit(job)
+        chunk.began(self.run.submit(job), self._awaken)
 
     def _take_calls(self, function: Callable[..., Any], star: bool, how: How) -> None:
         """Calls of one function that came in a row become one range."""

@@ -149,8 +149,10 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag=11):
     """Each item is ``(args, kwargs)``, not the one argument."""
     timeout: float
     """Seconds that one task may take, 0 for no limit."""
-    prefetch: bool
-    """The batch is short: it may wait in the queue of an agent that is still busy."""
+    prefetch: int
+    """Batches that may wait in the queue of an agent that is still busy, this one included: more than one where they
+    are very short; 0 if it must wait for an agent that is idle.
+    """
     count: int
     column: msgspec.Raw
     """The arguments: a column of `engine.wire.values`; or an integer, the index of the parcel that the whole column
@@ -349,11 +351,9 @@ class Outcomes(msgspec.Struct, frozen=True, array_like=True):
 
     values: msgspec.Raw
     """A column of results, None where a task failed."""
-    nanoseconds: bytes
-    """Run time of each task, unsigned 8-byte native integers."""
+    ends: bytes
+    """When each task ended and the next one began (CLOCK_MONOTONIC, ns), unsigned 8-byte native integers."""
     errors: list[Failure]
-    total: int
-    """Sum of those times."""
     plain: bool
     """All values are plain ones: none has to be unwrapped."""
 

@@ -7,7 +7,7 @@ from cores import finish, fleet, known, take, there
 
 from engine.core import ledger
 from engine.core.actions import Happened, RangeOver, Recall, Send, Spawn, StartHost, TasksOver
-from engine.core.batching import BYTES, LEAST, Cost, batch_size, may_prefetch
+from engine.core.batching import BYTES, DEEPEST, LEAST, Cost, ahead, batch_size
 from engine.core.core import Core
 from engine.core.invariants import check
 from engine.core.pools import backoff, split
@@ -111,7 +111,7 @@ def test_an_unknown_function_goes_one_by_one_and_teaches() -> None:
     core = fleet(2)
     core.submit(1000, 1)
     sends = take(core, Send)
-    assert [(s.first, s.count, s.prefetch) for s in sends] == [(0, 1, False), (1, 1, False)]
+    assert [(s.first, s.count, s.prefetch) for s in sends] == [(0, 1, 0), (1, 1, 0)]
     finish(core, sends[0], nanoseconds=1_000_000)
     assert [s.count for s in take(core, Send)][:1] == [20]
 
@@ -136,15 +136,24 @@ def test_batch_sizes() -> None:
     assert cost.seconds == 0.5
     cost.learn(0.0, 1)
     assert cost.seconds == pytest.approx(0.4)
-    assert not may_prefetch(cost, 1)
-    assert not may_prefetch(Cost(), 1)
+
+
+def test_how_many_batches_wait_behind_another_depends_on_their_length() -> None:
+    cost = Cost()
+    assert ahead(cost, 1) == 0
+    cost.seconds = 0.001
+    assert [ahead(cost, count) for count in (50, 49, 20, 1)] == [0, 1, 1, 2]
+    cost.seconds = 1e-6
+    assert [ahead(cost, count) for count in (500, 300, 1)] == [3, 4, DEEPEST]
+    cost.seconds = 0.0
+    assert ahead(cost, 500) == DEEPEST
 
 
 def test_two_short_batches_an_agent_but_one_long() -> None:
     core = fleet(2)
     known(core, 0.001)
     core.submit(1000, 1)
-    assert [s.prefetch for s in take(core, Send)] == [True] * 4
+    assert [s.prefetch for s in take(core, Send)] == [1] * 4
     slow = fleet(2)
     known(slow, 1.0)
     slow.submit(1000, 1)

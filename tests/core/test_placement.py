@@ -84,7 +84,7 @@ def test_all_work_of_a_dead_host_is_placed_elsewhere(strategy: Strategy) -> None
     done = 0
     while core.batches:
         for batch in list(core.batches.values()):
-            finish(core, Send(0, batch.id, 1, 0, batch.count, False), nanoseconds=10**6 * batch.count)
+            finish(core, Send(0, batch.id, 1, 0, batch.count, 0), nanoseconds=10**6 * batch.count)
             done += batch.count
         assert all(send.shard != 0 for send in take(core, Send, 1.0))
     assert done == 4000
@@ -224,7 +224,7 @@ def test_without_prefetch_nothing_waits_behind_another() -> None:
     core.agents_up([(0, 1)])
     known(core, 0.001)
     core.submit(1000, 1)
-    assert [(s.count, s.prefetch) for s in take(core, Send)] == [(5, False)]
+    assert [(s.count, s.prefetch) for s in take(core, Send)] == [(5, 0)]
 
 
 # -- tasks called off while they are out

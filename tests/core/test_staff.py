@@ -528,7 +528,7 @@ def test_on_demand_an_agent_is_started_for_each_task_and_not_kept() -> None:
     assert rows(take(core, Spawn)) == [(0, 1), (1, 1)]
     core.agents_up([(0, 1), (1, 1)])
     sends = take(core, Send)
-    assert [s.prefetch for s in sends] == [False, False], "nobody will be there for what waits behind another"
+    assert [s.prefetch for s in sends] == [0, 0], "nobody will be there for what waits behind another"
     finish(core, sends[0], 0)
     core.agent_down(0.0, 0, 1, [], "recycled", "")
     assert (pool.wanted, pool.up) == (1, 1)

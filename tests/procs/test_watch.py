@@ -38,7 +38,7 @@ class Row:
         os.close(fd)
         self.ends = channel.pair()
         self.slot = Slot(0, 1, os.getpid(), *self.ends, self.board, channel.buffer(frames.RECEIVE))
-        work = frames.Work(7, 1, False, 2.0, False, 10, msgspec.Raw(b""), 1.0)
+        work = frames.Work(7, 1, False, 2.0, 0, 10, msgspec.Raw(b""), 1.0)
         self.slot.current = Held(work, b"", [])
         self.killed: list[str] = []
         self.signals = 0
@@ -105,8 +105,10 @@ def test_the_task_that_is_judged_is_the_one_to_blame(row: Row) -> None:
 
 
 def test_who_is_judged_by_nobody_died_of_the_task_that_ran(row: Row) -> None:
-    row.slot.next = Held(frames.Work(8, 1, False, 0.0, True, 3, msgspec.Raw(b"")), b"", [])
-    assert slots.held(row.slot, row.board) == [(7, 5), (8, -1)]
+    row.slot.ahead.extend(
+        Held(frames.Work(number, 1, False, 0.0, 2, 3, msgspec.Raw(b"")), b"", []) for number in (8, 9)
+    )
+    assert slots.held(row.slot, row.board) == [(7, 5), (8, -1), (9, -1)]
 
 
 def test_a_task_is_not_judged_by_the_memory_that_the_one_before_it_took(

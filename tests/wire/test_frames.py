@@ -34,8 +34,8 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.HostStarted(1, 4712, ""), "940501cd1268a0"),
     (frames.Define(7, "m:f", b"body"), "940a07a36d3a66c404626f6479"),
     (
-        frames.Work(300, 7, True, 1.5, False, 2, msgspec.Raw(b"\x92\x01\xa1x"), 0.5),
-        "990bcd012c07c3cb3ff8000000000000c2029201a178cb3fe0000000000000",
+        frames.Work(300, 7, True, 1.5, 3, 2, msgspec.Raw(b"\x92\x01\xa1x"), 0.5),
+        "990bcd012c07c3cb3ff800000000000003029201a178cb3fe0000000000000",
     ),
     (frames.Spawn([(3, 1)]), "920c91920301"),
     (frames.Kill([(3, 1), (4, 2)], "timeout"), "930d92920301920402a774696d656f7574"),
@@ -64,10 +64,10 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.Delivered(2, 1, 3, msgspec.Raw(b"\x91\x01")), "952c0201039101"),
     (frames.MailRead(2, 1, 1), "942d020101"),
     (
-        frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE], 5, True),
+        frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE], True),
         (
-            "9591c0c4080000000000000000919800a9657863657074696f6ea145a16da174c4017081a16b0192a3612e45b26275696c74"
-            "696e732e457863657074696f6e05c3"
+            "9491c0c4080000000000000000919800a9657863657074696f6ea145a16da174c4017081a16b0192a3612e45b26275696c74"
+            "696e732e457863657074696f6ec3"
         ),
     ),
 ]

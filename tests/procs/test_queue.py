@@ -1,0 +1,184 @@
+"""A host's queue and the queues of its agents. The agents are channels that the test reads, or does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from engine.procs.queue import ShardQueue
+from engine.procs.scoreboard import BATCH, Scoreboard, create
+from engine.procs.slots import Held, Slot
+from engine.wire import channel, frames
+
+AGENTS = 2
+
+
+class Shard:
+    """A queue with agents, all idle, that know function 1."""
+
+    def __init__(self) -> None:
+        fd = create(AGENTS, 1 << 13)
+        self.board = Scoreboard(fd, AGENTS, 1 << 13)
+        os.close(fd)
+        self.queue = ShardQueue(self.board, lambda slot: pytest.fail("a channel is full"))
+        self.queue.define(1, frames.encode(frames.Define(1, "operator:neg", b"")), [])
+        buffer = channel.buffer(frames.RECEIVE)
+        self.slots: list[Slot] = []
+        self.ends: list[socket.socket] = []
+        for row in range(AGENTS):
+            ends = channel.pair()
+            slot = Slot(row, 1, os.getpid(), *ends, self.board, buffer)
+            slot.known.add(1)
+            self.ends += ends
+            self.slots.append(slot)
+            self.queue.ready(slot)
+
+    def add(self, *numbers: int, prefetch: int = 9, count: int = 1) -> None:
+        for number in numbers:
+            work = frames.Work(number, 1, False, 0.0, prefetch, count, msgspec.Raw(b"\x91\x01"))
+            self.queue.add(Held(work, frames.encode(work), []))
+        self.queue.dispatch()
+
+    def reads(self, row: int) -> int:
+        """The agent reads its next batch, and begins it; its number."""
+        work = frames.to_agent.decode(self.slots[row].peer.recv(1 << 16))
+        assert isinstance(work, frames.Work)
+        self.board.set(row, BATCH, work.batch)
+        return work.batch
+
+    def finished(self, row: int) -> None:
+        self.queue.finished(self.slots[row])
+        self.queue.dispatch()
+
+    @property
+    def given(self) -> list[list[int]]:
+        """What the host takes each agent to have: its batch, and those in its own queue."""
+        return [[held.id for held in (slot.current, *slot.ahead) if held is not None] for slot in self.slots]
+
+    def close(self) -> None:
+        while self.slots:
+            os.close(self.slots.pop().pidfd)
+        for end in self.ends:
+            end.close()
+        del self.queue
+        self.board.close()
+
+
+@pytest.fixture
+def shard() -> Iterator[Shard]:
+    shard = Shard()
+    yield shard
+    shard.close()
+
+
+def test_idle_agents_come_first_then_everybodys_queue_is_filled_in_turn(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, 5, 6, 7)
+    assert sorted(map(len, shard.given)) == [3, 4]
+    assert [numbers[0] for numbers in shard.given] in ([1, 2], [2, 1])
+    assert {numbers[1] for numbers in shard.given} == {3, 4}
+
+
+def test_a_batch_says_how_many_may_wait(shard: Shard) -> None:
+    shard.add(1, 2)
+    shard.add(3, 4, 5, prefetch=1)
+    assert sorted(map(len, shard.given)) == [2, 2]
+    shard.add(6, prefetch=0)
+    shard.add(7)
+    assert sorted(map(len, shard.given)) == [2, 2], "none overtakes"
+
+
+def test_an_agent_goes_on_with_its_own_queue_in_order(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, 5, 6)
+    row = next(row for row, numbers in enumerate(shard.given) if numbers[0] == 1)
+    had = shard.given[row]
+    for number in had:
+        assert shard.reads(row) == number
+        if number != had[-1]:
+            shard.finished(row)
+    assert shard.given[row] == had[-1:]
+
+
+def test_who_falls_idle_gets_what_others_have_not_begun(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, 5, 6)
+    busy = next(row for row, numbers in enumerate(shard.given) if numbers[0] == 1)
+    idle = 1 - busy
+    shard.reads(busy)
+    theirs = shard.given[busy]
+    for _ in shard.given[idle]:
+        shard.reads(idle)
+        shard.finished(idle)
+    assert shard.given[idle] == [theirs[1]], "the one that waits longest"
+    assert shard.given[busy] == [theirs[0], *theirs[2:]]
+    assert shard.reads(idle) == theirs[1]
+
+
+def test_an_agent_that_went_on_meanwhile_keeps_what_it_has_begun(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, 5, 6, 7, 8)
+    busy = next(row for row, numbers in enumerate(shard.given) if numbers[0] == 1)
+    first, second, third, *rest = shard.given[busy]
+    shard.reads(busy)
+    assert frames.to_agent.decode(shard.slots[busy].peer.recv(1 << 16)) == frames.to_agent.decode(
+        shard.slots[busy].ahead[0].data
+    ), "it has read the second, and not said so yet"
+    for _ in shard.given[1 - busy]:
+        shard.reads(1 - busy)
+        shard.finished(1 - busy)
+    assert shard.given[1 - busy] == [third]
+    assert shard.given[busy] == [first, second, *rest]
+
+
+def test_nothing_is_taken_back_before_the_agent_has_read_its_batch(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4)
+    before = shard.given
+    assert shard.queue.recall() == []
+    assert shard.given == before
+
+
+def test_recall_takes_back_all_that_no_agent_has_begun(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, 5, 6)
+    shard.add(7, prefetch=0)
+    for row in range(AGENTS):
+        shard.reads(row)
+    assert sorted(shard.queue.recall()) == [3, 4, 5, 6, 7]
+    assert sorted(shard.given) == [[1], [2]]
+
+
+def test_a_cancelled_batch_is_taken_out_of_the_midst_of_a_queue(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, 5, 6, 7, 8)
+    row = next(row for row, numbers in enumerate(shard.given) if numbers[0] == 1)
+    first, *queued = shard.given[row]
+    shard.reads(row)
+    assert shard.queue.stop(queued[1], 0) == queued[1]
+    shard.queue.dispatch()
+    assert shard.given[row] == [first, queued[2], queued[0]], "what was before it is given out anew"
+    assert all(queued[1] not in numbers for numbers in shard.given)
+
+
+def test_a_cancelled_task_of_several_stays_and_is_marked(shard: Shard) -> None:
+    shard.add(1, 2)
+    shard.add(3, 4, count=2)
+    held = shard.slots[0].ahead[0]
+    shard.reads(0)
+    assert shard.queue.stop(held.id, 1) is None
+    assert held.stops == {1}
+    assert held in shard.slots[0].ahead
+
+
+def test_a_cancelled_batch_that_has_begun_is_marked(shard: Shard) -> None:
+    shard.add(1, 2, 3)
+    current = shard.slots[0].current
+    assert current is not None
+    assert shard.queue.stop(current.id, 0) is None
+    assert current.stops == {0}
+
+
+def test_the_time_an_agent_was_given_its_batch(shard: Shard) -> None:
+    before = time.monotonic()
+    shard.add(1)
+    (slot,) = (slot for slot in shard.slots if slot.current is not None)
+    assert before <= slot.given <= time.monotonic()
