@@ -8,9 +8,9 @@ from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
 from engine.core.batching import TARGET, batch_size, may_prefetch
+from engine.core.elastic import Elastic
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
-from engine.core.staff import Staff
 from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, TaskRange
 
 EPOCH_SHIFT: Final = 40
@@ -24,7 +24,7 @@ _NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
-class Core(Staff):
+class Core(Elastic):
     """Tasks, batches, agents and shards of one run.
 
     Stimuli are methods; each takes the time it happened. They never call out: what is to be done is
