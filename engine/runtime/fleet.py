@@ -226,9 +226,7 @@ class Fleet:
             self.hosts.put(action.shard, *self.functions.message(job.function))
         parcels: list[Parcel] = []
         column = job.source.column(action.first, action.count, parcels)
-        if len(column) > frames.FRAME_MAX - 1024:
-            parcels.append(values.parcel(column))
-            column = values.encode(len(parcels) - 1)
+        column = values.fit(column, parcels, frames.FRAME_MAX - 1024)
         work = frames.Work(
             action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
             msgspec.Raw(column), job.options.soft_timeout or 0.0,
