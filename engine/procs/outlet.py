@@ -56,7 +56,7 @@ class Outlet:
         """
         parcels: list[Parcel] = []
         plain = values.write_plain(results)
-        column = values.write_column(results, parcels) if plain is None else plain
+        column = values.write_held(results, parcels) if plain is None else plain
         column = values.fit(column, parcels, frames.FRAME_MAX - (64 << 10))  # long strings may need a parcel
         cells, base = self._cells, self._base
         count = len(results)

@@ -129,7 +129,7 @@ def write_column(column: Sequence[object], parcels: list[Parcel]) -> bytes:
 
     Its parcels are appended to `parcels`.
     """
-    return write_plain(column) or encode([_place(value, parcels) for value in column])
+    return write_plain(column) or write_held(column, parcels)
 
 
 def write_plain(column: Sequence[object]) -> bytes | None:
@@ -141,6 +141,11 @@ def write_plain(column: Sequence[object]) -> bytes | None:
     except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits; a lone surrogate
         return None
     return data if len(data) < LARGE else None
+
+
+def write_held(column: Sequence[object], parcels: list[Parcel]) -> bytes:
+    """As `write_column`, of one that `write_plain` has found to be none of its own."""
+    return encode([_place(value, parcels) for value in column])
 
 
 def _place(value: object, parcels: list[Parcel]) -> object:
