@@ -151,8 +151,8 @@ class Core(Elastic):
         Args:
             batches: (batch, offset of the task that ran, -1 if none did) for each batch it had.
             why: "" (it died), ``timeout``, ``memory`` (its task took more than it may), ``start`` (it could not start),
-                ``spawn`` (it could not be started), ``health`` (it did nothing any more), ``recycled``, ``retired`` or
-                ``stopped``.
+                ``spawn`` (it could not be started), ``health`` (it did nothing any more), ``cancelled`` (with the task
+                that it ran), ``recycled``, ``retired`` or ``stopped``.
             text: how it died, for people.
         """
         agent = self.agents[row]
