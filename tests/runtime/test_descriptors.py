@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import mail_functions as mail
@@ -10,6 +11,8 @@ import remote_functions as remote
 from inside import Heard, core_of, fleet_of, host_pids, kill
 from processes import at_most, scaled, wait_for
 
+from engine.wire import values
+from engine.wire.memory import Parcel
 from shoal import Engine, PoolSettings
 
 LARGE = 150_000
@@ -39,6 +42,22 @@ def test_large_messages_that_nobody_reads_take_no_descriptors(sure: bool) -> Non
         assert is_open() < 200
         assert engine.using(pool="reader").submit(mail.sizes, count).result(60) == [LARGE] * count
         assert core_of(engine).redelivered == 0
+
+
+def test_a_host_whose_initializer_finds_no_room_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: our end of its channel was left to the collector of garbage."""
+    usual, left = values.parcel, [OSError(errno.ENOMEM, "no memory")]
+
+    def parcel(column: bytes) -> Parcel:
+        if left:
+            raise left.pop()
+        return usual(column)
+
+    monkeypatch.setattr(values, "parcel", parcel)
+    heard = Heard()
+    with Engine(1, None, remote.initialise, ("x" * LARGE,), on_event=heard, attachable=False) as engine:
+        assert len(engine.submit(remote.initialised, 0).result(30)) == LARGE
+    assert any("can't be started: no memory" in event.text for event in heard)
 
 
 @pytest.mark.needs("pooling")  # without it, a host is only started again for a task that waits
