@@ -167,6 +167,14 @@ class Core(Elastic):
         if shard.batches and (not shard.up or (shard.batches > shard.up and not agent.wanted)):
             self._actions.append(Recall(shard.id))  # nobody there to begin them, for who knows how long
 
+    def culprit(self, batch_id: int, running: int, why: str) -> tuple[TaskRange, int] | None:
+        """The task, as range and index, against which the end of an agent counts; None if none is to blame. To be asked
+        before `agent_down` or `host_down`, which do what follows from it."""
+        batch = self.batches.get(batch_id)
+        if batch is None or why in _NOBODYS_FAULT or running in batch.gone:
+            return None
+        return (batch.range, batch.first + running) if batch.accepted <= running < batch.count else None
+
     def host_down(self, now: float, shard_id: int, running: Mapping[int, int], text: str) -> None:
         """A host is gone and its agents with it; all they had finished was given to `outcomes` before.
 
@@ -280,11 +288,12 @@ class Core(Elastic):
         batch = self.batches.get(batch_id)
         if batch is None:
             return
+        guilty = self.culprit(batch_id, running, why)
         self._forget(batch)
         found = batch.range
         start, stop = batch.first + batch.accepted, batch.first + batch.count
-        if batch.accepted <= running < batch.count and running not in batch.gone and why not in _NOBODYS_FAULT:
-            index = batch.first + running
+        if guilty is not None:
+            _, index = guilty
             self._again(found, index + 1, stop)
             self._blame(found, index, why, text)
             stop = index

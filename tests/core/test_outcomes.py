@@ -110,6 +110,23 @@ def test_only_the_task_that_ran_is_blamed() -> None:
     assert core.restarts == 1
 
 
+def test_who_is_to_blame_can_be_asked() -> None:
+    core = fleet()
+    known(core, 0.001)
+    number = core.submit(20, 1)
+    first, second = take(core, Send)
+    found = core.ranges[number]
+    assert core.outcomes(0, first.batch, 0, 2, (), 2000)
+    assert core.cancel(number, 4, running=True)
+    for why in ("", "timeout", "memory", "died"):
+        assert core.culprit(first.batch, 3, why) == (found, 3)
+        assert core.culprit(second.batch, 3, why) == (found, second.first + 3)
+        for running in (-1, 1, 4, first.count):  # none ran; it is over; it was cancelled; there is none
+            assert core.culprit(first.batch, running, why) is None
+        assert core.culprit(99, 0, why) is None
+    assert found.attempts == {}
+
+
 def test_blame_beyond_the_batch_is_nobodys() -> None:
     core = fleet()
     core.submit(1, 1)

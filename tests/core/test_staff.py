@@ -213,6 +213,7 @@ def test_some_ends_are_nobodys_fault(why: str) -> None:
     core = fleet(2, minimum=1)
     core.submit(1, 1)
     (send,) = take(core, Send)
+    assert core.culprit(send.batch, 0, why) is None
     core.agent_down(0.0, 0, 1, [(send.batch, 0)], why, "")
     assert core.ranges[1].attempts == {}
     pool = core.pools[0]
