@@ -100,15 +100,16 @@ class Core(Elastic):
         self.agents[row].proven = True
         self.agents[row].early_deaths = 0
         self.shards[batch.shard].early_deaths = 0
-        self._costs[found.function].learn(nanoseconds * 1e-9, tasks)
+        errors = {at for at in failed if offset <= at < offset + tasks}
+        self._costs[found.function].learn(nanoseconds * 1e-9, tasks, len(errors))
         found.set(first, fresh, DONE)
         for index in gone:
             found.state[index] = CANCELLED
         retried: set[int] = set()
         bad = 0
-        for at in set(failed):
+        for at in errors:
             index = batch.first + at
-            if not first <= index < first + fresh or index in gone:
+            if index < first or index in gone:
                 continue
             if at not in final and self._retry(found, index):
                 retried.add(index)

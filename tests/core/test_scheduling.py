@@ -85,6 +85,33 @@ def test_batch_sizes() -> None:
     assert not may_prefetch(Cost(), 1)
 
 
+def test_tasks_that_fail_at_once_do_not_make_a_function_look_short() -> None:
+    """Regression: the first of a map raised at once, and hundreds that take long were sent before it was cancelled."""
+    core = fleet(2)
+    core.submit(1000, 1)
+    for _ in range(20):
+        send = take(core, Send)[0]
+        assert send.count == 1
+        finish(core, send, failed=(0,), nanoseconds=1000)
+    (send,) = take(core, Send)
+    finish(core, send, nanoseconds=10_000_000)
+    (send, *_) = take(core, Send)
+    assert send.count == 2
+    finish(core, send, failed=(1, 1, 2), nanoseconds=10_000_000)  # one worked; the third is none of its tasks
+    assert core._costs[1].seconds == pytest.approx(0.01)
+
+
+def test_tasks_that_take_long_to_fail_are_not_sent_by_the_hundred() -> None:
+    cost = Cost()
+    cost.learn(0.001, 10, 10)
+    assert cost.seconds is None
+    cost.learn(0.001, 10, 0)
+    cost.learn(0.0001, 10, 10)
+    assert cost.seconds == pytest.approx(0.0001)
+    cost.learn(10.0, 10, 10)
+    assert cost.seconds == pytest.approx(0.5, rel=0.01)
+
+
 def test_two_short_batches_an_agent_but_one_long() -> None:
     core = fleet(2)
     known(core, 0.001)
