@@ -269,9 +269,8 @@ class Staff(Ledger):
         return len(found)
 
     def _unwant(self, pool: Pool, agent: Agent) -> None:
-        if agent.wanted:
-            agent.wanted = False
-            pool.wanted -= 1
+        agent.wanted = False
+        pool.wanted -= 1
 
     def _start_host(self, shard: Shard) -> None:
         shard.running, shard.restarting = True, False

@@ -27,6 +27,18 @@ def test_starts_come_in_waves() -> None:
     assert core.spawned == 8
 
 
+def test_a_core_is_restless_while_something_is_to_be_taken_or_started() -> None:
+    core = fleet(4, up=False, spawn_limit=2)
+    found = [core.restless]  # two wait for the others
+    core.agents_up([(0, 1), (1, 1)])
+    core.agents_up(rows(take(core, Spawn)))
+    found.append(core.restless)
+    core.cancel(core.submit(1, 1), 0)  # there is something to tell
+    found.append(core.restless)
+    take(core, object)
+    assert [*found, core.restless] == [True, False, True, False]
+
+
 def test_a_pool_whose_hosts_are_not_there_keeps_nobody_else_from_starting() -> None:
     """Its image may take minutes, or never come."""
     core = Core(spawn_limit=4)
