@@ -36,16 +36,22 @@ class Cost:
         self.seen = 0
         """Tasks learnt from."""
 
-    def learn(self, seconds: float, count: int) -> None:
-        """Take in that `count` tasks took `seconds` in all.
+    def learn(self, seconds: float, count: int, failed: int = 0) -> None:
+        """Take in that `count` tasks took `seconds` in all, `failed` of which failed.
 
         Slower is believed sooner, because too large a batch is what hurts. But a single trivial task that
         took long was most likely interrupted, where agents outnumber the cores: a few tasks raise the
-        estimate by a bounded factor only.
+        estimate by a bounded factor only. And what fails often does so at once, which says nothing of what
+        succeeds: failures never make a function look quicker.
         """
-        self.seen += count
-        mean = seconds / count
         known = self.seconds
+        count -= failed
+        self.seen += count
+        if not count:
+            if known is None or seconds <= known * failed:
+                return
+            count = failed
+        mean = seconds / count
         if known is None:
             self.seconds = mean
         elif mean <= known:
