@@ -129,7 +129,11 @@ def write_column(column: Sequence[object], parcels: list[Parcel]) -> bytes:
 
     Its parcels are appended to `parcels`.
     """
-    return write_plain(column) or write_held(column, parcels)
+    try:
+        data = encode(column)  # most columns need no look at each value
+    except (TypeError, OverflowError, UnicodeEncodeError):  # a parcel; an integer beyond 64 bits; a lone surrogate
+        return write_held(column, parcels)
+    return data if len(data) < LARGE else write_held(column, parcels)
 
 
 def write_plain(column: Sequence[object]) -> bytes | None:
@@ -144,7 +148,7 @@ def write_plain(column: Sequence[object]) -> bytes | None:
 
 
 def write_held(column: Sequence[object], parcels: list[Parcel]) -> bytes:
-    """As `write_column`, of one that `write_plain` has found to be none of its own."""
+    """As `write_column`, value by value."""
     return encode([_place(value, parcels) for value in column])
 
 
