@@ -37,6 +37,7 @@ def file() -> Path:
     return path
 
 
+@pytest.mark.usefixtures("nothing_switched_off")
 def test_a_line_for_every_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("[batch]\ntimeout = 0.25\n[enable]\nsharding = false\n")
     monkeypatch.setenv("SHOAL_POOL_SIZE", "4")
