@@ -168,11 +168,11 @@ def test_a_stale_socket_is_recognised_and_replaced(tmp_path: Path, started: list
 
 def test_the_nursery_may_die(tmp_path: Path, started: list[Started]) -> None:
     items = tmp_path / "items.txt"
-    tasks, seconds = (1000, 0.02) if WARM else (40, 1.0)
+    tasks, seconds, agents = (1000, 0.02, 10) if WARM else (12, 1.0, 3)
     items.write_text(f"{seconds}\n" * tasks)
-    run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", "10", "--no-record")
+    run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", str(agents), "--no-record")
     started.append(run)
-    wait_for(lambda: len(run.agents) == 10, what="agents")
+    wait_for(lambda: len(run.agents) == agents, what="agents")
     nursery, host = next(n for n in children(run.process.pid) if name(n) == "shoal-nursery"), run.hosts[0]
     os.kill(nursery, signal.SIGKILL)
     wait_for(lambda: any(e["event"] == "nursery.died" for e in run.events), what="the event")
@@ -184,7 +184,7 @@ def test_the_nursery_may_die(tmp_path: Path, started: list[Started]) -> None:
 
 def test_one_interrupt_drains_and_a_second_stops(tmp_path: Path, started: list[Started]) -> None:
     items, out = tmp_path / "items.txt", tmp_path / "out.jsonl"
-    items.write_text("0.05\n" * 2000)
+    items.write_text(f"{0.05 if WARM else 1.0}\n" * 2000)  # not over before as many run as may
     run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", "4", "--out", str(out))
     started.append(run)
     wait_for(lambda: len(run.agents) == 4, what="agents")
