@@ -41,8 +41,13 @@ def test_a_silent_end_that_somebody_holds_open_is_not_waited_for() -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     theirs.send(b"last")
-    heard: list[bytes] = []
-    deaths.await_process(pid, ours, lambda: not heard.append(ours.recv(10)))
+    heard = []
+
+    def hear() -> bool:
+        heard.append(ours.recv(10))
+        return True
+
+    deaths.await_process(pid, ours, hear)
     for end in (ours, theirs):
         end.close()
     assert heard == [b"last"]
