@@ -356,7 +356,7 @@ class Staff(Ledger):
             pool.waiting_since = now
         if pool.wanted < pool.minimum:
             self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if pool.queued and pool.room and not self.draining:
+        if pool.queued and pool.room and not self.draining and not self.paused:
             self._grow(pool, now)
         if pool.wanted > pool.minimum and not pool.idle_watch and not pool.on_demand:
             pool.idle_watch = True

@@ -121,7 +121,7 @@ class Worker:
         try:
             core = run.fleet.core
             while True:
-                run.step(None if not self.inbox else 0.0, self._take_some)
+                run.step(None if not self.inbox or run.crowded else 0.0, self._take_some)
                 self._wake_readers()
                 if self.broken is None and all(pool.broken is not None for pool in core.pools):
                     self.broken = run.fleet.error or core.pools[0].broken
@@ -137,7 +137,10 @@ class Worker:
             self.broken = f"the engine failed: {type(error).__name__}: {error}"
             raise
         finally:
-            self._end()
+            try:
+                run.settle()
+            finally:
+                self._end()
 
     def _wake_readers(self) -> None:
         for chunk in self._awaken:
@@ -172,6 +175,7 @@ class Worker:
         try:
             self.run.finish(status, summary)
         finally:
+            self._wake_readers()
             self.run.close()
 
     def _refuse_all(self) -> None:
@@ -193,7 +197,7 @@ class Worker:
         """Take from the inbox, but not for so long that agents starve: callers may fill it as fast."""
         self.signalled = False
         for _ in range(_TAKEN):
-            if not self.inbox:
+            if not self.inbox or self.run.crowded:
                 return
             thing = self.inbox[0]
             if isinstance(thing, tuple):

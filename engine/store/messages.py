@@ -129,16 +129,10 @@ class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     summary: dict[str, Any]
 
 
-class Flush(msgspec.Struct, frozen=True, array_like=True, tag=9):
-    """Commit everything up to here and answer with the number."""
-
-    number: int
-
-
 class Committed(msgspec.Struct, frozen=True, array_like=True, tag=20):
-    """Everything before the `Flush` of this number is in the database."""
+    """The first `count` messages that came through this channel are where no death of a process reaches them."""
 
-    number: int
+    count: int
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
@@ -147,8 +141,22 @@ class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
     error: str
 
 
-ToRecorder: TypeAlias = RunBegan | PoolMade | JobMade | Finished | Ended | Attempt | Happened | RunEnded | Flush
-FromRecorder: TypeAlias = Committed | Ready
+class Held(msgspec.Struct, frozen=True, array_like=True, tag=22):
+    """The database takes nothing for now: why, as part of a sentence. Over with the next `Committed`."""
+
+    why: str
+
+
+class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
+    """The database will not take anything any more: what comes is written to a file that stands in for it."""
+
+    path: str
+    text: str
+    """For people, one line."""
+
+
+ToRecorder: TypeAlias = RunBegan | PoolMade | JobMade | Finished | Ended | Attempt | Happened | RunEnded
+FromRecorder: TypeAlias = Committed | Ready | Held | Aside
 
 encode = msgspec.msgpack.Encoder().encode
 to_recorder = msgspec.msgpack.Decoder(ToRecorder)

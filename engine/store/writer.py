@@ -22,7 +22,6 @@ from engine.store.messages import (
     Ended,
     Failed,
     Finished,
-    Flush,
     Happened,
     JobMade,
     PoolMade,
@@ -208,8 +207,6 @@ class Writer:
         match message:
             case RunBegan():
                 self._began(message)
-                return
-            case Flush():
                 return
         run = self.run
         if run is None:

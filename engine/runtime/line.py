@@ -1,0 +1,260 @@
+"""The line to the recorder: messages to another process, kept until they are in the database.
+
+A recorder that dies is replaced, and what it had not confirmed is sent again: whoever writes it down ignores what is
+there already. One that can't be kept alive is given up after `_TRIES` deaths without a commit between them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from engine.runtime.deaths import how
+from engine.runtime.launch import StartError, launch
+from engine.runtime.loop import Loop
+from engine.settings.types import Durability
+from engine.store import messages
+from engine.stream.types import Level
+from engine.wire import channel
+
+Say = Callable[[Level, str, str, dict[str, Any]], None]
+"""Told of what happens: level, kind, text, data of an event."""
+
+_LAST_WORDS: Final = 10.0
+_START: Final = 30.0
+_TRIES: Final = 10
+_DELAY: Final = 0.05
+"""Seconds before the second recorder in a row is started without a commit of the first; doubling from there."""
+_LONGEST_DELAY: Final = 5.0
+
+
+class Line:
+    """One run's recorder process, whichever it is by now, and the channel to it.
+
+    Attributes:
+        told: messages so far.
+        safe: of these, from the first on, so many are in the database, or in the file that stands in for it.
+        bytes: of the messages that are not.
+        lost: why nothing is recorded any more.
+        held: why the database takes nothing for now; "" where it does.
+        on_safe: called when `safe` has grown, and when the line is lost.
+    """
+
+    def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say) -> None:
+        """Start the recorder. Raises `StartError`."""
+        self.loop = loop
+        self._database = database
+        self._durability = durability
+        self._say = say
+        self.told = self.safe = self.bytes = 0
+        self.lost: str | None = None
+        self.held = ""
+        self.on_safe: Callable[[], None] = lambda: None
+        self._opening: list[bytes] = []
+        """What every recorder must hear first."""
+        self._kept: deque[tuple[bytes, int]] = deque()
+        """Messages that are not safe, with their weights."""
+        self._heard = 0
+        """How much of `told` a recorder knows before it is sent what is kept, minus the messages of the opening."""
+        self._ready = self._was_ready = False
+        self._deaths = 0
+        """In a row, without a commit between them."""
+        self._again = 0.0
+        """When to start another one, 0 if one is there."""
+        self._dying: list[subprocess.Popen[bytes]] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = channel.buffer(1 << 16)
+        self._start()
+
+    def _start(self) -> None:
+        """Raises `StartError`."""
+        flag = "again" if self._was_ready else "first"
+        self._process, sock = launch(
+            "engine.store.recorder", str(self._database), "FD", str(os.getpid()), self._durability, flag
+        )
+        self._again, self._ready = 0.0, False
+        self._sock: socket.socket = sock
+        self._receiver = channel.Receiver(sock, self._buffer)
+        self._outbox = channel.Outbox(sock)
+        self.loop.watch(sock.fileno(), self._read)
+        self._heard = self.safe - len(self._opening)
+        for data in self._opening:
+            self._outbox.put(data)
+        for data, _ in self._kept:
+            self._outbox.put(data)
+        self._room_wanted()
+
+    def wait_ready(self) -> None:
+        """Wait until the database is open. Raises `StartError` if it can't be."""
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        while not self._ready and self.lost is None:
+            if not poller.poll(_START * 1000):
+                self.lost = "the recorder does not answer"
+            self._read()
+        if self.lost is not None:
+            raise StartError(self.lost)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether all that was told is safe, or never will be."""
+        return self.safe >= self.told or self.lost is not None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the recorder there is now."""
+        return self._process.pid if self._process is not None else None
+
+    def tell(self, message: messages.ToRecorder) -> None:
+        """Send a message now or later, in order."""
+        data = messages.encode(message)
+        if isinstance(message, messages.RunBegan | messages.PoolMade | messages.JobMade):
+            self._opening.append(data)
+        self.send(data, len(data))
+
+    def send(self, data: bytes, weight: int) -> None:
+        """Send an encoded message, which counts for so many of the `bytes` as long as it is kept."""
+        if self.lost is not None:
+            return
+        self.told += 1
+        self.bytes += weight
+        self._kept.append((data, weight))
+        if self._process is not None:
+            self._outbox.put(data)
+            self._room_wanted()
+
+    def _room_wanted(self) -> None:
+        if len(self._outbox):
+            self.loop.when_room(self._sock.fileno(), self._room)
+
+    def _room(self) -> None:
+        if self._outbox.flush():
+            self.loop.when_room(self._sock.fileno(), None)
+
+    # -- what it says -------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        try:
+            while (received := self._receiver.receive()) is not None:
+                self._hear(messages.from_recorder.decode(received[0]))
+        except channel.Closed:
+            self._died()
+
+    def _hear(self, answer: messages.FromRecorder) -> None:
+        match answer:
+            case messages.Committed():
+                self._deaths = 0
+                self._hold("")
+                self._forget(answer.count + self._heard)
+            case messages.Held():
+                self._hold(answer.why)
+            case messages.Aside():
+                self._say("error", "recorder.aside", answer.text, {"file": answer.path})
+            case messages.Ready() if answer.error:
+                self._lose(answer.error)
+            case messages.Ready():
+                self._ready = True
+                if self._was_ready:
+                    self._say("info", "recorder.restarted", "another recorder has taken over", {"pid": self.pid})
+                self._was_ready = True
+
+    def _forget(self, safe: int) -> None:
+        """All up to here is safe."""
+        if safe <= self.safe:
+            return
+        for _ in range(safe - self.safe):
+            _, weight = self._kept.popleft()
+            self.bytes -= weight
+        self.safe = safe
+        self.on_safe()
+
+    def _hold(self, why: str) -> None:
+        if why and not self.held:
+            text = f"no results are passed on for now, and no tasks begun: {why}; they go on as soon as that is over"
+            self._say("warning", "recorder.held", text, {"why": why})
+        elif self.held and not why:
+            self._say("info", "recorder.resumed", "the database takes results again", {})
+        self.held = why
+
+    def _lose(self, why: str) -> None:
+        if self.lost is None:
+            self.lost = why
+            self._kept.clear()
+            self.bytes = 0
+            self.on_safe()
+
+    # -- its death ----------------------------------------------------------------------------------------------------
+
+    def _died(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        self.loop.unwatch(self._sock.fileno())
+        self._sock.close()
+        self._process = None
+        try:
+            status = process.wait(1.0)
+        except subprocess.TimeoutExpired:  # it has hung up, and lives: no recorder of ours does that
+            process.kill()
+            status = -9
+            self._dying.append(process)
+        if self.lost is not None:
+            return
+        if not self._was_ready:
+            self._lose(f"the recorder {how(status)}")
+            return
+        self._deaths += 1
+        if self._deaths >= _TRIES:
+            self._lose(f"{_TRIES} recorders died one after the other; the last one {how(status)}")
+            return
+        text = f"the recorder {how(status)}: another one is started, and told again what was not in the database"
+        self._say("warning", "recorder.died", text, {"pid": process.pid, "status": status})
+        delay = 0.0 if self._deaths == 1 else min(_LONGEST_DELAY, _DELAY * 2**self._deaths)
+        self._again = time.monotonic() + delay
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` is to be called, by the monotonic clock; None: it need not."""
+        return self._again or None
+
+    def tick(self) -> None:
+        """Start another recorder if it is time."""
+        self._dying = [process for process in self._dying if process.poll() is None]
+        if self._again and self.lost is None and time.monotonic() >= self._again:
+            try:
+                self._start()
+            except StartError as error:
+                self._deaths += 1
+                self._again = time.monotonic() + _LONGEST_DELAY
+                if self._deaths >= _TRIES:
+                    self._again = 0.0
+                    self._lose(str(error))
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self, given_up: bool = False) -> None:
+        """Let it commit and end, and wait for that; not for long if the user has given it up."""
+        process, self._process, self._again = self._process, None, 0.0
+        if process is not None:
+            self.loop.unwatch(self._sock.fileno())
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(_LAST_WORDS)  # what waits to be sent; unless it is stuck: then it is lost
+                self._outbox.flush()
+                self._sock.shutdown(socket.SHUT_WR)  # even if a fork of the user's holds our end
+            self._sock.close()
+            self._dying.append(process)
+        for process in self._dying:
+            try:
+                process.wait(0.2 if given_up else 60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._dying.clear()
