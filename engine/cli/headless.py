@@ -163,7 +163,7 @@ def _drive(
             break
         if reporter.failed is not None:
             break
-        if driver.over or (run.fleet.core.draining and run.fleet.core.idle):
+        if driver.settled or (run.fleet.core.draining and run.fleet.core.idle):
             break
         if interrupted and not told and options["serve"] is None and not options["as_json"]:
             told = True

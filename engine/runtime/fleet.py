@@ -208,7 +208,11 @@ class Fleet:
                     ender(action.range, action.first, action.count, action.kind, action.text)
                 self._tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
             case RangeOver():
-                self._tell(0, self._jobs.pop(action.range).sink.finished, action.failed)
+                sink = self._jobs.pop(action.range).sink
+                if self.gate is None:
+                    sink.finished(action.failed)
+                else:
+                    self.gate.follow(sink.finished, action.failed)
             case StartHost():
                 self.hosts.start_host(self.core.shards[action.shard])
             case Spawn():

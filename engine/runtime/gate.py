@@ -48,6 +48,13 @@ class Gate:
         self.bytes += size
         self._waiting.append((self._log.told, size, sink, said))
 
+    def follow(self, sink: Callable[..., None], *said: Any) -> None:
+        """Call `sink` with `said`, of which nothing was written down, right after what was told before."""
+        if self._waiting:
+            self._waiting.append((self._waiting[-1][0], 0, sink, said))
+        else:
+            sink(*said)
+
     def look(self) -> None:
         """Tell what has become safe."""
         waiting = self._waiting

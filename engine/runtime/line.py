@@ -34,6 +34,8 @@ _TRIES: Final = 10
 _DELAY: Final = 0.05
 """Seconds before the second recorder in a row is started without a commit of the first; doubling from there."""
 _LONGEST_DELAY: Final = 5.0
+_SILENCE: Final = 5.0
+"""Seconds without a word after which a recorder that owes one is looked at."""
 
 
 class Line:
@@ -69,6 +71,10 @@ class Line:
         """In a row, without a commit between them."""
         self._again = 0.0
         """When to start another one, 0 if one is there."""
+        self._heard_at = 0.0
+        """When it last said something, or first had something to confirm; when it was looked at since."""
+        self._silent = False
+        """Whether it was told that it says nothing."""
         self._dying: list[subprocess.Popen[bytes]] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = channel.buffer(1 << 16)
@@ -81,6 +87,7 @@ class Line:
             "engine.store.recorder", str(self._database), "FD", str(os.getpid()), self._durability, flag
         )
         self._again, self._ready = 0.0, False
+        self._heard_at = time.monotonic()
         self._sock: socket.socket = sock
         self._receiver = channel.Receiver(sock, self._buffer)
         self._outbox = channel.Outbox(sock)
@@ -124,6 +131,8 @@ class Line:
         """Send an encoded message, which counts for so many of the `bytes` as long as it is kept."""
         if self.lost is not None:
             return
+        if not self._kept:
+            self._heard_at = time.monotonic()
         self.told += 1
         self.bytes += weight
         self._kept.append((data, weight))
@@ -149,6 +158,10 @@ class Line:
             self._died()
 
     def _hear(self, answer: messages.FromRecorder) -> None:
+        self._heard_at = time.monotonic()
+        if self._silent:
+            self._silent = False
+            self._say("info", "recorder.answers", "the recorder answers again", {})
         match answer:
             case messages.Committed():
                 self._deaths = 0
@@ -223,20 +236,38 @@ class Line:
     @property
     def due(self) -> float | None:
         """When `tick` is to be called, by the monotonic clock; None: it need not."""
-        return self._again or None
+        if self._process is None:
+            return self._again or None
+        return self._heard_at + _SILENCE if self._kept else None
 
     def tick(self) -> None:
-        """Start another recorder if it is time."""
+        """Start another recorder if it is time; see to one that says nothing."""
+        now = time.monotonic()
+        if self.due is None or now < self.due or self.lost is not None:
+            return
+        if self._process is not None:
+            self._look_at(self._process)
+            self._heard_at = now
+            return
         self._dying = [process for process in self._dying if process.poll() is None]
-        if self._again and self.lost is None and time.monotonic() >= self._again:
-            try:
-                self._start()
-            except StartError as error:
-                self._deaths += 1
-                self._again = time.monotonic() + _LONGEST_DELAY
-                if self._deaths >= _TRIES:
-                    self._again = 0.0
-                    self._lose(str(error))
+        try:
+            self._start()
+        except StartError as error:
+            self._deaths += 1
+            self._again = now + _LONGEST_DELAY
+            if self._deaths >= _TRIES:
+                self._again = 0.0
+                self._lose(str(error))
+
+    def _look_at(self, process: subprocess.Popen[bytes]) -> None:
+        """It owes us an answer. Large writes may take long; but one that was stopped never gives any."""
+        if _is_stopped(process.pid):
+            self._say("warning", "recorder.stopped", "the recorder was stopped, and is replaced", {"pid": process.pid})
+            process.kill()
+        elif not self._silent and not self.held:
+            self._silent = True
+            text = f"the recorder has not answered for {_SILENCE:g} s: results wait for it"
+            self._say("warning", "recorder.silent", text, {"pid": process.pid})
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -258,3 +289,12 @@ class Line:
                 process.kill()
                 process.wait()
         self._dying.clear()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a signal, or a debugger, has stopped a process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except (OSError, IndexError):
+        return False
