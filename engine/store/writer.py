@@ -250,10 +250,7 @@ class Writer:
 
     def _sampled(self, run: str, sample: Sampled) -> None:
         pools = sample.pools
-        agents = [
-            sum(column)
-            for column in zip(*((p.starting, p.idle, p.busy, p.draining, p.dead) for p in pools), strict=True)
-        ]
+        agents = zip(*((p.starting, p.idle, p.busy, p.draining, p.dead) for p in pools), strict=True)
         states = map(sum, agents) if pools else [0] * 5
         memory = [p.memory for p in pools if p.memory is not None]
         whole = (
