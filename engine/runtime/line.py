@@ -123,7 +123,7 @@ class Line:
     def tell(self, message: messages.ToRecorder) -> None:
         """Send a message now or later, in order."""
         data = messages.encode(message)
-        if isinstance(message, messages.RunBegan | messages.PoolMade | messages.JobMade):
+        if isinstance(message, messages.RunBegan | messages.SpecPart | messages.PoolMade | messages.JobMade):
             self._opening.append(data)
         self.send(data, len(data))
 

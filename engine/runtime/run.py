@@ -17,6 +17,7 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
+from engine.runtime.samples import sampled
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
@@ -24,6 +25,7 @@ from engine.stream import places
 from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, RunState
 
 FRAME_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 1.0
 
 
 def version() -> str:
@@ -72,6 +74,7 @@ class Run:
         self._options = options
         self._job_count = 0
         self._next_frame = 0.0
+        self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._said_lost = False
         self._given_up = False
         self.frame: Frame | None = None
@@ -168,12 +171,16 @@ class Run:
         if watched:
             wait = max(0.0, self._next_frame - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
-        if self.recording is not None and (due := self.recording.due) is not None:
+        if self.recording is not None:
+            due = self._next_sample if self.recording.due is None else min(self._next_sample, self.recording.due)
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
         self.fleet.step(timeout, feed)
         if self.recording is not None:
             self.recording.tick()
+            if time.monotonic() >= self._next_sample:
+                self._next_sample = time.monotonic() + SAMPLE_SECONDS
+                self.recording.sample(self._sample())
             if self.recording.line.lost is not None and not self._said_lost:
                 self._said_lost = True
                 text = f"nothing is recorded from here on: {self.recording.line.lost}"
@@ -190,6 +197,9 @@ class Run:
         if self.on_frame is not None:
             self.on_frame(self.frame)
         return self.frame
+
+    def _sample(self) -> messages.Sampled:
+        return sampled(self.sampler.frame(self.total))
 
     def _commanded(self, command: Command) -> None:
         if command.name == "stop" or not self.stop_asked:

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from engine.store.messages import MESSAGE_MAX, ToRecorder, to_recorder
+import msgspec
+
+from engine.store.messages import MESSAGE_MAX, RunBegan, ToRecorder, to_recorder
 from engine.store.schema import StoreError
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
@@ -149,6 +151,14 @@ def fold_in(database: Path, db: sqlite3.Connection, say: Callable[[str], None]) 
             os.close(fd)
 
 
+def _alone(db: sqlite3.Connection, message: ToRecorder) -> ToRecorder:
+    """The message; a run that was resumed begins with it where the database that knew of it is no more."""
+    if not isinstance(message, RunBegan) or not message.resumed:
+        return message
+    known = db.execute("SELECT 1 FROM runs WHERE id = ?", (message.run,)).fetchone()
+    return message if known else msgspec.structs.replace(message, resumed=0)
+
+
 def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
     """Raises sqlite3.Error or `StoreError`."""
     seen = os.fstat(fd).st_mtime
@@ -159,7 +169,7 @@ def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
     try:
         for data, _ in _frames(fd):
             try:
-                batch.append(to_recorder.decode(data))
+                batch.append(_alone(db, to_recorder.decode(data)))
             except UNREADABLE as error:
                 say(f"a message was not understood: {error}")
             if len(batch) == _AT_ONCE:

@@ -31,6 +31,21 @@ class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
     version: str
     machine: dict[str, Any]
     """cores, memory, host, kernel, python."""
+    spec: str = ""
+    """What a resumption needs, as JSON; "" where there is nothing to be resumed, or where it comes as `SpecPart`."""
+    resumed: int = 0
+    """Which resumption of the run this is: 0 the run's first beginning, n what `queries.Run.resumed` said, and 1. Then
+    the run is there already, and `started` is when it was resumed.
+    """
+
+
+class SpecPart(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """A part of a spec that is too long for one message; it counts once all `parts` are there."""
+
+    part: int
+    """From 0 on."""
+    parts: int
+    text: str
 
 
 class PoolMade(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -120,6 +135,45 @@ class Happened(msgspec.Struct, frozen=True, array_like=True, tag=7):
     events: list[Event]
 
 
+class PoolSample(msgspec.Struct, frozen=True, array_like=True):
+    """One pool at the moment of a `Sampled`. Counts of tasks are since the engine began."""
+
+    pool: int
+    done: int
+    failed: int
+    queued: int
+    """Tasks that are ready and not yet running."""
+    starting: int
+    idle: int
+    busy: int
+    draining: int
+    dead: int
+    restarts: int
+    memory: int | None = None
+    """Bytes that its agents hold, None where that was not measured."""
+
+
+class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """How the run is, told about once a second. May be left out when there is too much to tell."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    done: int
+    failed: int
+    rate: float
+    """Tasks finished per second, lately."""
+    restarts: int
+    redelivered: int
+    cpu: float
+    """Busy share of all cores, 0..1."""
+    memory_used: int
+    """Bytes in use on the machine."""
+    load: float
+    fds: int
+    """Descriptors open in the engine."""
+    pools: list[PoolSample]
+
+
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """The last message: a run without it was cut off."""
 
@@ -155,7 +209,9 @@ class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
     """For people, one line."""
 
 
-ToRecorder: TypeAlias = RunBegan | PoolMade | JobMade | Finished | Ended | Attempt | Happened | RunEnded
+ToRecorder: TypeAlias = (
+    RunBegan | SpecPart | PoolMade | JobMade | Finished | Ended | Attempt | Happened | Sampled | RunEnded
+)
 FromRecorder: TypeAlias = Committed | Ready | Held | Aside
 
 encode = msgspec.msgpack.Encoder().encode

@@ -34,6 +34,7 @@ from engine.store.messages import (
     PoolMade,
     Ready,
     RunBegan,
+    SpecPart,
     ToRecorder,
     encode,
     to_recorder,
@@ -71,7 +72,6 @@ _DOUBT: Final = 5.0
 """Seconds after which these are taken for lasting."""
 _SHORT: Final = 1.0
 """Seconds that another writer may be in the way before the engine is told."""
-_SYNCHRONOUS: Final = {"off": "OFF", "normal": "NORMAL", "full": "FULL"}
 
 
 def _rows(message: ToRecorder) -> int:
@@ -258,7 +258,7 @@ class Recorder:
         if self._told:
             _say("rows are taken again")
             self._told = ""
-        self._opening += [held for held in self._held if isinstance(held, RunBegan | PoolMade | JobMade)]
+        self._opening += [held for held in self._held if isinstance(held, RunBegan | SpecPart | PoolMade | JobMade)]
         self._held.clear()
         self._rows = self._bytes = 0
         self._answer()
@@ -387,9 +387,8 @@ def sweep(db: sqlite3.Connection) -> None:
 
 def _open(path: Path, durability: str) -> sqlite3.Connection:
     """The database, with what was put aside for it. Raises `StoreError`."""
-    db = open_database(path)
+    db = open_database(path, durability)
     try:
-        db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         with contextlib.suppress(sqlite3.Error):  # another recorder is at it; there will be a next time
             fold_in(path, db, _say)
             sweep(db)

@@ -7,16 +7,13 @@ messages can be written again.
 
 from __future__ import annotations
 
-import json
-import math
 import operator
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, repeat
 from typing import Any, Final
 
-import msgspec
-
+from engine.store.columns import as_json, clean, stored
 from engine.store.messages import (
     Attempt,
     Ended,
@@ -27,9 +24,11 @@ from engine.store.messages import (
     PoolMade,
     RunBegan,
     RunEnded,
+    Sampled,
+    SpecPart,
     ToRecorder,
 )
-from engine.store.places import identity
+from engine.store.places import identity, is_gone
 from engine.store.schema import StoreError
 
 _DONE: Final = """
@@ -50,75 +49,6 @@ UPDATE runs SET (done, failed) = (SELECT sum(done), sum(failed) FROM jobs WHERE 
 _COUNT_JOB: Final = """
 INSERT INTO jobs (run, job, name, call, pool, done, failed, seconds) VALUES (?, ?, '', '', 0, ?, ?, ?)
 ON CONFLICT DO UPDATE SET done = done + ?, failed = failed + ?, seconds = seconds + ?"""
-
-Stored = tuple[str | None, str | None, bytes | None]
-"""The columns ``result``, ``result_kind`` and ``blob``."""
-
-_quote = json.encoder.encode_basestring
-_quote_ascii = json.encoder.encode_basestring_ascii
-
-
-def clean(text: str) -> str:
-    """Text that SQLite and its shell take: lone surrogates and NULs as escapes."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def as_json(value: object) -> str:
-    """Any value as JSON, always; what JSON does not know is written as null (NaN) or as its repr."""
-    try:
-        return msgspec.json.encode(value, enc_hook=repr).decode()
-    except (TypeError, ValueError, OverflowError, RecursionError):  # lone surrogates, huge integers, odd keys
-        try:
-            return json.dumps(value, default=repr, skipkeys=True)
-        except (TypeError, ValueError, RecursionError):
-            return _quote_ascii(repr(value))
-
-
-def _string(value: str) -> Stored:
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:  # JSON can escape a lone surrogate, UTF-8 can't hold it
-            return _quote_ascii(value), None, None
-    return _quote(value), None, None
-
-
-def _float(value: float) -> Stored:
-    if math.isfinite(value):
-        return repr(value), None, None
-    # JSON has no NaN, and one bare NaN would make SQLite's JSON functions refuse the whole query.
-    return '"NaN"' if value != value else '"Infinity"' if value > 0 else '"-Infinity"', "float", None
-
-
-def _list(value: list[Any]) -> Stored:
-    match value:
-        case ["pickle", bytes() as data]:
-            return None, "pickle", data
-        case ["large", bytes()]:
-            return None, "large", None
-        case ["json", str() as text]:  # a container, which the engine has read and written as JSON
-            return text, "json", None
-        case _:
-            return as_json(value), None, None
-
-
-_STORED: Final[dict[type, Callable[[Any], Stored]]] = {
-    int: lambda value: (int.__repr__(value), None, None),
-    float: _float,
-    bool: lambda value: ("true" if value else "false", None, None),
-    type(None): lambda value: ("null", None, None),
-    str: _string,
-    bytes: lambda value: (None, "bytes", value),
-    list: _list,
-}
-
-
-def stored(value: object) -> Stored:
-    """One result as its three columns. See the README of this package for what each kind means."""
-    found = _STORED.get(type(value))
-    return (as_json(value), None, None) if found is None else found(value)
 
 
 class _Tally:
@@ -142,6 +72,8 @@ class Writer:
         self._db = connection
         self._tally = _Tally()
         self._agents: list[tuple[range, str]] = []
+        self._events = 0
+        """Events that were recorded before the run was resumed."""
         self.run: str | None = None
         """Id of the run, once it is in the database."""
         self.ended = False
@@ -170,7 +102,7 @@ class Writer:
         return complaints
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents)
+        before = self.run, self.ended, list(self._agents), self._events
         self._tally = _Tally()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -183,7 +115,7 @@ class Writer:
             self._count(now)
             db.execute("COMMIT")
         except BaseException:
-            self.run, self.ended, self._agents = before
+            self.run, self.ended, self._agents, self._events = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -224,7 +156,11 @@ class Writer:
                     (*row, tried.kind, clean(tried.text)),
                 )
             case Happened():
-                rows = ((run, e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data)) for e in message.events)
+                before = self._events
+                rows = (
+                    (run, before + e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data))
+                    for e in message.events
+                )
                 db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             case PoolMade() as pool:
                 db.execute(
@@ -240,6 +176,10 @@ class Writer:
                     "SET name = excluded.name, call = excluded.call, pool = excluded.pool",
                     (run, job.job, clean(job.name), clean(job.call), job.pool),
                 )
+            case Sampled():
+                self._sampled(run, message)
+            case SpecPart() as spec:
+                self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
                 told = end.summary.get("tasks")
                 db.execute(
@@ -249,20 +189,81 @@ class Writer:
                 self.ended = True
 
     def _began(self, run: RunBegan) -> None:
-        # Written twice by the same engine if a commit was reported as failed and had not.
-        rows = self._db.execute(
+        old = self._db.execute(
+            "SELECT status, started, ended, pid, process, seen, resumed, resumed_at, events_before "
+            "FROM runs WHERE id = ?", (run.run,),
+        ).fetchone()  # fmt: skip
+        events = 0
+        if old is None:
+            if run.resumed:
+                raise StoreError(f"there is no run {run.run} in the database")
+            self._insert_run(run)
+        else:
+            status, started, ended, pid, process, seen, resumed, resumed_at, events = old
+            since = started if resumed_at is None else resumed_at
+            if (resumed, since, pid) == (run.resumed, run.started, run.pid):
+                # Told again, because a commit was reported as failed and had not, or a recorder died; it may also have
+                # thought that its engine had.
+                query = "UPDATE runs SET status = 'running', ended = NULL WHERE id = ? AND status = 'crashed'"
+                self._db.execute(query, (run.run,))
+            elif not run.resumed:
+                raise StoreError(f"there is another run {run.run} in the database")
+            elif status == "running" and not is_gone(pid, process):
+                raise StoreError(f"run {run.run} is still running (process {pid})")
+            elif resumed != run.resumed - 1:
+                raise StoreError(f"run {run.run} was resumed by another process meanwhile")
+            else:
+                events = self._resume_run(run, max(0.0, (seen if ended is None else ended) - since))
+        if run.spec:
+            self._spec(run.run, 0, 1, run.spec)
+        over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
+        self.run, self.ended, self._agents, self._events = run.run, over, [], events
+
+    def _insert_run(self, run: RunBegan) -> None:
+        self._db.execute(
             "INSERT INTO runs (id, name, status, started, pid, process, seen, version, command, config, "
-            "machine) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET status = 'running' "
-            "WHERE started = excluded.started AND pid = excluded.pid",
+            "machine) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.run, clean(run.name), run.started, run.pid, identity(run.pid), run.started, run.version,
                 as_json(run.command), as_json(run.config), as_json(run.machine),
             ),
-        ).rowcount  # fmt: skip
-        if rows != 1:
-            raise StoreError(f"there is another run {run.run} in the database")
-        self.run, self.ended, self._agents = run.run, False, []
+        )  # fmt: skip
+
+    def _resume_run(self, run: RunBegan, worked: float) -> int:
+        """Say that a run goes on; `worked`: the seconds of its time until now. Returns how many events it has.
+
+        What it was begun with stays: name, command, settings.
+        """
+        (events,) = self._db.execute("SELECT ifnull(max(number), 0) FROM events WHERE run = ?", (run.run,)).fetchone()
+        self._db.execute(
+            "UPDATE runs SET status = 'running', ended = NULL, summary = NULL, pid = ?, process = ?, resumed = ?, "
+            "resumed_at = ?, worked = worked + ?, seen = max(seen, ?), events_before = ? WHERE id = ?",
+            (run.pid, identity(run.pid), run.resumed, run.started, worked, run.started, events, run.run),
+        )
+        return int(events)
+
+    def _spec(self, run: str, part: int, parts: int, text: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO specs VALUES (?, ?, ?, ?)", (run, part, parts, clean(text)))
+
+    def _sampled(self, run: str, sample: Sampled) -> None:
+        pools = sample.pools
+        agents = zip(*((p.starting, p.idle, p.busy, p.draining, p.dead) for p in pools), strict=True)
+        states = map(sum, agents) if pools else [0] * 5
+        memory = [p.memory for p in pools if p.memory is not None]
+        whole = (
+            run, sample.at, -1, sample.done, sample.failed, sum(p.queued for p in pools), *states,
+            sample.restarts, sum(memory) if memory else None, sample.rate, sample.redelivered, sample.cpu,
+            sample.memory_used, sample.load, sample.fds,
+        )  # fmt: skip
+        each = [
+            (
+                run, sample.at, p.pool, p.done, p.failed, p.queued, p.starting, p.idle, p.busy, p.draining, p.dead,
+                p.restarts, p.memory, None, None, None, None, None, None,
+            )
+            for p in pools
+        ]  # fmt: skip
+        query = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(whole))})"
+        self._db.executemany(query, [whole, *each])
 
     def agent(self, row: int) -> str | None:
         """``pool/number`` of the agent of a scoreboard row; None where no pool has it."""

@@ -12,6 +12,7 @@ import pytest
 
 from engine.store import queries
 from engine.store.messages import Attempt, Failed, Happened
+from engine.store.queries import tasks
 from engine.store.schema import StoreError
 from engine.store.writer import Writer
 from engine.stream.types import Event
@@ -88,7 +89,7 @@ def test_what_is_known_of_a_run(db: sqlite3.Connection, reader: sqlite3.Connecti
 
 
 def test_failures_are_found_without_reading_the_others(db: sqlite3.Connection) -> None:
-    plan = rows(db, f"EXPLAIN QUERY PLAN {queries._TASK.format(queries._FAILED)} AND t.state = 'failed'", "r1")
+    plan = rows(db, f"EXPLAIN QUERY PLAN {tasks._TASK.format(tasks._FAILED)} AND t.state = 'failed'", "r1")
     assert any("tasks_failed" in row[-1] for row in plan)
 
 

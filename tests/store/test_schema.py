@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.store import places, queries, schema
+from engine.store import places, queries, schema, tables
 from engine.store.schema import NoDatabaseError, StoreError, open_database
 from engine.store.writer import Writer
 
@@ -32,12 +32,13 @@ def test_a_new_database_is_its_owners_alone(path: Path, db: sqlite3.Connection) 
     assert modes == {0o600}
     assert rows(db, "PRAGMA journal_mode") == [("wal",)]
     assert rows(db, "PRAGMA synchronous") == [(1,)]
-    assert rows(db, "PRAGMA user_version") == [(schema.VERSION,)]
+    assert rows(db, "PRAGMA user_version") == [(tables.VERSION,)]
 
 
 def test_tables_are_strict_and_views_can_be_read(db: sqlite3.Connection) -> None:
     tables = {name: strict for _, name, kind, _, _, strict in db.execute("PRAGMA main.table_list") if kind == "table"}
-    ours = {"runs", "pools", "jobs", "tasks", "attempts", "events"}
+    ours = {"runs", "pools", "jobs", "tasks", "attempts", "events", "specs", "blocks", "texts", "samples"}
+    ours |= {"samples_minute", "histograms", "alerts", "baselines", "benches", "trials"}
     assert {name for name, strict in tables.items() if strict} == ours
     for (view,) in rows(db, "SELECT name FROM sqlite_master WHERE type = 'view'"):
         assert rows(db, f"SELECT * FROM {view}") == []
@@ -78,21 +79,22 @@ def test_a_failed_migration_leaves_the_older_version(path: Path, monkeypatch: py
         db.execute("ALTER TABLE runs ADD COLUMN note TEXT")
         raise sqlite3.OperationalError("no")
 
-    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, second])
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "MIGRATIONS", [*tables.MIGRATIONS, second])
+    monkeypatch.setattr(schema, "VERSION", tables.VERSION + 1)
     with pytest.raises(StoreError):
         open_database(path)
     with contextlib.closing(sqlite3.connect(path)) as db:
-        assert rows(db, "PRAGMA user_version") == [(1,)]
+        assert rows(db, "PRAGMA user_version") == [(tables.VERSION,)]
+        assert {name for (name,) in rows(db, "SELECT name FROM sqlite_master WHERE type = 'view'")} == set(tables.VIEWS)
         assert "note" not in {row[1] for row in rows(db, "PRAGMA table_info(runs)")}
 
     monkeypatch.setattr(
         schema,
         "MIGRATIONS",
-        [*schema.MIGRATIONS[:1], lambda db: db.execute("ALTER TABLE runs ADD note TEXT")],
+        [*tables.MIGRATIONS, lambda db: db.execute("ALTER TABLE runs ADD note TEXT")],
     )
     with contextlib.closing(open_database(path)) as db:
-        assert rows(db, "PRAGMA user_version") == [(2,)]
+        assert rows(db, "PRAGMA user_version") == [(tables.VERSION + 1,)]
         assert "note" in {row[1] for row in rows(db, "PRAGMA table_info(runs)")}
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from engine.store import queries
+from engine.store.columns import as_json, clean, stored
 from engine.store.messages import Attempt, Ended, Failed, Happened, JobMade, PoolMade, ToRecorder
 from engine.store.schema import StoreError, open_database
-from engine.store.writer import Writer, as_json, clean, stored
+from engine.store.writer import Writer
 from engine.stream.types import Event
 
 from .conftest import START, began, ended, finished, opening, rows
