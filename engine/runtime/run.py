@@ -26,6 +26,8 @@ from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Ru
 
 FRAME_SECONDS: Final = 0.1
 SAMPLE_SECONDS: Final = 1.0
+_CALLS: Final = 500
+"""Names of calls that have a job of their own in the record."""
 
 
 def version() -> str:
@@ -74,6 +76,8 @@ class Run:
         self._options = options
         self._job_count = 0
         self._next_frame = 0.0
+        self._calls: dict[tuple[str, int], tuple[int, int]] = {}
+        """The jobs of calls, by name and pool: their numbers, and how many calls are in them."""
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._said_lost = False
         self._given_up = False
@@ -131,6 +135,22 @@ class Run:
         if self.recording is not None:
             self.recording.line.tell(messages.JobMade(self._job_count, name, call, pool))
         return self._job_count
+
+    def place(self, call: str, pool: int, count: int) -> tuple[int, int]:
+        """Where so many calls of something go in the record: the number of the job that has its name, made if there is
+        none, and the index of the first of them in it.
+        """
+        if self.recording is None:
+            return 0, 0
+        key = call, pool
+        if key not in self._calls:
+            if len(self._calls) >= _CALLS:  # lambdas may have any number of names
+                key = "others", pool
+            if key not in self._calls:
+                self._calls[key] = self.add_job(key[0], key[0], pool), 0
+        number, first = self._calls[key]
+        self._calls[key] = number, first + count
+        return number, first
 
     def submit(self, job: Job, number: int = 0, base: int = 0) -> int:
         """Submit a range of tasks: number `base` and following of the job. Returns the range's id."""

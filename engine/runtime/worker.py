@@ -234,7 +234,7 @@ class Worker:
             return
         options = _sized(how.options, chunk.held)
         job = Job(number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options)
-        chunk.began(self.run.submit(job), self._awaken)
+        chunk.began(self._submit(job, chunk.function), self._awaken)
 
     def _take_calls(self, function: Callable[..., Any], star: bool, how: How) -> None:
         """Calls of one function that came in a row become one range."""
@@ -260,7 +260,13 @@ class Worker:
         tasks = FutureTasks(held, futures)
         options = _sized(how.options, held)
         job = Job(number, len(held), tasks, tasks, star=called, pool=how.pool, options=options)
-        tasks.range = self.run.submit(job)
+        tasks.range = self._submit(job, function)
+
+    def _submit(self, job: Job, function: Callable[..., Any]) -> int:
+        """Hand a range to the core; calls of one name are one job in the record."""
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+        call = f"{module}:{name}" if module and name else type(function).__qualname__
+        return self.run.submit(job, *self.run.place(call, job.pool, job.count))
 
     def _number(
         self, function: Callable[..., Any], star: bool, held: list[Any], how: How

@@ -33,7 +33,7 @@ _AT_ONCE: Final = 500
 
 def folders(database: Path) -> list[tuple[Path, str]]:
     """Where such files of a database may lie, the best place first, and what their names begin with there."""
-    path = Path(os.path.abspath(database))
+    path = database.absolute()
     base = os.environ.get("XDG_STATE_HOME", "")
     state = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state"
     return [
@@ -117,7 +117,8 @@ def waiting(database: Path) -> list[Path]:
     found = []
     for folder, prefix in folders(database):
         with contextlib.suppress(OSError):
-            found += sorted(folder / name for name in os.listdir(folder) if _is_one(name, prefix))
+            names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix))
+            found += [path for name in names if (path := folder / name).is_file()]
     return found
 
 
