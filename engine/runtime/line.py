@@ -116,6 +116,11 @@ class Line:
         return self.safe >= self.told or self.lost is not None
 
     @property
+    def ready(self) -> bool:
+        """Whether there is a recorder, and it has its database open."""
+        return self._process is not None and self._ready
+
+    @property
     def pid(self) -> int | None:
         """Of the recorder there is now."""
         return self._process.pid if self._process is not None else None

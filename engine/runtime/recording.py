@@ -123,17 +123,15 @@ class Recording:
     def sample(self, message: messages.ToRecorder) -> None:
         """Record a sample; they are what is left out first where the recorder is behind."""
         line = self.line
-        behind = bool(line.held) or self.crowded or line.pid is None
-        if behind:
+        if line.held or not line.ready or self.crowded:
             self.samples_dropped += 1
-            if not self._dropping:
-                self._say("warning", "samples.dropped", "the database is behind: no samples are recorded for now", {})
-        else:
-            if self._dropping:
-                text = f"samples are recorded again; {self.samples_dropped:,} were left out so far"
-                self._say("info", "samples.resumed", text, {"dropped": self.samples_dropped})
-            line.tell(message)
-        self._dropping = behind
+            self._dropping = True
+            return
+        if self._dropping:
+            self._dropping = False
+            text = f"{self.samples_dropped:,} samples were left out so far, while the database was behind"
+            self._say("info", "samples.dropped", text, {"dropped": self.samples_dropped})
+        line.tell(message)
 
     def event(self, event: Event) -> None:
         """Record an event."""
