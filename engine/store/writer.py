@@ -10,9 +10,10 @@ from __future__ import annotations
 import operator
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, repeat
 from typing import Any, Final
 
+from engine.store import blocks
 from engine.store.columns import as_json, clean, stored
 from engine.store.messages import (
     Attempt,
@@ -40,10 +41,16 @@ _FAILED: Final = """
 INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
     error_kind, error_type, error_message, error_traceback)
 VALUES (?, ?, ?, 'failed', ?, ?, ?, ?, ?, ?, ?, ?)"""
+_BLOCK: Final = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROWS_THERE: Final = "SELECT EXISTS (SELECT 1 FROM tasks WHERE run = ? AND job = ? AND task BETWEEN ? AND ?)"
+_BLOCKS_THERE: Final = "SELECT first, count FROM blocks WHERE run = ? AND job = ? AND first <= ? ORDER BY first DESC"
 _RECOUNT: Final = """
 UPDATE jobs SET (done, failed, seconds) = (
-    SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'failed'), total(seconds)
-    FROM tasks WHERE run = :run AND job = :job)
+    SELECT t.done + b.done, t.failed, t.seconds + b.seconds FROM
+        (SELECT count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,
+            total(seconds) AS seconds FROM tasks WHERE run = :run AND job = :job) t,
+        (SELECT ifnull(sum(count), 0) AS done, total(seconds) AS seconds FROM blocks
+            WHERE run = :run AND job = :job) b)
 WHERE run = :run AND job = :job"""
 _RECOUNT_RUN: Final = """
 UPDATE runs SET (done, failed) = (SELECT sum(done), sum(failed) FROM jobs WHERE run = :run) WHERE id = :run"""
@@ -276,30 +283,62 @@ class Writer:
         return None
 
     def _finished(self, run: str, group: Finished) -> None:
-        count = len(group.results)
+        count, job, first = len(group.results), group.job, group.first
         times = memoryview(group.nanoseconds).cast("Q")
         if len(times) != count:
             raise ValueError(f"{count} results with {len(times)} run times")
+        if not count:
+            return
         agent = self.agent(group.row)
+        ends = list(accumulate(times))
+        there = self._blocks_there(run, job, first, count)
+        if not there and blocks.suits(group, times) and self._block(run, group, agent, times, ends):
+            return
+        started = (group.started + begin / 1e9 for begin in chain((0,), ends))
         seconds = [ns / 1e9 for ns in times]
-        started = accumulate(seconds, initial=group.started)
         tries: Iterable[int] = repeat(1)
         if group.attempts:
-            tries = [group.attempts.get(index, 1) for index in range(group.first, group.first + count)]
+            tries = [group.attempts.get(index, 1) for index in range(first, first + count)]
         columns = (repeat(agent), started, seconds)
-        rows = zip(repeat(run), repeat(group.job), range(group.first, group.first + count), tries, *columns)
-        if not group.failures and not group.skipped:
+        rows = zip(repeat(run), repeat(job), range(first, first + count), tries, *columns)
+        if not group.failures and not group.skipped and not there:
             full = map(operator.add, rows, map(stored, group.results))
-            self._insert(_DONE, group.job, full, done=count, seconds=sum(seconds))
+            self._insert(_DONE, job, full, done=count, seconds=sum(seconds))
             return
         failures = {failure.index: failure for failure in group.failures}
-        over = failures.keys() | set(group.skipped)
+        skipped = there.union(group.skipped)
+        over = failures.keys() | skipped
         kept = [(row, result) for row, result in zip(rows, group.results, strict=False)]
         good = [(*row, *stored(result)) for row, result in kept if row[2] not in over]
-        self._insert(_DONE, group.job, good, done=len(good), seconds=sum(row[6] for row in good))
-        skipped = set(group.skipped)
+        self._insert(_DONE, job, good, done=len(good), seconds=sum(row[6] for row in good))
         bad = [(*row, *_why(failures[row[2]])) for row, _ in kept if row[2] in failures and row[2] not in skipped]
-        self._insert(_FAILED, group.job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
+        self._insert(_FAILED, job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
+
+    def _block(self, run: str, group: Finished, agent: str | None, times: memoryview, ends: list[int]) -> bool:
+        """Write a group as one row; False if it can't be one: for its results, or because some have a row already."""
+        last = group.first + len(ends) - 1
+        if self._db.execute(_ROWS_THERE, (run, group.job, group.first, last)).fetchone()[0]:
+            return False
+        packed = blocks.pack(group.results)
+        if packed is None:
+            return False
+        seconds, slowest = ends[-1] / 1e9, max(times) / 1e9
+        columns = (agent, group.started, seconds, slowest, as_json(ends), *packed)
+        self._db.execute(_BLOCK, (run, group.job, group.first, len(ends), *columns))
+        self._tally.add(group.job, len(ends), 0, seconds)
+        return True
+
+    def _blocks_there(self, run: str, job: int, first: int, count: int) -> set[int]:
+        """Which of these tasks are in blocks already: their outcome stands."""
+        found: set[int] = set()
+        wanted = range(first, first + count)
+        if not wanted:
+            return found
+        for begin, size in self._db.execute(_BLOCKS_THERE, (run, job, wanted[-1])):
+            if begin + size <= first:
+                break
+            found.update(range(max(begin, first), min(begin + size, wanted.stop)))
+        return found
 
     def _ended(self, run: str, end: Ended) -> None:
         columns = (None, end.at, None, end.kind, None, clean(end.text), None)
@@ -310,8 +349,13 @@ class Writer:
                 (run, end.job, end.first, end.first + end.count - 1),
             )
         )
-        rows = ((run, end.job, task, tries.get(task, 0), *columns) for task in range(end.first, end.first + end.count))
-        self._insert(_FAILED, end.job, rows, failed=end.count)
+        there = self._blocks_there(run, end.job, end.first, end.count)
+        rows = (
+            (run, end.job, task, tries.get(task, 0), *columns)
+            for task in range(end.first, end.first + end.count)
+            if task not in there
+        )
+        self._insert(_FAILED, end.job, rows, failed=end.count - len(there))
 
     def _insert(
         self,
