@@ -16,8 +16,8 @@ from engine.store.columns import stored
 from engine.store.messages import Finished
 
 FEWEST: Final = 8
-"""Tasks of a block, at least. One costs as much as three rows, so eight tasks are written in 40 % of the time and a third
-of the space. Fewer are not worth that a task is harder to find.
+"""Tasks of a block, at least. One costs as much as three rows, so eight tasks are written in 40 % of the time and take
+a third of the space. Fewer are not worth that a task is harder to find.
 """
 MEAN: Final = 1_000_000
 """Nanoseconds that they took on average, at most. Longer ones are few enough a second to have rows of their own, and

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.store import blocks, queries
-from engine.store.messages import Ended, Failed, Finished
+from engine.store.messages import Ended, Failed, Finished, ToRecorder
 from engine.store.writer import Writer
 
 from .conftest import START, ended, finished, opening, rows
@@ -136,7 +136,7 @@ def test_a_block_reads_like_its_rows(db: sqlite3.Connection, reader: sqlite3.Con
 
 def test_the_first_outcome_stands(writer: Writer, db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
     group = trivial(100, list(range(MANY)))
-    messages = [
+    messages: list[ToRecorder] = [
         group,
         group,
         trivial(100 + MANY // 2, ["late"] * MANY),
@@ -181,7 +181,7 @@ def test_blocks_are_apart_by_run_and_job(writer: Writer, db: sqlite3.Connection)
 
 
 def test_the_slowest_are_found_wherever_they_are(writer: Writer, reader: sqlite3.Connection) -> None:
-    messages = []
+    messages: list[ToRecorder] = []
     for group in range(5):
         times = array.array("Q", [1000 * (group + 1)] * MANY)
         times[7] = 500_000 + group
