@@ -15,6 +15,8 @@ from engine.cli.run import run as command
 from engine.plan.steps import RunSpec, SpecError
 from engine.settings.types import PoolSettings, Settings, SettingsError, Strategy
 
+pytestmark = pytest.mark.usefixtures("nothing_switched_off")
+
 PLAN = """\
 [pools.one]
 agents = 3
