@@ -233,7 +233,8 @@ class Line:
         if self.lost is None:
             self.lost = why
             self._kept.clear()
-            self.bytes = 0
+            self._unsent.clear()
+            self.bytes = self._unsent_weight = 0
             self.on_safe()
 
     # -- its death ----------------------------------------------------------------------------------------------------
