@@ -27,6 +27,8 @@ _SMALLEST: Final = 512
 """Bytes of the smallest database."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for another writer while the file is opened."""
+_JOURNAL: Final = 64 << 20
+"""Bytes that the write-ahead log keeps on disk once it could be emptied: it grows for as long as somebody reads."""
 DURABILITIES: Final = {"off": "OFF", "normal": "NORMAL", "full": "FULL"}
 """What each is in SQLite's words. ``normal`` outlives the death of every process, ``full`` a power cut, too; ``off``
 leaves it to the system when anything reaches the disk, so that a power cut may damage the file.
@@ -141,6 +143,7 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
             check(path, connection)  # before anything is written: it may be somebody else's
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
             migrate(path, connection)
             return connection
         except (sqlite3.Error, StoreError) as error:
