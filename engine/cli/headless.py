@@ -153,6 +153,9 @@ def _drive(
         if (interrupts.count or run.stop_asked) and not interrupted:
             interrupted = True
             run.fleet.drain()
+        if run.unrecorded is not None and driver.problem is None:
+            text = f"stopped, for nothing more can be recorded: {run.unrecorded}"
+            driver.problem = SpecError(text)
         if driver.problem is not None and not told:
             told = True
             run.fleet.drain()
@@ -160,7 +163,7 @@ def _drive(
             break
         if reporter.failed is not None:
             break
-        if driver.over or (run.fleet.core.draining and run.fleet.core.idle):
+        if driver.settled or (run.fleet.core.draining and run.fleet.core.idle):
             break
         if interrupted and not told and options["serve"] is None and not options["as_json"]:
             told = True
@@ -210,6 +213,8 @@ def _end(
     interrupted: bool,
 ) -> int:
     core = run.fleet.core
+    give_up = _GiveUp(interrupts)
+    run.settle(give_up)
     if driver.writer is not None:
         driver.writer.close()  # a full disk may show here, and not before
     broken, left = _broken(driver, options, reporter)
@@ -225,7 +230,6 @@ def _end(
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.board.rows,
         "restarts": core.restarts, "redelivered": core.redelivered,
     }  # fmt: skip
-    give_up = _GiveUp(interrupts)
     run.finish(status, summary, give_up)
     if not options["as_json"] and (core.submitted or broken is None):
         _tell(summary, options)

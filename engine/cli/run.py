@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STRATEGIES: Final = ("least-loaded", "hash", "round-robin", "random")
 """As `engine.settings.types.Strategy` has them: written again here, for help must not load it."""
 
+DURABILITIES: Final = ("off", "normal", "full")
+
 
 class Count(click.ParamType[Any]):
     """A number of at least 1, or ``auto``, which is 0."""
@@ -98,6 +100,7 @@ class Size(click.ParamType[Any]):
     "--out", metavar="FILE.jsonl", help="Results, one JSON line a task, in the order of the items; - for stdout."
 )
 @click.option("--db", metavar="FILE", help="Database of runs; by default in the XDG data folder.")
+@click.option("--durability", type=click.Choice(DURABILITIES), help="What a recorded result has outlived (normal).")
 @click.option("--no-record", is_flag=True, help="Record nothing.")
 @click.option("--name", help="Name of the run.")
 @click.option("--headless", is_flag=True, help="No screen, even on a terminal.")
@@ -203,7 +206,10 @@ def _command_line(options: dict[str, Any]) -> Source:
         if not equals:
             raise SettingsError(f"--set {text}: write NAME=VALUE, such as batch_size=10")
         values[name.strip()], names[name.strip()] = value, f"--set {name.strip()}"
-    own = {"batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count"}
+    own = {
+        "batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count",
+        "durability": "record_durability",
+    }  # fmt: skip
     for option, name in own.items():
         value = options[option]
         if value is None or (value and option in ("agents", "shards")):

@@ -209,7 +209,7 @@ class Core(Elastic):
             segment.since = now
         self._new.clear()
         for pool in self.pools:
-            if pool.queued and not self.draining:
+            if pool.queued and not self.draining and not self.paused:
                 self._schedule(pool, now)
             self._adjust(pool, now)
         if self._to_spawn:

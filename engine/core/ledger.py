@@ -31,6 +31,8 @@ class Ledger:
         self.ranges: dict[int, TaskRange] = {}
         self.batches: dict[int, Batch] = {}
         self.draining = False
+        self.paused = False
+        """Nothing is sent for now."""
         self.submitted = 0
         self.done = 0
         self.failed = 0

@@ -134,6 +134,12 @@ class Driver:
         """Every task of every step is over."""
         return not self._waiting and all(s.exhausted and s.over >= s.submitted for s in self._steps.values())
 
+    @property
+    def settled(self) -> bool:
+        """The same, but results may still wait until they are in the database."""
+        exhausted = not self._waiting and all(opened.exhausted for opened in self._steps.values())
+        return exhausted and not self._run.fleet.core.ranges
+
     def feed(self) -> None:
         """Take in more arguments, where there is room for more tasks."""
         core = self._run.fleet.core

@@ -7,6 +7,7 @@ submitted one by one travel together.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import warnings
@@ -28,7 +29,8 @@ from engine.runtime.specs import Exceptions, main_pool, options_with, spec
 from engine.runtime.worker import Barrier, Call, How, Worker
 from engine.settings.resolve import checked, resolve
 from engine.settings.sources import Source, misspelt
-from engine.settings.types import PoolSettings, Settings, Strategy
+from engine.settings.types import Durability, PoolSettings, Settings, Strategy
+from engine.store.places import default_database
 from engine.stream.places import UnsafeFolder
 from engine.stream.types import Event
 
@@ -72,7 +74,8 @@ class Engine(Calls):
         memory_limit: int | str | None = None,
         pools: Iterable[PoolSettings] = (),
         settings: Settings | Mapping[str, object] | None = None,
-        record: str | Path | None = None,
+        record: str | Path | bool | None = None,
+        durability: Durability | None = None,
         attachable: bool = True,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -103,7 +106,9 @@ class Engine(Calls):
             pools: more pools beside ``main``; `using` sends calls to them.
             settings: values for this engine, by name, over those of the environment and the config file; or all of
                 them, as they stand.
-            record: database to record the run in; None for no record.
+            record: database to record the run in; True for the usual one, None or False for no record.
+            durability: what a result that a future has is sure to have outlived, where there is a record: ``off``
+                nothing, ``normal`` the death of every process, ``full`` that of the machine.
             attachable: whether ``shoal attach`` finds this engine.
             on_event: called, in the engine's thread, with every event: deaths, lines that agents print, and so on.
 
@@ -116,9 +121,9 @@ class Engine(Calls):
             raise TypeError("mp_context must be a multiprocessing context or None")
         if on_event is not None and not callable(on_event):
             raise TypeError("on_event must be a callable")
-        if record is not None and not isinstance(record, str | os.PathLike):
-            raise TypeError(f"record must be a path, not {type(record).__name__}")
-        known = _settings(settings, batch_max, strategy)
+        if record is not None and not isinstance(record, str | os.PathLike | bool):
+            raise TypeError(f"record must be a path, True or None, not {type(record).__name__}")
+        known = _settings(settings, batch_max, strategy, durability)
         options = options_with(
             Options(batch_max=known.batch_max_size), timeout=timeout, soft_timeout=soft_timeout, retries=retries,
             retry_on=retry_on, crash_limit=crash_limit,
@@ -130,13 +135,15 @@ class Engine(Calls):
         specs = [spec(main, _hook(initializer, initargs)), *map(spec, arguments.pools("pools", pools))]
         if len({one.settings.name for one in specs}) < len(specs):
             raise ValueError("every pool needs a name of its own, and 'main' is taken")
-        database = Path(record) if record is not None else None
+        database = None if record is None or record is False else default_database() if record is True else Path(record)
         run_options = RunOptions(arguments.text("name", name), database, attachable, settings=known)
         try:
             run = Run(specs, run_options)
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
             run_options.control = False
             run = Run(specs, run_options)
+        if database is not None:
+            run.fleet.listeners.append(_tell_of_the_record)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
         self._max_workers = specs[0].settings.max_size or 1
@@ -202,9 +209,18 @@ def _hook(initializer: Callable[..., object] | None, initargs: Iterable[Any]) ->
     return bytes(cloudpickle.dumps((initializer, tuple(initargs)), 5))
 
 
-def _settings(given: Any, batch_max: int | None, strategy: str | None) -> Settings:
+def _tell_of_the_record(event: Event) -> None:
+    """Say why futures wait, or will not be recorded: by logging, which writes to stderr unless it is told otherwise."""
+    if event.kind.startswith("recorder."):
+        level = logging.getLevelName(event.level.upper())
+        logging.getLogger("shoal").log(level, "%s", event.text)
+
+
+def _settings(given: Any, batch_max: int | None, strategy: str | None, durability: str | None) -> Settings:
     """The settings in force, with what was said by arguments of their own over all others."""
-    named: dict[str, Any] = {"batch_max_size": batch_max, "shard_strategy": strategy}
+    named: dict[str, Any] = {
+        "batch_max_size": batch_max, "shard_strategy": strategy, "record_durability": durability,
+    }  # fmt: skip
     named = {name: value for name, value in named.items() if value is not None}
     if batch_max is not None:
         named["batch_max_size"] = arguments.whole("batch_max", batch_max)
@@ -215,7 +231,7 @@ def _settings(given: Any, batch_max: int | None, strategy: str | None) -> Settin
     for line in misspelt(os.environ):
         warnings.warn(line, RuntimeWarning, stacklevel=3)
     values = {**(given or {}), **named}
-    names = {"batch_max_size": "batch_max", "shard_strategy": "strategy"}
+    names = {"batch_max_size": "batch_max", "shard_strategy": "strategy", "record_durability": "durability"}
     return resolve(
         Source(values, {name: names[name] if name in named else f"setting {name}" for name in values})
     ).settings

@@ -27,6 +27,7 @@ from engine.procs import scoreboard
 from engine.procs.scoreboard import PID, Scoreboard
 from engine.runtime import deaths, groups, limits, pressure
 from engine.runtime.functions import Functions
+from engine.runtime.gate import Gate
 from engine.runtime.hosts import Hosts
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
@@ -77,6 +78,10 @@ class Fleet:
         self.listeners: list[Callable[[Event], None]] = []
         self.recorders: list[Callable[[int, Group], None]] = []
         """Called with (range, group) of every accepted group of outcomes, before the sink."""
+        self.gate: Gate | None = None
+        """Through which sinks are told; None: at once."""
+        self.crowded: Callable[[], bool] = lambda: False
+        """Whether no task is to be begun for now."""
         self.enders: list[Callable[[int, int, int, str, str], None]] = []
         """Called with (range, first, count, kind, text) of tasks that the core ended, before the sink."""
         self.attempts: list[Callable[[int, int, int, int, int, str, str], None]] = []
@@ -131,6 +136,7 @@ class Fleet:
     def settle(self) -> None:
         """Let the core do what is due and ready, and carry out what it wants."""
         now = time.monotonic()
+        self.core.paused = self.crowded()
         self.core.tick(now)
         if self.phase in ("new", "closed"):
             return
@@ -200,9 +206,13 @@ class Fleet:
                 job.source.release(action.first, action.count)
                 for ender in self.enders:
                     ender(action.range, action.first, action.count, action.kind, action.text)
-                job.sink.ended(action.first, action.count, action.kind, action.text)
+                self._tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
             case RangeOver():
-                self._jobs.pop(action.range).sink.finished(action.failed)
+                sink = self._jobs.pop(action.range).sink
+                if self.gate is None:
+                    sink.finished(action.failed)
+                else:
+                    self.gate.follow(sink.finished, action.failed)
             case StartHost():
                 self.hosts.start_host(self.core.shards[action.shard])
             case Spawn():
@@ -276,7 +286,14 @@ class Fleet:
             job.source.release(group.first, len(group.items))
         for recorder in self.recorders:
             recorder(number, group)
-        job.sink.outcomes(group)
+        self._tell(sum(parcel.size() for parcel in parcels) if parcels else 0, job.sink.outcomes, group)
+
+    def _tell(self, size: int, sink: Callable[..., None], *said: Any) -> None:
+        """Tell a sink; `size` is what it holds beyond what was recorded of it, in bytes."""
+        if self.gate is None:
+            sink(*said)
+        else:
+            self.gate.tell(size, sink, *said)
 
     def _tell_retried(self, number: int, group: Group) -> None:
         pid = self.board.get(group.row, PID)

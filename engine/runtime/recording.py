@@ -1,35 +1,36 @@
-"""The line to the recorder: what happens to a run goes to another process, so that a commit never holds up the loop."""
+"""What a run tells its recorder, so that a commit never holds up the loop; and who waits until it is written."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import platform
-import select
-import socket
-import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from engine.runtime.gate import Gate
 from engine.runtime.jobs import Group
-from engine.runtime.launch import StartError, launch
 from engine.runtime.limits import cores
+from engine.runtime.line import DATAGRAM, Line, Say
 from engine.runtime.loop import Loop
 from engine.runtime.results import plain_value, to_json
+from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Event
-from engine.wire import channel, values
+from engine.wire import values
 
-_CROWDED: Final = 256
-"""Messages that may wait for the recorder before the run is asked to slow down."""
-_LAST_WORDS: Final = 10.0
-_START: Final = 30.0
-_MESSAGE_BYTES: Final = 180_000
-"""Of one message, at the most: a socket of an unprivileged user takes 212,960."""
+_CROWDED: Final = 16 << 20
+"""Bytes that may wait for the database before no more tasks are begun."""
+_TASK_BYTES: Final = 128
+"""What a task that waits counts for beside its message: about what Python takes for it. So some 100,000 trivial ones
+may wait, which are written within a second or three.
+"""
+_PATIENCE: Final = 1.0
+"""Seconds that it may be behind before that is told."""
 _VALUE_BYTES: Final = 128 << 10
 """Of one result that is recorded; a longer one is only said to be large."""
 
@@ -46,57 +47,96 @@ def machine() -> dict[str, Any]:
 
 
 class Recording:
-    """One run's recorder process and the channel to it.
+    """What happens to one run, as messages to its recorder.
 
     Attributes:
-        lost: why nothing is recorded any more, once the recorder has died.
+        line: to the recorder.
+        samples_dropped: how many were not recorded because the recorder was behind.
     """
 
-    def __init__(self, loop: Loop, database: Path) -> None:
-        """Start it. Raises `StartError`."""
-        self._loop = loop
-        self.lost: str | None = None
-        self._ready = False
-        self._flushes = 0
-        self._committed = 0
+    def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say) -> None:
+        """Start the recorder. Raises `StartError`."""
+        self.line = Line(loop, database, durability, say)
+        self.gate = Gate(self.line) if durability != "off" else None
+        """What sinks are told passes here; None: at once."""
+        self.samples_dropped = 0
+        self._say = say
         self._offset = time.time_ns() - time.monotonic_ns()
-        self._process, ours = launch("engine.store.recorder", str(database), "FD", str(os.getpid()))
-        self._sock: socket.socket = ours
-        self._receiver = channel.Receiver(ours, channel.buffer(1 << 16))
-        self._outbox = channel.Outbox(ours)
-        loop.watch(ours.fileno(), self._read)
+        self._crowded = False
+        self._crowded_since = 0.0
+        self._told_crowded = False
+        self._dropping = False
+        self.line.on_safe = self._safe
 
-    def wait_ready(self) -> None:
-        """Wait until the database is open. Raises `StartError` if it can't be."""
-        deadline = time.monotonic() + _START
-        poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
-        while not self._ready and self.lost is None:
-            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                self.lost = "the recorder does not answer"
-            self._read()
-        if self.lost is not None:
-            raise StartError(self.lost)
+    def _safe(self) -> None:
+        if self.gate is not None:
+            if self.line.lost is not None:
+                self.gate.open()
+            else:
+                self.gate.look()
+
+    def settle(self, give_up: Callable[[], bool]) -> bool:
+        """Wait until all that was told by now is safe, and whoever is to hear of it has; or until `give_up` says so:
+        then they are told without. False if it was given up.
+        """
+        line, until = self.line, self.line.told
+        line.push()
+        while line.safe < until and line.lost is None:
+            if give_up():
+                if self.gate is not None:
+                    self.gate.open()
+                return False
+            self.line.loop.step(0.5 if line.due is None else max(0.0, min(0.5, line.due - time.monotonic())))
+            line.tick()
+        return True
 
     @property
     def crowded(self) -> bool:
-        """It has fallen behind: no new work should be admitted."""
-        return len(self._outbox) > _CROWDED
+        """It has fallen behind: no new work should be admitted until half of what waits is written."""
+        held = self.line.bytes + (0 if self.gate is None else self.gate.bytes)
+        if self._crowded:
+            self._crowded = held > _CROWDED // 2
+        elif held > _CROWDED:
+            self._crowded, self._crowded_since = True, time.monotonic()
+        return self._crowded
 
-    def tell(self, message: messages.ToRecorder) -> None:
-        """Send a message now or later, in order."""
-        self._send(messages.encode(message))
+    @property
+    def due(self) -> float | None:
+        """When `tick` is to be called, by the monotonic clock; None: it need not."""
+        told = self._crowded_since + _PATIENCE if self._crowded and not self._told_crowded else None
+        return min((at for at in (self.line.due, told) if at is not None), default=None)
 
-    def _send(self, data: bytes) -> None:
-        if self.lost is not None:
+    def tick(self, hurry: bool) -> None:
+        """Do what is due, and tell of what lasts. `hurry`: agents may be idle until somebody hears of results."""
+        line = self.line
+        if hurry:
+            line.push()
+        line.tick()
+        if not self.crowded:
+            if self._told_crowded:
+                self._told_crowded = False
+                self._say("info", "recorder.caught_up", "the database has caught up: tasks are begun again", {})
+        elif not self._told_crowded and time.monotonic() - self._crowded_since > _PATIENCE:
+            self._told_crowded = True
+            text = "the database does not keep up: no tasks are begun until it has"
+            self._say("warning", "recorder.behind", text, {"bytes": line.bytes})
+
+    def sample(self, message: messages.ToRecorder) -> None:
+        """Record a sample; they are what is left out first where the recorder is behind."""
+        line = self.line
+        if line.held or not line.ready or self.crowded:
+            self.samples_dropped += 1
+            self._dropping = True
             return
-        self._outbox.put(data)
-        if len(self._outbox):
-            self._loop.when_room(self._sock.fileno(), self._room)
+        if self._dropping:
+            self._dropping = False
+            text = f"{self.samples_dropped:,} samples were left out so far, while the database was behind"
+            self._say("info", "samples.dropped", text, {"dropped": self.samples_dropped})
+        line.tell(message)
 
     def event(self, event: Event) -> None:
         """Record an event."""
-        self.tell(messages.Happened([event]))
+        self.line.tell(messages.Happened([event]))
 
     def outcomes(self, job: int, base: int, group: Group) -> None:
         """Record a group of outcomes of a job, of which the range's first task has the index `base`."""
@@ -119,60 +159,18 @@ class Recording:
     def _finished(self, message: messages.Finished) -> None:
         """Send a group of outcomes, in as many messages as it takes: each has a limit."""
         data = messages.encode(message)
-        if len(data) <= _MESSAGE_BYTES:
-            self._send(data)
-            return
         count = len(message.results)
+        if len(data) <= DATAGRAM:
+            self.line.send(data, len(data) + _TASK_BYTES * count)
+            return
         if count == 1:
             short = [messages.Failed(f.index, f.kind, f.type, f.message[:4096], "") for f in message.failures]
-            self._send(messages.encode(msgspec.structs.replace(message, results=[["large", b""]], failures=short)))
+            data = messages.encode(msgspec.structs.replace(message, results=[["large", b""]], failures=short))
+            self.line.send(data, len(data) + _TASK_BYTES)
             return
         half = count // 2
         for at, stop in ((0, half), (half, count)):
             self._finished(_part(message, at, stop))
-
-    def flush(self) -> int:
-        """Have everything so far committed; the number to hand to `committed`."""
-        self._flushes += 1
-        self.tell(messages.Flush(self._flushes))
-        return self._flushes
-
-    def committed(self, flush: int) -> bool:
-        """Whether that has happened, or never will."""
-        return self._committed >= flush or self.lost is not None
-
-    def _room(self) -> None:
-        if self._outbox.flush():
-            self._loop.when_room(self._sock.fileno(), None)
-
-    def _read(self) -> None:
-        try:
-            while (received := self._receiver.receive()) is not None:
-                answer = messages.from_recorder.decode(received[0])
-                if isinstance(answer, messages.Committed):
-                    self._committed = answer.number
-                elif answer.error:
-                    self.lost = answer.error
-                else:
-                    self._ready = True
-        except channel.Closed:
-            self._loop.unwatch(self._sock.fileno())
-            if self.lost is None:
-                self.lost = "the recorder died"
-
-    def close(self, given_up: bool = False) -> None:
-        """Let it commit and end, and wait for that; not for long if the user has given it up."""
-        self._loop.unwatch(self._sock.fileno())
-        with contextlib.suppress(OSError):
-            self._sock.settimeout(_LAST_WORDS)  # what waits to be sent; unless it is stuck, in which case it is lost
-            self._outbox.flush()
-            self._sock.shutdown(socket.SHUT_WR)  # even if a fork of the user's holds our end
-        self._sock.close()
-        try:
-            self._process.wait(0.2 if given_up else 60)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 def _part(message: messages.Finished, at: int, stop: int) -> messages.Finished:

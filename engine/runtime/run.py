@@ -17,13 +17,17 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
+from engine.runtime.samples import sampled
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, RunState
+from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, RunState
 
 FRAME_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 1.0
+_CALLS: Final = 500
+"""Names of calls that have a job of their own in the record."""
 
 
 def version() -> str:
@@ -47,7 +51,7 @@ class RunOptions:
 
     name: str = "engine"
     database: Path | None = None
-    """None: nothing is recorded."""
+    """None: nothing is recorded. How durably is a setting."""
     control: bool = True
     command: list[str] = field(default_factory=lambda: list(sys.argv))
     config: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +76,9 @@ class Run:
         self._options = options
         self._job_count = 0
         self._next_frame = 0.0
+        self._calls: dict[tuple[str, int], tuple[int, int]] = {}
+        """The jobs of calls, by name and pool: their numbers, and how many calls are in them."""
+        self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._said_lost = False
         self._given_up = False
         self.frame: Frame | None = None
@@ -83,7 +90,8 @@ class Run:
         self.control: Control | None = None
         try:
             if options.database is not None:
-                self.recording = Recording(self.fleet.loop, options.database)
+                durability = options.settings.record_durability
+                self.recording = Recording(self.fleet.loop, options.database, durability, self._say)
             self.fleet.hatch()
             if options.control:
                 hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started)
@@ -94,23 +102,26 @@ class Run:
                 self.fleet.listeners.append(self.control.event)
             self.sampler = Sampler(self.fleet)
             if self.recording is not None:
-                self.recording.wait_ready()
+                self.recording.line.wait_ready()
                 self._record_beginning(self.recording, {p.settings.name: p.settings.size for p in pools})
         except BaseException:
             self.close()
             raise
 
+    def _say(self, level: Level, kind: str, text: str, data: dict[str, Any]) -> None:
+        self.fleet.event(level, kind, text, **data)
+
     def _record_beginning(self, recording: Recording, agents: dict[str, int | None]) -> None:
         """`agents`: what each pool begins with."""
         options = self._options
         config = {"agents": agents, **options.config}
-        recording.tell(
-            messages.RunBegan(
-                self.id, self.name, self.started, os.getpid(), options.command, config, version(), machine()
-            )
-        )
+        tell = recording.line.tell
+        pid = os.getpid()
+        tell(messages.RunBegan(self.id, self.name, self.started, pid, options.command, config, version(), machine()))
         for pool in self.fleet.core.pools:
-            recording.tell(messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards)))
+            tell(messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards)))
+        self.fleet.gate = recording.gate
+        self.fleet.crowded = lambda: recording.crowded
         self.fleet.listeners.append(recording.event)
         self.fleet.recorders.append(self._record)
         self.fleet.enders.append(self._record_ended)
@@ -122,8 +133,24 @@ class Run:
         """A named set of tasks; its ranges are then submitted with its number."""
         self._job_count += 1
         if self.recording is not None:
-            self.recording.tell(messages.JobMade(self._job_count, name, call, pool))
+            self.recording.line.tell(messages.JobMade(self._job_count, name, call, pool))
         return self._job_count
+
+    def place(self, call: str, pool: int, count: int) -> tuple[int, int]:
+        """Where so many calls of something go in the record: the number of the job that has its name, made if there is
+        none, and the index of the first of them in it.
+        """
+        if self.recording is None:
+            return 0, 0
+        key = call, pool
+        if key not in self._calls:
+            if len(self._calls) >= _CALLS:  # lambdas may have any number of names
+                key = "others", pool
+            if key not in self._calls:
+                self._calls[key] = self.add_job(key[0], key[0], pool), 0
+        number, first = self._calls[key]
+        self._calls[key] = number, first + count
+        return number, first
 
     def submit(self, job: Job, number: int = 0, base: int = 0) -> int:
         """Submit a range of tasks: number `base` and following of the job. Returns the range's id."""
@@ -147,14 +174,14 @@ class Run:
     def _record_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
         assert self.recording is not None
         job, base = self._recorded(range_id)
-        self.recording.tell(messages.Ended(job, base + first, count, kind, text, time.time()))
+        self.recording.line.tell(messages.Ended(job, base + first, count, kind, text, time.time()))
 
     def _record_attempt(
         self, range_id: int, index: int, attempt: int, row: int, pid: int, kind: str, text: str
     ) -> None:
         assert self.recording is not None
         job, base = self._recorded(range_id)
-        self.recording.tell(messages.Attempt(job, base + index, attempt, row, pid, time.time(), kind, text))
+        self.recording.line.tell(messages.Attempt(job, base + index, attempt, row, pid, time.time(), kind, text))
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -164,11 +191,20 @@ class Run:
         if watched:
             wait = max(0.0, self._next_frame - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
+        if self.recording is not None:
+            due = self._next_sample if self.recording.due is None else min(self._next_sample, self.recording.due)
+            wait = max(0.0, due - time.monotonic())
+            timeout = wait if timeout is None else min(wait, timeout)
         self.fleet.step(timeout, feed)
-        if self.recording is not None and self.recording.lost is not None and not self._said_lost:
-            self._said_lost = True
-            text = f"nothing is recorded from here on: {self.recording.lost}"
-            self.fleet.event("error", "recorder.lost", text)
+        if self.recording is not None:
+            self.recording.tick(not self.fleet.core.queued)
+            if time.monotonic() >= self._next_sample:
+                self._next_sample = time.monotonic() + SAMPLE_SECONDS
+                self.recording.sample(self._sample())
+            if self.recording.line.lost is not None and not self._said_lost:
+                self._said_lost = True
+                text = f"nothing is recorded from here on: {self.recording.line.lost}"
+                self.fleet.event("error", "recorder.lost", text)
         if watched and time.monotonic() >= self._next_frame:
             self._next_frame = time.monotonic() + FRAME_SECONDS
             self.show()
@@ -182,12 +218,28 @@ class Run:
             self.on_frame(self.frame)
         return self.frame
 
+    def _sample(self) -> messages.Sampled:
+        return sampled(self.sampler.frame(self.total))
+
     def _commanded(self, command: Command) -> None:
         if command.name == "stop" or not self.stop_asked:
             self.stop_asked = command.name
         self.fleet.event("warning", f"run.{command.name}", f"a reader asked to {command.name}")
 
     # -- the end ------------------------------------------------------------------------------------------------------
+
+    @property
+    def unrecorded(self) -> str | None:
+        """Why results are not as durable any more as was asked for; None: they are."""
+        recording = self.recording
+        return recording.line.lost if recording is not None and recording.gate is not None else None
+
+    def settle(self, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Wait until all that has come out of tasks is as durable as was asked for, and told to whoever waits for it;
+        if `give_up` says so, they are told at once.
+        """
+        if self.recording is not None and not self.recording.settle(give_up):
+            self._given_up = True
 
     def finish(self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> None:
         """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so."""
@@ -197,13 +249,8 @@ class Run:
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
         if self.recording is not None:
-            self.recording.tell(messages.RunEnded(time.time(), status, summary))
-            flush = self.recording.flush()
-            while not self.recording.committed(flush):
-                if give_up():
-                    self._given_up = True
-                    break
-                self.fleet.loop.step(0.5)
+            self.recording.line.tell(messages.RunEnded(time.time(), status, summary))
+            self.settle(give_up)
 
     def close(self) -> None:
         """End every process of the run and give everything back. May be called twice."""
@@ -211,6 +258,6 @@ class Run:
             self.control.close()
             self.control = None
         if self.recording is not None:
-            self.recording.close(self._given_up)
+            self.recording.line.close(self._given_up)
             self.recording = None
         self.fleet.close()

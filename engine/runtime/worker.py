@@ -121,7 +121,7 @@ class Worker:
         try:
             core = run.fleet.core
             while True:
-                run.step(None if not self.inbox else 0.0, self._take_some)
+                run.step(None if not self.inbox or run.crowded else 0.0, self._take_some)
                 self._wake_readers()
                 if self.broken is None and all(pool.broken is not None for pool in core.pools):
                     self.broken = run.fleet.error or core.pools[0].broken
@@ -138,7 +138,10 @@ class Worker:
             self.broken = f"the engine failed: {type(error).__name__}: {error}"
             raise
         finally:
-            self._end()
+            try:
+                run.settle()
+            finally:
+                self._end()
 
     def _wake_readers(self) -> None:
         for chunk in self._awaken:
@@ -173,6 +176,7 @@ class Worker:
         try:
             self.run.finish(status, summary)
         finally:
+            self._wake_readers()
             self.run.close()
 
     def _refuse_all(self) -> None:
@@ -194,7 +198,7 @@ class Worker:
         """Take from the inbox, but not for so long that agents starve: callers may fill it as fast."""
         self.signalled = False
         for _ in range(_TAKEN):
-            if not self.inbox:
+            if not self.inbox or self.run.crowded:
                 return
             thing = self.inbox[0]
             if isinstance(thing, tuple):
@@ -229,7 +233,7 @@ class Worker:
             return
         options = _sized(how.options, chunk.held)
         job = Job(number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options)
-        chunk.began(self.run.submit(job), self._awaken)
+        chunk.began(self._submit(job, chunk.function), self._awaken)
 
     def _take_calls(self, function: Callable[..., Any], star: bool, how: How) -> None:
         """Calls of one function that came in a row become one range."""
@@ -255,7 +259,13 @@ class Worker:
         tasks = FutureTasks(held, futures)
         options = _sized(how.options, held)
         job = Job(number, len(held), tasks, tasks, star=called, pool=how.pool, options=options)
-        tasks.range = self.run.submit(job)
+        tasks.range = self._submit(job, function)
+
+    def _submit(self, job: Job, function: Callable[..., Any]) -> int:
+        """Hand a range to the core; calls of one name are one job in the record."""
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+        call = f"{module}:{name}" if module and name else type(function).__qualname__
+        return self.run.submit(job, *self.run.place(call, job.pool, job.count))
 
     def _number(
         self, function: Callable[..., Any], star: bool, held: list[Any], how: How

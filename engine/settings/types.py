@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 Strategy: TypeAlias = Literal["least-loaded", "hash", "round-robin", "random"]
+Durability: TypeAlias = Literal["off", "normal", "full"]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 Size: TypeAlias = Annotated[int, Meta(ge=1, extra={"size": True})]
@@ -69,6 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="Hosts that fork and feed the agents of a pool; auto: by their number."),
     ] = None
     shard_strategy: Annotated[Strategy, Meta(description="How tasks are placed on shards.")] = "least-loaded"
+    record_durability: Annotated[
+        Durability,
+        Meta(
+            description="What a result that is passed on has outlived: off nothing, normal the death of every process, "
+            "full that of the machine."
+        ),
+    ] = "normal"
     enable_pooling: Annotated[bool, Meta(description="Off: a freshly executed process for every task.")] = True
     enable_batching: Annotated[bool, Meta(description="Off: a message for every task and every outcome.")] = True
     enable_parallel_spawn: Annotated[bool, Meta(description="Off: agents start one at a time, each awaited.")] = True

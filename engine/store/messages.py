@@ -1,11 +1,12 @@
 """What an engine tells its recorder, and what that answers.
 
-msgspec arrays, one a datagram, columnar where there are many of something: tasks travel as groups of outcomes, never
-one by one.
+msgspec arrays, columnar where there are many of something: tasks travel as groups of outcomes. To the recorder several
+messages are one array, and that a datagram; its answers are a datagram each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from engine.stream.types import Event
 
 MESSAGE_MAX = 256 << 10
-"""Bytes of the longest message."""
+"""Bytes of the longest message, and of the longest datagram."""
 
 
 class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -31,6 +32,21 @@ class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
     version: str
     machine: dict[str, Any]
     """cores, memory, host, kernel, python."""
+    spec: str = ""
+    """What a resumption needs, as JSON; "" where there is nothing to be resumed, or where it comes as `SpecPart`."""
+    resumed: int = 0
+    """Which resumption of the run this is: 0 the run's first beginning, n what `queries.Run.resumed` said, and 1. Then
+    the run is there already, and `started` is when it was resumed.
+    """
+
+
+class SpecPart(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """A part of a spec that is too long for one message; it counts once all `parts` are there."""
+
+    part: int
+    """From 0 on."""
+    parts: int
+    text: str
 
 
 class PoolMade(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -120,6 +136,45 @@ class Happened(msgspec.Struct, frozen=True, array_like=True, tag=7):
     events: list[Event]
 
 
+class PoolSample(msgspec.Struct, frozen=True, array_like=True):
+    """One pool at the moment of a `Sampled`. Counts of tasks are since the engine began."""
+
+    pool: int
+    done: int
+    failed: int
+    queued: int
+    """Tasks that are ready and not yet running."""
+    starting: int
+    idle: int
+    busy: int
+    draining: int
+    dead: int
+    restarts: int
+    memory: int | None = None
+    """Bytes that its agents hold, None where that was not measured."""
+
+
+class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """How the run is, told about once a second. May be left out when there is too much to tell."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    done: int
+    failed: int
+    rate: float
+    """Tasks finished per second, lately."""
+    restarts: int
+    redelivered: int
+    cpu: float
+    """Busy share of all cores, 0..1."""
+    memory_used: int
+    """Bytes in use on the machine."""
+    load: float
+    fds: int
+    """Descriptors open in the engine."""
+    pools: list[PoolSample]
+
+
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """The last message: a run without it was cut off."""
 
@@ -129,16 +184,10 @@ class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     summary: dict[str, Any]
 
 
-class Flush(msgspec.Struct, frozen=True, array_like=True, tag=9):
-    """Commit everything up to here and answer with the number."""
-
-    number: int
-
-
 class Committed(msgspec.Struct, frozen=True, array_like=True, tag=20):
-    """Everything before the `Flush` of this number is in the database."""
+    """The first `count` messages that came through this channel are where no death of a process reaches them."""
 
-    number: int
+    count: int
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
@@ -147,9 +196,33 @@ class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
     error: str
 
 
-ToRecorder: TypeAlias = RunBegan | PoolMade | JobMade | Finished | Ended | Attempt | Happened | RunEnded | Flush
-FromRecorder: TypeAlias = Committed | Ready
+class Held(msgspec.Struct, frozen=True, array_like=True, tag=22):
+    """The database takes nothing for now: why, as part of a sentence. Over with the next `Committed`."""
+
+    why: str
+
+
+class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
+    """The database will not take anything any more: what comes is written to a file that stands in for it."""
+
+    path: str
+    text: str
+    """For people, one line."""
+
+
+ToRecorder: TypeAlias = (
+    RunBegan | SpecPart | PoolMade | JobMade | Finished | Ended | Attempt | Happened | Sampled | RunEnded
+)
+FromRecorder: TypeAlias = Committed | Ready | Held | Aside
 
 encode = msgspec.msgpack.Encoder().encode
-to_recorder = msgspec.msgpack.Decoder(ToRecorder)
+to_recorder = msgspec.msgpack.Decoder(list[ToRecorder])
+one_by_one = msgspec.msgpack.Decoder(list[msgspec.Raw])
+"""Where one of them is not understood, which says nothing about the others."""
+one_to_recorder = msgspec.msgpack.Decoder(ToRecorder)
 from_recorder = msgspec.msgpack.Decoder(FromRecorder)
+
+
+def packed(messages: Sequence[bytes]) -> bytes:
+    """Encoded messages, fewer than 65,536, as a datagram."""
+    return b"".join((b"\xdc", len(messages).to_bytes(2, "big"), *messages))

@@ -1,9 +1,10 @@
 """The recorder: a process of its own that writes one run to the database, so no commit holds up the engine.
 
-It commits whenever the engine has nothing more to say, and at the latest after `ROWS` rows or `PATIENCE`
-seconds. While the database does not take them (another writer, a full disk) messages are kept and tried
-again; from `BACKLOG` bytes on none is received, and the engine feels that its channel is full. It outlives
-its engine by as long as it takes to write what was said.
+It commits whenever the engine has nothing more to say, and at the latest after `ROWS` rows or `PATIENCE` seconds;
+then it tells how many messages are safe. While the database does not take them (another writer, a full disk) messages
+are kept and tried again, which the engine is told; from `BACKLOG` bytes on none is received. Once the database can't
+be used any more (damaged, moved away, on a file system that became read-only), messages go to a file that stands in
+for it. It outlives its engine by as long as it takes to write what was said.
 """
 
 from __future__ import annotations
@@ -20,26 +21,34 @@ import time
 from pathlib import Path
 from typing import Final
 
+from engine.store.aside import Aside, fold_in
 from engine.store.messages import (
     MESSAGE_MAX,
     Committed,
     Ended,
     Finished,
-    Flush,
     FromRecorder,
     Happened,
+    Held,
+    JobMade,
+    PoolMade,
     Ready,
+    RunBegan,
+    SpecPart,
     ToRecorder,
     encode,
+    one_by_one,
+    one_to_recorder,
     to_recorder,
 )
+from engine.store.messages import Aside as ToldAside
 from engine.store.places import is_gone
 from engine.store.schema import StoreError, explain, is_busy, open_database, primary
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
 from engine.wire.channel import Closed, Outbox, Receiver, buffer
 
-ROWS: Final = 4096
+ROWS: Final = 256
 """Rows that are committed together at the most, but for those of the last message."""
 PATIENCE: Final = 0.05
 """Seconds from the first message of a transaction to its commit, at the most, while messages keep coming."""
@@ -53,14 +62,18 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PROTOCOL,
         sqlite3.SQLITE_INTERRUPT,
     }
 )
-"""Complaints of SQLite's that may be over when it is asked again."""
+"""Complaints of SQLite's that will be over one day, when it is asked again."""
+_DOUBTFUL: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+"""Those that may be over, or may not."""
+_DOUBT: Final = 5.0
+"""Seconds after which these are taken for lasting."""
+_SHORT: Final = 1.0
+"""Seconds that another writer may be in the way before the engine is told."""
 
 
 def _rows(message: ToRecorder) -> int:
@@ -84,11 +97,19 @@ def _say(text: str) -> None:
 class Recorder:
     """Takes messages from a channel and hands them to a writer. It owns neither connection nor socket."""
 
-    def __init__(self, path: Path, db: sqlite3.Connection, sock: socket.socket, engine: int) -> None:
+    def __init__(self, path: Path, sock: socket.socket, engine: int, durability: str) -> None:
         """`engine`: a pidfd, or -1 where the engine is gone already."""
         self._path = path
-        self._writer = Writer(db)
-        self._db = db
+        self._durability = durability
+        self._db: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
+        self._file = (0, 0)
+        """Device and inode of the database."""
+        self._aside: Aside | None = None
+        self._why_aside = ""
+        """Why the database can't be used any more."""
+        self._opening: list[ToRecorder] = []
+        """Messages that whoever goes on in another place must have, as far as they are safe."""
         self._outbox = Outbox(sock)
         self._receiver = Receiver(sock, buffer(MESSAGE_MAX))
         self._channel = sock.fileno()
@@ -98,30 +119,55 @@ class Recorder:
         self._over = False
         """Whether the channel is empty for good."""
         self._ends = 0
+        self._received = 0
+        """Messages, whether or not they were understood."""
+        self._answered = 0
         self._held: list[ToRecorder] = []
         self._rows = 0
         self._bytes = 0
         self._since = 0.0
-        self._stuck = False
-        """Whether the database did not take what is held."""
-        self._told = False
+        self._stuck_since: float | None = None
+        """Since when what is held can't be written."""
+        self._told = ""
         self._give_up = math.inf
+        if engine < 0:
+            self._lost()
+
+    def use(self, db: sqlite3.Connection) -> None:
+        """Write to this database, which is that at the path."""
+        self._db, self._writer = db, Writer(db)
+        self._file = self._there()
+
+    def stand_aside(self, error: StoreError) -> None:
+        """Write to a file that stands in for the database, which can't be used any more."""
+        self._why_aside = str(error)
+        self._writer = None
+
+    def _there(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_dev, found.st_ino
 
     def run(self) -> bool:
         """Record until the engine is gone and all is written. False if something could not be. Raises
-        `StoreError`.
+        `StoreError` where this run can't be recorded at all.
         """
-        if self._engine < 0:
-            self._lost()
         while True:
             self._take()
             if self._held:
                 if self._commit():
                     continue
-                if time.monotonic() > self._give_up:
-                    _say(f"gave up: {self._rows} rows were not recorded")
-                    return False
-                self._pause()
+                if self.late:
+                    if self._writer is None:
+                        _say(f"gave up: {self._rows} rows were not recorded")
+                        return False
+                    self.stand_aside(StoreError(self._told or f"{self._path} takes no rows"))
+                    continue
+                self.pause()
+            elif self._answered < self._received:
+                self._answer()
             elif self._over:
                 return self._finish()
             else:
@@ -137,7 +183,7 @@ class Recorder:
             self._lost()
         self._outbox.flush()
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
         """For a while before the database is asked again."""
         if self._gone_at is not None:
             time.sleep(_RETRY)
@@ -146,15 +192,21 @@ class Recorder:
         poller.register(self._engine, select.POLLIN)
         if poller.poll(_RETRY * 1000):
             self._lost()
+        self._outbox.flush()
 
     def _lost(self) -> None:
         if self._gone_at is None:
             self._gone_at = time.time()
             self._give_up = time.monotonic() + _LAST_TRIES
 
+    @property
+    def late(self) -> bool:
+        """Whether the engine has been gone for so long that the database is not waited for any more."""
+        return time.monotonic() > self._give_up
+
     def _enough(self) -> bool:
         """Whether a transaction should not wait for more messages."""
-        if self._stuck or not self._held:
+        if self._stuck_since is not None or not self._held:
             return self._bytes >= BACKLOG
         return self._rows >= ROWS or time.monotonic() - self._since >= PATIENCE
 
@@ -172,6 +224,7 @@ class Recorder:
                     self._lost()
                 continue
             except ValueError as error:
+                self._received += 1
                 _say(f"a message was not recorded: {error}")
                 continue
             if received is None:
@@ -181,59 +234,145 @@ class Recorder:
             view, parcels = received
             for parcel in parcels:
                 parcel.close()
-            self._hold(view)
+            self._hear(view)
 
-    def _hold(self, view: memoryview) -> None:
-        try:
-            message = to_recorder.decode(view)
-        except UNREADABLE as error:
-            _say(f"a message was not understood: {error}")
-            return
+    def _hear(self, view: memoryview) -> None:
         if not self._held:
             self._since = time.monotonic()
-        self._held.append(message)
-        self._rows += _rows(message)
         self._bytes += len(view)
+        try:
+            found = to_recorder.decode(view)
+            self._received += len(found)
+        except UNREADABLE:
+            found = self._understood(view)
+        self._held += found
+        self._rows += sum(map(_rows, found))
+
+    def _understood(self, view: memoryview) -> list[ToRecorder]:
+        """Those of the messages that can be read."""
+        found = []
+        try:
+            raw = one_by_one.decode(view)
+        except UNREADABLE as error:
+            self._received += 1
+            _say(f"a message was not understood: {error}")
+            return []
+        for data in raw:
+            self._received += 1
+            try:
+                found.append(one_to_recorder.decode(data))
+            except UNREADABLE as error:
+                _say(f"a message was not understood: {error}")
+        return found
+
+    # -- writing ---------------------------------------------------------------------------------------------
 
     def _commit(self) -> bool:
-        """Write what is held and answer. False if the database doesn't take it now. Raises `StoreError` if it
-        never will.
-        """
+        """Write what is held and answer. False if nothing takes it now. Raises `StoreError` if it never will."""
+        written = self._to_database() if self._writer is not None else self._to_file()
+        if not written:
+            return False
+        self._stuck_since = None
+        if self._told:
+            _say("rows are taken again")
+            self._told = ""
+        self._opening += [held for held in self._held if isinstance(held, RunBegan | SpecPart | PoolMade | JobMade)]
+        self._held.clear()
+        self._rows = self._bytes = 0
+        self._answer()
+        return True
+
+    def _answer(self) -> None:
+        """All that has come is written, but for what nobody could."""
+        self._answered = self._received
+        self._tell(Committed(self._received))
+
+    def _to_database(self) -> bool:
+        assert self._writer is not None
+        if self._there() != self._file:
+            self.stand_aside(StoreError(f"{self._path} was moved, replaced or deleted"))
+            return self._to_file()
         try:
             complaints = self._writer.write(self._held, time.time())
         except sqlite3.Error as error:
-            self._excuse(error)
-            self._stuck = True
-            return False
-        self._stuck = False
-        if self._told:
-            _say("the database takes rows again")
-            self._told = False
+            if self._excused(error):
+                return False
+            self.stand_aside(explain(self._path, error))
+            return self._to_file()
         for complaint in complaints:
             _say(complaint)
-        for message in self._held:
-            if type(message) is Flush:
-                self._outbox.put(encode(Committed(message.number)))
-        self._held.clear()
-        self._rows = self._bytes = 0
         return True
 
-    def _excuse(self, error: sqlite3.Error) -> None:
-        if primary(error) not in _PASSING:
-            raise explain(self._path, error) from error
-        if not is_busy(error) and not self._told:
-            _say(f"{self._path} takes no rows for now, they are kept: {error}")
-            self._told = True
+    def _to_file(self) -> bool:
+        try:
+            if self._aside is None:
+                if (run := self._run()) is None:
+                    raise StoreError(self._why_aside)
+                aside = Aside(self._path, run, self._durability == "full")
+                try:
+                    aside.append([encode(message) for message in (*self._opening, *self._held)])
+                except OSError:
+                    aside.close()
+                    raise
+                self._aside = aside
+                text = f"{self._why_aside}: this run goes on in {aside.path}, for the next run to take in"
+                _say(text)
+                self._tell(ToldAside(str(aside.path), text))
+            else:
+                self._aside.append([encode(message) for message in self._held])
+        except OSError as error:
+            self.excuse(f"{self._why_aside}, and no other place takes anything ({error.strerror or error})")
+            return False
+        return True
+
+    def _run(self) -> str | None:
+        found = (message.run for message in (*self._opening, *self._held) if isinstance(message, RunBegan))
+        return next(found, None)
+
+    def _excused(self, error: sqlite3.Error) -> bool:
+        """Whether to try again: what the database complains of will be over, or may be."""
+        code, since = primary(error), self._stuck_since
+        stuck = 0.0 if since is None else time.monotonic() - since
+        if code in _DOUBTFUL and stuck > _DOUBT:
+            return False
+        if code not in _PASSING and code not in _DOUBTFUL:
+            return False
+        why = f"no room for {self._path}: {error}" if code == sqlite3.SQLITE_FULL else str(explain(self._path, error))
+        self.excuse(why, stuck > _SHORT or not is_busy(error))
+        return True
+
+    def excuse(self, why: str, aloud: bool = True) -> None:
+        """Nothing can be written for now, which the engine is told, once, if `aloud`."""
+        if self._stuck_since is None:
+            self._stuck_since = time.monotonic()
+        if aloud and not self._told:
+            self._told = why
+            _say(f"no rows are taken for now, they are kept: {why}")
+            self._tell(Held(why))
+
+    def _tell(self, message: FromRecorder) -> None:
+        if self._gone_at is None:
+            self._outbox.put(encode(message))
+
+    def ready(self) -> None:
+        """The engine may begin."""
+        self._tell(Ready(""))
 
     def _finish(self) -> bool:
         """Everything is written: say how the run ended, if it did not say so itself."""
-        while self._writer.run is not None and not self._writer.ended:
+        if self._aside is not None:
+            self._aside.close()
+        writer = self._writer
+        if writer is None or self._db is None:
+            return True
+        while writer.run is not None and not writer.ended:
             try:
-                self._writer.crash(self._gone_at or time.time())
+                writer.crash(self._gone_at or time.time())
                 break
             except sqlite3.Error as error:
-                self._excuse(error)
-                if time.monotonic() > self._give_up:
+                if not self._excused(error):
+                    raise explain(self._path, error) from error
+                if self.late:
                     _say("gave up: the run still says that it is running")
                     return False
                 time.sleep(_RETRY)
@@ -264,45 +403,69 @@ def sweep(db: sqlite3.Connection) -> None:
             raise
 
 
-def _tell(sock: socket.socket, message: FromRecorder) -> None:
-    with contextlib.suppress(OSError):  # the engine is gone: nobody needs to know
-        sock.send(encode(message))
-
-
-def _record(path: Path, sock: socket.socket, engine: int) -> bool:
+def _open(path: Path, durability: str) -> sqlite3.Connection:
+    """The database, with what was put aside for it. Raises `StoreError`."""
+    db = open_database(path, durability)
     try:
-        db = open_database(path)
-    except StoreError as error:
-        _tell(sock, Ready(str(error)))
-        return False
-    with contextlib.closing(db):
         with contextlib.suppress(sqlite3.Error):  # another recorder is at it; there will be a next time
+            fold_in(path, db, _say)
             sweep(db)
-        _tell(sock, Ready(""))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _record(path: Path, sock: socket.socket, engine: int, durability: str, again: bool) -> bool:
+    recorder = Recorder(path, sock, engine, durability)
+    db: sqlite3.Connection | None = None
+    try:
+        while db is None:
+            try:
+                db = _open(path, durability)
+            except StoreError as error:
+                cause = error.__cause__
+                if not again:
+                    raise
+                # An engine relies on us to take the place of another recorder: it can't be refused any more.
+                if cause is not None and primary(cause) in _PASSING and not recorder.late:
+                    recorder.excuse(str(error))
+                    recorder.pause()
+                    continue
+                recorder.stand_aside(error)
+                break
         sock.setblocking(False)
-        try:
-            return Recorder(path, db, sock, engine).run()
-        except StoreError as error:
-            _say(str(error))
-            _tell(sock, Ready(str(error)))
-            return False
+        if db is not None:
+            recorder.use(db)
+        recorder.ready()
+        return recorder.run()
+    except StoreError as error:
+        _say(str(error))
+        with contextlib.suppress(OSError):  # the engine is gone: nobody needs to know
+            sock.send(encode(Ready(str(error))))
+        return False
+    finally:
+        if db is not None:
+            db.close()
 
 
 def main() -> None:
-    """Record one run. ``sys.argv``: the database, our end of the channel (a descriptor), the engine's pid."""
+    """Record one run. ``sys.argv``: the database, our end of the channel (a descriptor), the engine's pid, how durable
+    (`Settings.record_durability`), ``again`` if this takes the place of a recorder that died.
+    """
     # It ends when its engine does, however that ends, and not because somebody at the terminal or the system
     # wants all to end.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
         name.write("shoal-recorder")
-    path, channel, pid = Path(sys.argv[0]), int(sys.argv[1]), int(sys.argv[2])
+    path, channel, pid, durability = Path(sys.argv[0]), int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     try:
         engine = os.pidfd_open(pid)
     except OSError:
         engine = -1
     with socket.socket(fileno=channel) as sock:
-        well = _record(path, sock, engine)
+        well = _record(path, sock, engine, durability, sys.argv[4] == "again")
     if engine >= 0:
         os.close(engine)
     raise SystemExit(0 if well else 1)

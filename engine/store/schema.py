@@ -1,4 +1,4 @@
-"""The tables of the database, how an older one becomes a current one, and how it is opened for writing.
+"""How the database is opened for writing, and how an older one becomes a current one.
 
 SQLite's own ``user_version`` says how many migrations a file has seen: it is read without loading anything.
 The migrations run in one transaction that holds the write lock, so that two recorders may open a new file at
@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from engine.store import places
+from engine.store.tables import MIGRATIONS, VERSION, VIEWS
 
 APPLICATION: Final = 0x53484F4C
 """Marks the file as ours in its header ("SHOL")."""
@@ -26,138 +27,12 @@ _SMALLEST: Final = 512
 """Bytes of the smallest database."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for another writer while the file is opened."""
-
-_TABLES: Final = """
-CREATE TABLE runs (
-    id TEXT NOT NULL PRIMARY KEY,
-    name TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'interrupted', 'crashed')),
-    started REAL NOT NULL,
-    ended REAL,
-    seconds REAL GENERATED ALWAYS AS (ended - started) VIRTUAL,
-    tasks INTEGER NOT NULL DEFAULT 0,
-    done INTEGER NOT NULL DEFAULT 0,
-    failed INTEGER NOT NULL DEFAULT 0,
-    pid INTEGER NOT NULL,
-    process TEXT NOT NULL,
-    seen REAL NOT NULL,
-    version TEXT NOT NULL,
-    command TEXT NOT NULL,
-    config TEXT NOT NULL,
-    machine TEXT NOT NULL,
-    summary TEXT
-) STRICT;
-CREATE INDEX runs_by_start ON runs (started);
-
-CREATE TABLE pools (
-    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    pool INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    first INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    shards INTEGER NOT NULL,
-    PRIMARY KEY (run, pool)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE jobs (
-    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    job INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    call TEXT NOT NULL,
-    pool INTEGER NOT NULL,
-    done INTEGER NOT NULL DEFAULT 0,
-    failed INTEGER NOT NULL DEFAULT 0,
-    seconds REAL NOT NULL DEFAULT 0,
-    PRIMARY KEY (run, job)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE tasks (
-    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    job INTEGER NOT NULL,
-    task INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('done', 'failed')),
-    attempts INTEGER NOT NULL,
-    agent TEXT,
-    started REAL,
-    seconds REAL,
-    result TEXT,
-    result_kind TEXT,
-    error_kind TEXT,
-    error_type TEXT,
-    error_message TEXT,
-    error_traceback TEXT,
-    blob BLOB,
-    PRIMARY KEY (run, job, task)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX tasks_failed ON tasks (run, job, task) WHERE state = 'failed';
-
-CREATE TABLE attempts (
-    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    job INTEGER NOT NULL,
-    task INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    at REAL NOT NULL,
-    agent TEXT,
-    pid INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL,
-    PRIMARY KEY (run, job, task, attempt, at)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE events (
-    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    number INTEGER NOT NULL,
-    at REAL NOT NULL,
-    level TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL,
-    data TEXT NOT NULL,
-    PRIMARY KEY (run, number)
-) STRICT, WITHOUT ROWID;
+_JOURNAL: Final = 64 << 20
+"""Bytes that the write-ahead log keeps on disk once it could be emptied: it grows for as long as somebody reads."""
+DURABILITIES: Final = {"off": "OFF", "normal": "NORMAL", "full": "FULL"}
+"""What each is in SQLite's words. ``normal`` outlives the death of every process, ``full`` a power cut, too; ``off``
+leaves it to the system when anything reaches the disk, so that a power cut may damage the file.
 """
-
-_TIME: Final = "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')"
-
-
-def _views() -> dict[str, str]:
-    """For people: names in place of numbers, times that can be read (UTC)."""
-
-    def at(column: str, name: str) -> str:
-        return f"{_TIME.format(column)} AS {name}"
-
-    return {
-        "run_view": f"""
-            SELECT id, name, status, {at("started", "started")}, {at("ended", "ended")},
-                round(seconds, 3) AS seconds, tasks, done, failed,
-                round((done + failed) / nullif(seconds, 0), 1) AS per_second, command
-            FROM runs ORDER BY runs.started DESC""",
-        "task_view": f"""
-            SELECT t.run, r.name AS run_name, j.name AS job, p.name AS pool, t.task, t.state, t.attempts,
-                t.agent, {at("t.started", "started")}, t.seconds, t.result, t.result_kind,
-                t.error_kind, t.error_type, t.error_message
-            FROM tasks t JOIN runs r ON r.id = t.run
-                LEFT JOIN jobs j ON j.run = t.run AND j.job = t.job
-                LEFT JOIN pools p ON p.run = t.run AND p.pool = j.pool""",
-        "attempt_view": f"""
-            SELECT a.run, j.name AS job, a.task, a.attempt, {at("a.at", "at")}, a.agent, a.pid, a.kind, a.text
-            FROM attempts a LEFT JOIN jobs j ON j.run = a.run AND j.job = a.job""",
-        "event_view": f"""
-            SELECT run, number, {at("at", "at")}, level, kind, text, data FROM events""",
-    }
-
-
-def _first(db: Any) -> None:
-    for statement in _TABLES.split(";"):
-        if statement.strip():
-            db.execute(statement)
-    for name, query in _views().items():
-        db.create_view(name, query, replace=True)
-
-
-# A released migration is never changed: append another one.
-MIGRATIONS: Final[list[Callable[[Any], None]]] = [_first]
-"""Each takes a ``sqlite_utils.Database`` whose transaction is open; number n leads to version n + 1."""
-VERSION: Final = len(MIGRATIONS)
 
 
 class StoreError(Exception):
@@ -235,8 +110,12 @@ def migrate(path: Path, connection: sqlite3.Connection) -> None:
     try:
         done = check(path, connection)  # again: another recorder may have been faster
         db = Database(connection, execute_plugins=False)
+        for name in VIEWS:  # a table that a view of another version looks at could not be changed
+            connection.execute(f"DROP VIEW IF EXISTS {name}")
         for step in MIGRATIONS[done:]:
             step(db)
+        for name, query in VIEWS.items():
+            db.create_view(name, query)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
@@ -246,8 +125,12 @@ def migrate(path: Path, connection: sqlite3.Connection) -> None:
         raise
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open for writing; made and migrated if need be. Transactions are begun by hand. Raises `StoreError`."""
+def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
+    """Open for writing; made and migrated if need be. Transactions are begun by hand. Raises `StoreError`.
+
+    `durability`: what a commit outlives, one of `DURABILITIES`.
+    """
+    synchronous = DURABILITIES[durability]
     deadline = time.monotonic() + _PATIENCE
     try:
         places.prepare(path)
@@ -258,8 +141,11 @@ def open_database(path: Path) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
             check(path, connection)  # before anything is written: it may be somebody else's
+            # Only a new file heeds it: what forgotten runs leave can then be given back without copying the rest.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
             migrate(path, connection)
             return connection
         except (sqlite3.Error, StoreError) as error:
@@ -271,3 +157,13 @@ def open_database(path: Path) -> sqlite3.Connection:
             if not is_busy(error) or time.monotonic() > deadline:
                 raise explain(path, error) from error
             time.sleep(0.02)
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Give the space of rows that were deleted back to the file system. Raises sqlite3.Error.
+
+    A file that was made by the first version is copied for it, which takes as much space again.
+    """
+    (kind,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    # A script takes all steps of a statement; `execute` takes one, which here is one page.
+    connection.executescript("PRAGMA incremental_vacuum" if kind else "VACUUM")

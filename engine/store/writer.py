@@ -7,133 +7,32 @@ messages can be written again.
 
 from __future__ import annotations
 
-import json
-import math
-import operator
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, repeat
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import msgspec
-
+from engine.store import samples
+from engine.store.columns import as_json, clean
 from engine.store.messages import (
     Attempt,
     Ended,
-    Failed,
     Finished,
-    Flush,
     Happened,
     JobMade,
     PoolMade,
     RunBegan,
     RunEnded,
+    Sampled,
+    SpecPart,
     ToRecorder,
 )
-from engine.store.places import identity
+from engine.store.places import identity, is_gone
 from engine.store.schema import StoreError
+from engine.store.tasks import Tasks
+from engine.store.texts import Texts
 
-_DONE: Final = """
-INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
-    result, result_kind, blob)
-VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?)"""
-_FAILED: Final = """
-INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
-    error_kind, error_type, error_message, error_traceback)
-VALUES (?, ?, ?, 'failed', ?, ?, ?, ?, ?, ?, ?, ?)"""
-_RECOUNT: Final = """
-UPDATE jobs SET (done, failed, seconds) = (
-    SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'failed'), total(seconds)
-    FROM tasks WHERE run = :run AND job = :job)
-WHERE run = :run AND job = :job"""
-_RECOUNT_RUN: Final = """
-UPDATE runs SET (done, failed) = (SELECT sum(done), sum(failed) FROM jobs WHERE run = :run) WHERE id = :run"""
-_COUNT_JOB: Final = """
-INSERT INTO jobs (run, job, name, call, pool, done, failed, seconds) VALUES (?, ?, '', '', 0, ?, ?, ?)
-ON CONFLICT DO UPDATE SET done = done + ?, failed = failed + ?, seconds = seconds + ?"""
-
-Stored = tuple[str | None, str | None, bytes | None]
-"""The columns ``result``, ``result_kind`` and ``blob``."""
-
-_quote = json.encoder.encode_basestring
-_quote_ascii = json.encoder.encode_basestring_ascii
-
-
-def clean(text: str) -> str:
-    """Text that SQLite and its shell take: lone surrogates and NULs as escapes."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def as_json(value: object) -> str:
-    """Any value as JSON, always; what JSON does not know is written as null (NaN) or as its repr."""
-    try:
-        return msgspec.json.encode(value, enc_hook=repr).decode()
-    except (TypeError, ValueError, OverflowError, RecursionError):  # lone surrogates, huge integers, odd keys
-        try:
-            return json.dumps(value, default=repr, skipkeys=True)
-        except (TypeError, ValueError, RecursionError):
-            return _quote_ascii(repr(value))
-
-
-def _string(value: str) -> Stored:
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:  # JSON can escape a lone surrogate, UTF-8 can't hold it
-            return _quote_ascii(value), None, None
-    return _quote(value), None, None
-
-
-def _float(value: float) -> Stored:
-    if math.isfinite(value):
-        return repr(value), None, None
-    # JSON has no NaN, and one bare NaN would make SQLite's JSON functions refuse the whole query.
-    return '"NaN"' if value != value else '"Infinity"' if value > 0 else '"-Infinity"', "float", None
-
-
-def _list(value: list[Any]) -> Stored:
-    match value:
-        case ["pickle", bytes() as data]:
-            return None, "pickle", data
-        case ["large", bytes()]:
-            return None, "large", None
-        case ["json", str() as text]:  # a container, which the engine has read and written as JSON
-            return text, "json", None
-        case _:
-            return as_json(value), None, None
-
-
-_STORED: Final[dict[type, Callable[[Any], Stored]]] = {
-    int: lambda value: (int.__repr__(value), None, None),
-    float: _float,
-    bool: lambda value: ("true" if value else "false", None, None),
-    type(None): lambda value: ("null", None, None),
-    str: _string,
-    bytes: lambda value: (None, "bytes", value),
-    list: _list,
-}
-
-
-def stored(value: object) -> Stored:
-    """One result as its three columns. See the README of this package for what each kind means."""
-    found = _STORED.get(type(value))
-    return (as_json(value), None, None) if found is None else found(value)
-
-
-class _Tally:
-    """What one transaction adds to the counts of its jobs: apart, so that a rollback undoes it."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[int, list[float]] = {}
-        self.recount: set[int] = set()
-
-    def add(self, job: int, done: int, failed: int, seconds: float) -> None:
-        counts = self.jobs.setdefault(job, [0, 0, 0.0])
-        counts[0] += done
-        counts[1] += failed
-        counts[2] += seconds
+_OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
+"""Events that are lines of output."""
 
 
 class Writer:
@@ -141,8 +40,13 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._tally = _Tally()
+        self._texts = Texts(connection)
+        self._tasks = Tasks(connection, self._texts)
         self._agents: list[tuple[range, str]] = []
+        self._rolled_up = 0.0
+        """When samples were last made minutes of."""
+        self._events = 0
+        """Events that were recorded before the run was resumed."""
         self.run: str | None = None
         """Id of the run, once it is in the database."""
         self.ended = False
@@ -171,8 +75,8 @@ class Writer:
         return complaints
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents)
-        self._tally = _Tally()
+        before = self.run, self.ended, list(self._agents), self._events
+        self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -181,24 +85,28 @@ class Writer:
                     self._apply(message)
                 else:
                     self._apply_alone(message, complaints)
-            self._count(now)
+            if self.run is not None:
+                self._tasks.count(self.run, now)
+            self._texts.write()
             db.execute("COMMIT")
+            self._texts.done(committed=True)
         except BaseException:
-            self.run, self.ended, self._agents = before
+            self._texts.done(committed=False)
+            self.run, self.ended, self._agents, self._events = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
 
     def _apply_alone(self, message: ToRecorder, complaints: list[str]) -> None:
         db = self._db
-        kept = {job: list(counts) for job, counts in self._tally.jobs.items()}
+        mark = self._tasks.mark()
         db.execute("SAVEPOINT one")
         try:
             self._apply(message)
         except sqlite3.OperationalError:
             raise
         except (sqlite3.Error, TypeError, ValueError, OverflowError, LookupError) as error:
-            self._tally.jobs = kept
+            self._tasks.back_to(mark)
             db.execute("ROLLBACK TO one")
             text = " ".join(str(error).split())
             complaints.append(f"a message was not recorded ({type(message).__name__}: {type(error).__name__}: {text})")
@@ -209,26 +117,24 @@ class Writer:
             case RunBegan():
                 self._began(message)
                 return
-            case Flush():
-                return
         run = self.run
         if run is None:
             raise ValueError("it came before the beginning of a run")
         db = self._db
         match message:
             case Finished():
-                self._finished(run, message)
+                self._tasks.finished(run, message, self.agent(message.row))
             case Ended():
-                self._ended(run, message)
+                self._tasks.ended(run, message)
             case Attempt() as tried:
                 row = run, tried.job, tried.index, tried.attempt, tried.at, self.agent(tried.row), tried.pid
                 db.execute(
                     "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*row, tried.kind, clean(tried.text)),
                 )
+                self._texts.add(run, "attempt", clean(tried.text), tried.at, tried.job, tried.index)
             case Happened():
-                rows = ((run, e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data)) for e in message.events)
-                db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                self._happened(run, message)
             case PoolMade() as pool:
                 db.execute(
                     "INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?, ?)",
@@ -243,6 +149,10 @@ class Writer:
                     "SET name = excluded.name, call = excluded.call, pool = excluded.pool",
                     (run, job.job, clean(job.name), clean(job.call), job.pool),
                 )
+            case Sampled():
+                self._sampled(run, message)
+            case SpecPart() as spec:
+                self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
                 told = end.summary.get("tasks")
                 db.execute(
@@ -252,20 +162,94 @@ class Writer:
                 self.ended = True
 
     def _began(self, run: RunBegan) -> None:
-        # Written twice by the same engine if a commit was reported as failed and had not.
-        rows = self._db.execute(
+        old = self._db.execute(
+            "SELECT status, started, ended, pid, process, seen, resumed, resumed_at, events_before "
+            "FROM runs WHERE id = ?", (run.run,),
+        ).fetchone()  # fmt: skip
+        events = 0
+        if old is None:
+            if run.resumed:
+                raise StoreError(f"there is no run {run.run} in the database")
+            self._insert_run(run)
+        else:
+            status, started, ended, pid, process, seen, resumed, resumed_at, events = old
+            since = started if resumed_at is None else resumed_at
+            if (resumed, since, pid) == (run.resumed, run.started, run.pid):
+                # Told again, because a commit was reported as failed and had not, or a recorder died; it may also have
+                # thought that its engine had.
+                query = "UPDATE runs SET status = 'running', ended = NULL WHERE id = ? AND status = 'crashed'"
+                self._db.execute(query, (run.run,))
+            elif not run.resumed:
+                raise StoreError(f"there is another run {run.run} in the database")
+            elif status == "running" and not is_gone(pid, process):
+                raise StoreError(f"run {run.run} is still running (process {pid})")
+            elif resumed != run.resumed - 1:
+                raise StoreError(f"run {run.run} was resumed by another process meanwhile")
+            else:
+                events = self._resume_run(run, max(0.0, (seen if ended is None else ended) - since))
+        if run.spec:
+            self._spec(run.run, 0, 1, run.spec)
+        over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
+        samples.roll_up_ended(self._db, run.started)
+        self.run, self.ended, self._agents, self._events = run.run, over, [], events
+
+    def _insert_run(self, run: RunBegan) -> None:
+        self._db.execute(
             "INSERT INTO runs (id, name, status, started, pid, process, seen, version, command, config, "
-            "machine) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET status = 'running' "
-            "WHERE started = excluded.started AND pid = excluded.pid",
+            "machine) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.run, clean(run.name), run.started, run.pid, identity(run.pid), run.started, run.version,
                 as_json(run.command), as_json(run.config), as_json(run.machine),
             ),
-        ).rowcount  # fmt: skip
-        if rows != 1:
-            raise StoreError(f"there is another run {run.run} in the database")
-        self.run, self.ended, self._agents = run.run, False, []
+        )  # fmt: skip
+
+    def _resume_run(self, run: RunBegan, worked: float) -> int:
+        """Say that a run goes on; `worked`: the seconds of its time until now. Returns how many events it has.
+
+        What it was begun with stays: name, command, settings.
+        """
+        (events,) = self._db.execute("SELECT ifnull(max(number), 0) FROM events WHERE run = ?", (run.run,)).fetchone()
+        self._db.execute(
+            "UPDATE runs SET status = 'running', ended = NULL, summary = NULL, pid = ?, process = ?, resumed = ?, "
+            "resumed_at = ?, worked = worked + ?, seen = max(seen, ?), events_before = ? WHERE id = ?",
+            (run.pid, identity(run.pid), run.resumed, run.started, worked, run.started, events, run.run),
+        )
+        return int(events)
+
+    def _spec(self, run: str, part: int, parts: int, text: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO specs VALUES (?, ?, ?, ?)", (run, part, parts, clean(text)))
+
+    def _happened(self, run: str, message: Happened) -> None:
+        before, events = self._events, message.events
+        rows = ((run, before + e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data)) for e in events)
+        self._db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        for event in events:
+            output = event.kind in _OUTPUT
+            text = clean(str(event.data.get("line")) if output else event.text)
+            self._texts.add(run, "output" if output else "event", text, event.at, number=before + event.number)
+
+    def _sampled(self, run: str, sample: Sampled) -> None:
+        pools = sample.pools
+        agents = zip(*((p.starting, p.idle, p.busy, p.draining, p.dead) for p in pools), strict=True)
+        states = map(sum, agents) if pools else [0] * 5
+        memory = [p.memory for p in pools if p.memory is not None]
+        whole = (
+            run, sample.at, -1, sample.done, sample.failed, sum(p.queued for p in pools), *states,
+            sample.restarts, sum(memory) if memory else None, sample.rate, sample.redelivered, sample.cpu,
+            sample.memory_used, sample.load, sample.fds,
+        )  # fmt: skip
+        each = [
+            (
+                run, sample.at, p.pool, p.done, p.failed, p.queued, p.starting, p.idle, p.busy, p.draining, p.dead,
+                p.restarts, p.memory, None, None, None, None, None, None,
+            )
+            for p in pools
+        ]  # fmt: skip
+        query = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(whole))})"
+        self._db.executemany(query, [whole, *each])
+        if sample.at >= self._rolled_up + 60:
+            samples.roll_up(self._db, run, sample.at - samples.RECENT)
+            self._rolled_up = sample.at
 
     def agent(self, row: int) -> str | None:
         """``pool/number`` of the agent of a scoreboard row; None where no pool has it."""
@@ -274,87 +258,9 @@ class Writer:
                 return f"{name}/{row - rows.start}"
         return None
 
-    def _finished(self, run: str, group: Finished) -> None:
-        count = len(group.results)
-        times = memoryview(group.nanoseconds).cast("Q")
-        if len(times) != count:
-            raise ValueError(f"{count} results with {len(times)} run times")
-        agent = self.agent(group.row)
-        seconds = [ns / 1e9 for ns in times]
-        started = accumulate(seconds, initial=group.started)
-        tries: Iterable[int] = repeat(1)
-        if group.attempts:
-            tries = [group.attempts.get(index, 1) for index in range(group.first, group.first + count)]
-        columns = (repeat(agent), started, seconds)
-        rows = zip(repeat(run), repeat(group.job), range(group.first, group.first + count), tries, *columns)
-        if not group.failures and not group.skipped:
-            full = map(operator.add, rows, map(stored, group.results))
-            self._insert(_DONE, group.job, full, done=count, seconds=sum(seconds))
-            return
-        failures = {failure.index: failure for failure in group.failures}
-        over = failures.keys() | set(group.skipped)
-        kept = [(row, result) for row, result in zip(rows, group.results, strict=False)]
-        good = [(*row, *stored(result)) for row, result in kept if row[2] not in over]
-        self._insert(_DONE, group.job, good, done=len(good), seconds=sum(row[6] for row in good))
-        skipped = set(group.skipped)
-        bad = [(*row, *_why(failures[row[2]])) for row, _ in kept if row[2] in failures and row[2] not in skipped]
-        self._insert(_FAILED, group.job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
-
-    def _ended(self, run: str, end: Ended) -> None:
-        columns = (None, end.at, None, end.kind, None, clean(end.text), None)
-        tries = dict(
-            self._db.execute(
-                "SELECT task, max(attempt) FROM attempts "
-                "WHERE run = ? AND job = ? AND task BETWEEN ? AND ? GROUP BY task",
-                (run, end.job, end.first, end.first + end.count - 1),
-            )
-        )
-        rows = ((run, end.job, task, tries.get(task, 0), *columns) for task in range(end.first, end.first + end.count))
-        self._insert(_FAILED, end.job, rows, failed=end.count)
-
-    def _insert(
-        self,
-        query: str,
-        job: int,
-        rows: Iterable[tuple[Any, ...]],
-        done: int = 0,
-        failed: int = 0,
-        seconds: float = 0.0,
-    ) -> None:
-        if self._db.executemany(query, rows).rowcount == done + failed or not done + failed:
-            self._tally.add(job, done, failed, seconds)
-        else:  # some were there already: the first outcome of a task stands
-            self._tally.recount.add(job)
-
-    def _count(self, now: float) -> None:
-        run, tally = self.run, self._tally
-        if run is None:
-            return
-        db = self._db
-        added = [0, 0]
-        for job, (done, failed, seconds) in tally.jobs.items():
-            counts = int(done), int(failed), seconds
-            db.execute(_COUNT_JOB, (run, job, *counts, *counts))
-            added[0] += counts[0]
-            added[1] += counts[1]
-        db.execute(
-            "UPDATE runs SET seen = max(seen, ?), done = done + ?, failed = failed + ? WHERE id = ?",
-            (now, *added, run),
-        )
-        for job in tally.recount:
-            db.execute(_RECOUNT, {"run": run, "job": job})
-        if tally.recount:
-            db.execute(_RECOUNT_RUN, {"run": run})
-        if tally.jobs or tally.recount:
-            db.execute("UPDATE runs SET tasks = max(tasks, done + failed) WHERE id = ?", (run,))
-
     def crash(self, at: float) -> None:
         """Say that the run was cut off. Raises sqlite3.Error."""
         self._db.execute(
             "UPDATE runs SET status = 'crashed', ended = max(started, ?) WHERE id = ? AND status = 'running'",
             (at, self.run),
         )
-
-
-def _why(failure: Failed) -> tuple[str, str, str, str]:
-    return failure.kind, clean(failure.type), clean(failure.message), clean(failure.traceback)

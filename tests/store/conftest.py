@@ -21,7 +21,6 @@ from engine.store.messages import (
     Committed,
     Failed,
     Finished,
-    Flush,
     FromRecorder,
     JobMade,
     PoolMade,
@@ -31,6 +30,7 @@ from engine.store.messages import (
     ToRecorder,
     encode,
     from_recorder,
+    packed,
 )
 from engine.store.schema import open_database
 from engine.store.writer import Writer
@@ -94,11 +94,19 @@ def writer(db: sqlite3.Connection) -> Writer:
 class Line:
     """The engine's side of a recorder."""
 
-    def __init__(self, path: Path, pid: int) -> None:
+    def __init__(self, path: Path, pid: int, durability: str = "normal", again: bool = False) -> None:
+        self.sent = self.safe = 0
         self.sock, theirs = pair()
         with theirs:
             self.process = subprocess.Popen(
-                boot.argv("engine.store.recorder", str(path), str(theirs.fileno()), str(pid)),
+                boot.argv(
+                    "engine.store.recorder",
+                    str(path),
+                    str(theirs.fileno()),
+                    str(pid),
+                    durability,
+                    "again" if again else "first",
+                ),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -108,7 +116,12 @@ class Line:
 
     def send(self, *messages: ToRecorder) -> None:
         for message in messages:
-            assert send(self.sock, (encode(message),))
+            self.send_raw(packed([encode(message)]))
+
+    def send_raw(self, data: bytes, count: int = 1) -> None:
+        """A datagram of so many messages."""
+        assert send(self.sock, (data,))
+        self.sent += count
 
     def answer(self) -> FromRecorder | None:
         """The recorder's next message, None at its end."""
@@ -125,9 +138,13 @@ class Line:
     def ready(self) -> None:
         assert self.answer() == Ready("")
 
-    def flush(self, number: int = 1) -> None:
-        self.send(Flush(number))
-        assert self.answer() == Committed(number)
+    def flush(self) -> None:
+        """Wait until all that was sent is in the database."""
+        while self.safe < self.sent:
+            answer = self.answer()
+            assert isinstance(answer, Committed), answer
+            assert self.safe < answer.count <= self.sent
+            self.safe = answer.count
 
     def close(self) -> tuple[int, str]:
         """Hang up, and wait until it has ended: its exit code and what it complained of."""
@@ -141,8 +158,8 @@ def recorder(path: Path) -> Iterator[Callable[..., Line]]:
     """Starts recorders, on `path` and for this very process unless told otherwise."""
     lines: list[Line] = []
 
-    def start(at: Path = path, pid: int | None = None) -> Line:
-        lines.append(Line(at, os.getpid() if pid is None else pid))
+    def start(at: Path = path, pid: int | None = None, durability: str = "normal", again: bool = False) -> Line:
+        lines.append(Line(at, os.getpid() if pid is None else pid, durability, again))
         return lines[-1]
 
     yield start

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from engine.store import queries
-from engine.store.messages import Attempt, Ended, Failed, Flush, Happened, JobMade, PoolMade, ToRecorder
+from engine.store.columns import as_json, clean, stored
+from engine.store.messages import Attempt, Ended, Failed, Happened, JobMade, PoolMade, ToRecorder
 from engine.store.schema import StoreError, open_database
-from engine.store.writer import Writer, as_json, clean, stored
+from engine.store.writer import Writer
 from engine.stream.types import Event
 
 from .conftest import START, began, ended, finished, opening, rows
@@ -158,7 +159,7 @@ def test_a_bad_message_is_named_and_the_others_are_written(writer: Writer, db: s
 
 def test_nothing_is_written_before_a_run(db: sqlite3.Connection) -> None:
     writer = Writer(db)
-    assert len(writer.write([finished(0, [1]), Flush(1)], START)) == 1
+    assert len(writer.write([finished(0, [1])], START)) == 1
     assert rows(db, "SELECT * FROM tasks") == []
 
 

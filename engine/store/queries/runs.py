@@ -1,7 +1,4 @@
-"""Questions to the database, on a connection that can only read: never in the way of a recorder.
-
-Nothing heavy is imported, and every answer is a plain struct, so that a command, a screen or a test may ask.
-"""
+"""Runs, their pools and jobs, and how the database is opened to ask for them."""
 
 from __future__ import annotations
 
@@ -13,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from engine.store.places import is_gone
-from engine.store.schema import NoDatabaseError, StoreError, check, explain
+from engine.store.schema import NoDatabaseError, StoreError, check, explain, open_database
+from engine.store.tables import VERSION
 
 _BUSY_SECONDS: Final = 5.0
 STATUSES: Final = ("running", "done", "failed", "interrupted", "crashed")
@@ -29,7 +27,7 @@ class Run(msgspec.Struct, frozen=True):
     started: float
     ended: float | None
     seconds: float
-    """From its start to its end, or until now."""
+    """From its start to its end, or until now; without the time from an end to a resumption."""
     tasks: int
     done: int
     failed: int
@@ -40,11 +38,26 @@ class Run(msgspec.Struct, frozen=True):
     machine: dict[str, Any]
     summary: dict[str, Any]
     """What the engine said at the end; empty before."""
+    resumed: int = 0
+    """How often it was resumed."""
 
     @property
     def rate(self) -> float:
         """Tasks that were over per second of the run."""
         return (self.done + self.failed) / self.seconds if self.seconds > 0 else 0.0
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """One job of a run and what came of its tasks so far."""
+
+    job: int
+    name: str
+    call: str
+    pool: int
+    done: int
+    failed: int
+    seconds: float
+    """Run time of its tasks together."""
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -59,58 +72,20 @@ class Pool(msgspec.Struct, frozen=True):
     """Run time of its tasks together."""
 
 
-class Task(msgspec.Struct, frozen=True):
-    """One task that is over."""
-
-    job: str
-    task: int
-    """Its index in the job."""
-    state: str
-    attempts: int
-    agent: str | None
-    started: float | None
-    seconds: float | None
-    error_kind: str | None = None
-    error_type: str | None = None
-    error_message: str | None = None
-    error_traceback: str | None = None
-
-
-class StoredEvent(msgspec.Struct, frozen=True):
-    """Something that happened to a run."""
-
-    number: int
-    at: float
-    level: str
-    kind: str
-    text: str
-    data: dict[str, Any]
-
-
 def open_readonly(path: Path) -> sqlite3.Connection:
-    """Open the database. Raises `NoDatabaseError` where there is none (yet), else `StoreError`."""
-    if not path.exists():
-        raise NoDatabaseError(f"no runs recorded yet at {path}")
-    address = path.absolute().as_uri() + "?mode=ro"
-    connection = None
-    try:
-        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)
+    """Open the database; one of an older version is brought up to date first.
+
+    Raises `NoDatabaseError` where there is none (yet), else `StoreError`.
+    """
+    connection, version = _open(path)
+    if 0 < version < VERSION:
+        connection.close()
         try:
-            version = check(path, connection)
-        except sqlite3.OperationalError:
-            # In a folder that can't be written, SQLite can't make the files it shares with writers; nobody
-            # else can either.
-            if path.with_name(path.name + "-wal").exists():
-                raise
-            connection.close()
-            connection = sqlite3.connect(address + "&immutable=1", uri=True)
-            version = check(path, connection)
-    except (sqlite3.Error, StoreError) as error:
-        if connection is not None:
-            connection.close()
-        if isinstance(error, StoreError):
-            raise
-        raise explain(path, error) from error
+            open_database(path).close()
+        except StoreError as error:
+            text = f"{path} was written by an older Shoal and can't be brought up to date: {error}"
+            raise StoreError(text) from error
+        connection, version = _open(path)
     if version == 0:  # made this very moment, or an empty file
         connection.close()
         raise NoDatabaseError(f"no runs recorded yet at {path}")
@@ -118,22 +93,49 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _open(path: Path) -> tuple[sqlite3.Connection, int]:
+    if not path.exists():
+        raise NoDatabaseError(f"no runs recorded yet at {path}")
+    address = path.absolute().as_uri() + "?mode=ro"
+    connection = None
+    try:
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)
+        try:
+            return connection, check(path, connection)
+        except sqlite3.OperationalError:
+            # In a folder that can't be written, SQLite can't make the files it shares with writers; nobody
+            # else can either.
+            if path.with_name(path.name + "-wal").exists():
+                raise
+            connection.close()
+            connection = sqlite3.connect(address + "&immutable=1", uri=True)
+            return connection, check(path, connection)
+    except (sqlite3.Error, StoreError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, StoreError):
+            raise
+        raise explain(path, error) from error
+
+
 _RUN_COLUMNS: Final = (
     "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, "
-    "command, config, machine, summary"
+    "command, config, machine, summary, resumed, resumed_at, worked"
 )
 
 
 def _run(row: sqlite3.Row, now: float) -> Run:
     status, ended = row["status"], row["ended"]
+    since = row["started"] if row["resumed_at"] is None else row["resumed_at"]
     if status == "running" and is_gone(row["pid"], row["process"]):
-        status, ended = "crashed", max(row["started"], row["seen"])
-    until = now if ended is None else ended
+        status, ended = "crashed", max(since, row["seen"])
+    seconds = row["worked"] + max(0.0, (now if ended is None else ended) - since)
     decode = msgspec.json.decode
     return Run(
-        row["id"], row["name"], status, row["started"], ended, max(0.0, until - row["started"]),
+        row["id"], row["name"], status, row["started"], ended, seconds,
         row["tasks"], row["done"], row["failed"], row["pid"], row["version"],
         decode(row["command"]), decode(row["config"]), decode(row["machine"]), decode(row["summary"] or "{}"),
+        row["resumed"],
     )  # fmt: skip
 
 
@@ -153,6 +155,13 @@ def runs(db: sqlite3.Connection, status: str | None = None, name: str | None = N
             if len(found) == limit:
                 break
     return found
+
+
+def latest(db: sqlite3.Connection, name: str) -> Run | None:
+    """The newest run of just this name."""
+    query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE name = ? ORDER BY started DESC, rowid DESC LIMIT 1"
+    row = db.execute(query, (name,)).fetchone()
+    return None if row is None else _run(row, time.time())
 
 
 def find(db: sqlite3.Connection, text: str) -> Run:
@@ -186,64 +195,15 @@ def pools(db: sqlite3.Connection, run: str) -> list[Pool]:
     return [Pool(*row) for row in db.execute(query, (run,))]
 
 
-_FAILED: Final = " INDEXED BY tasks_failed"
-"""Without being told, SQLite reads all tasks of the run to find the few that failed."""
-_TASK: Final = """
-    SELECT coalesce(nullif(j.name, ''), 'job ' || t.job), t.task, t.state, t.attempts, t.agent,
-        t.started, t.seconds,
-        t.error_kind, t.error_type, t.error_message, t.error_traceback
-    FROM tasks t{} LEFT JOIN jobs j ON j.run = t.run AND j.job = t.job WHERE t.run = ?"""
+def jobs(db: sqlite3.Connection, run: str) -> list[JobRow]:
+    """The jobs of a run, in order."""
+    query = "SELECT job, name, call, pool, done, failed, seconds FROM jobs WHERE run = ? ORDER BY job"
+    return [JobRow(*row) for row in db.execute(query, (run,))]
 
 
-def slowest(db: sqlite3.Connection, run: str, limit: int = 10) -> list[Task]:
-    """The tasks that ran longest. Reads all tasks of the run: 0.1 s for a million."""
-    # Found by their keys first: the rest of a million rows need not be sorted along.
-    query = f"""{_TASK.format("")} AND (t.job, t.task) IN (
-            SELECT job, task FROM tasks WHERE run = ? AND seconds IS NOT NULL
-            ORDER BY seconds DESC, job, task LIMIT ?)
-        ORDER BY t.seconds DESC, t.job, t.task"""
-    return [Task(*row) for row in db.execute(query, (run, run, limit))]
-
-
-def failures(db: sqlite3.Connection, run: str, limit: int = 10) -> list[Task]:
-    """The first failed tasks, in the order of the jobs."""
-    query = f"{_TASK.format(_FAILED)} AND t.state = 'failed' ORDER BY t.job, t.task LIMIT ?"
-    return [Task(*row) for row in db.execute(query, (run, limit))]
-
-
-def failure_kinds(db: sqlite3.Connection, run: str) -> dict[str, int]:
-    """How many tasks failed, by exception or else by kind, the most frequent first."""
-    query = f"""
-        SELECT coalesce(nullif(error_type, ''), error_kind), count(*) AS n
-        FROM tasks{_FAILED} WHERE run = ? AND state = 'failed' GROUP BY 1 ORDER BY n DESC, 1"""
-    return dict(map(tuple, db.execute(query, (run,))))
-
-
-def redelivered(db: sqlite3.Connection, run: str) -> int:
-    """Attempts that came to nothing."""
-    return int(db.execute("SELECT count(*) FROM attempts WHERE run = ?", (run,)).fetchone()[0])
-
-
-def deaths(db: sqlite3.Connection, run: str) -> int:
-    """Agents that died."""
-    query = "SELECT count(*) FROM events WHERE run = ? AND kind = 'agent.died'"
-    return int(db.execute(query, (run,)).fetchone()[0])
-
-
-def _event(number: int, at: float, level: str, kind: str, text: str, data: str) -> StoredEvent:
-    return StoredEvent(number, at, level, kind, text, msgspec.json.decode(data))
-
-
-def events(
-    db: sqlite3.Connection, run: str, *, after: int = 0, notable: bool = False, limit: int = 1000
-) -> list[StoredEvent]:
-    """Events in order, from the one after number `after`.
-
-    `notable`: only those that are more than information, and of them the last ones.
-    """
-    wanted = "AND level <> 'info' ORDER BY number DESC" if notable else "ORDER BY number"
-    columns = "number, at, level, kind, text, data"
-    query = f"SELECT {columns} FROM events WHERE run = ? AND number > ? {wanted} LIMIT ?"
-    rows = db.execute(query, (run, after, limit)).fetchall()
-    found = [_event(*row) for row in rows]
-    return found[::-1] if notable else found
+def spec(db: sqlite3.Connection, run: str) -> str | None:
+    """What its engine said that a resumption needs, as JSON; None if it said nothing, or died in the midst of it."""
+    rows = db.execute("SELECT parts, text FROM specs WHERE run = ? ORDER BY part", (run,)).fetchall()
+    if not rows or len(rows) != rows[0]["parts"]:
+        return None
+    return "".join(row["text"] for row in rows)

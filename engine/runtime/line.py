@@ -1,0 +1,341 @@
+"""The line to the recorder: messages to another process, kept until they are in the database.
+
+A recorder that dies is replaced, and what it had not confirmed is sent again: whoever writes it down ignores what is
+there already. One that can't be kept alive is given up after `_TRIES` deaths without a commit between them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from engine.runtime.deaths import how
+from engine.runtime.launch import StartError, launch
+from engine.runtime.loop import Loop
+from engine.settings.types import Durability
+from engine.store import messages
+from engine.stream.types import Level
+from engine.wire import channel
+
+Say = Callable[[Level, str, str, dict[str, Any]], None]
+"""Told of what happens: level, kind, text, data of an event."""
+
+_LAST_WORDS: Final = 10.0
+_START: Final = 30.0
+_TRIES: Final = 10
+_DELAY: Final = 0.05
+"""Seconds before the second recorder in a row is started without a commit of the first; doubling from there."""
+_LONGEST_DELAY: Final = 5.0
+_TOGETHER: Final = 0.05
+"""Seconds that messages may wait to be sent together, while whoever waits for what they say could not do anything."""
+_MANY: Final = 32 << 10
+"""Bytes, by weight, that are sent at once: 256 tasks, each of which counts for 128."""
+DATAGRAM: Final = 180_000
+"""Bytes of one, at the most: a socket of an unprivileged user takes 212,960."""
+_COUNT: Final = 10_000
+"""Messages in one datagram at the most."""
+_SILENCE: Final = 5.0
+"""Seconds without a word after which a recorder that owes one is looked at."""
+
+
+class Line:
+    """One run's recorder process, whichever it is by now, and the channel to it.
+
+    Attributes:
+        told: messages so far.
+        safe: of these, from the first on, so many are in the database, or in the file that stands in for it.
+        bytes: of the messages that are not.
+        lost: why nothing is recorded any more.
+        held: why the database takes nothing for now; "" where it does.
+        on_safe: called when `safe` has grown, and when the line is lost.
+    """
+
+    def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say) -> None:
+        """Start the recorder. Raises `StartError`."""
+        self.loop = loop
+        self._database = database
+        self._durability = durability
+        self._say = say
+        self.told = self.safe = self.bytes = 0
+        self.lost: str | None = None
+        self.held = ""
+        self.on_safe: Callable[[], None] = lambda: None
+        self._opening: list[bytes] = []
+        """What every recorder must hear first."""
+        self._kept: deque[tuple[bytes, int]] = deque()
+        """Messages that are not safe, with their weights."""
+        self._unsent: list[bytes] = []
+        """The last of these, which wait to be sent together."""
+        self._unsent_weight = 0
+        self._unsent_since = 0.0
+        self._heard = 0
+        """How much of `told` a recorder knows before it is sent what is kept, minus the messages of the opening."""
+        self._ready = self._was_ready = False
+        self._deaths = 0
+        """In a row, without a commit between them."""
+        self._again = 0.0
+        """When to start another one, 0 if one is there."""
+        self._heard_at = 0.0
+        """When it last said something, or first had something to confirm; when it was looked at since."""
+        self._silent = False
+        """Whether it was told that it says nothing."""
+        self._dying: list[subprocess.Popen[bytes]] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = channel.buffer(1 << 16)
+        self._start()
+
+    def _start(self) -> None:
+        """Raises `StartError`."""
+        flag = "again" if self._was_ready else "first"
+        self._process, sock = launch(
+            "engine.store.recorder", str(self._database), "FD", str(os.getpid()), self._durability, flag
+        )
+        self._again, self._ready = 0.0, False
+        self._heard_at = time.monotonic()
+        self._sock: socket.socket = sock
+        self._receiver = channel.Receiver(sock, self._buffer)
+        self._outbox = channel.Outbox(sock)
+        self.loop.watch(sock.fileno(), self._read)
+        self._heard = self.safe - len(self._opening)
+        self._unsent = [*self._opening, *(data for data, _ in self._kept)]
+        self.push()
+
+    def wait_ready(self) -> None:
+        """Wait until the database is open. Raises `StartError` if it can't be."""
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        while not self._ready and self.lost is None:
+            if not poller.poll(_START * 1000):
+                self.lost = "the recorder does not answer"
+            self._read()
+        if self.lost is not None:
+            raise StartError(self.lost)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether all that was told is safe, or never will be."""
+        return self.safe >= self.told or self.lost is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a recorder, and it has its database open."""
+        return self._process is not None and self._ready
+
+    @property
+    def pid(self) -> int | None:
+        """Of the recorder there is now."""
+        return self._process.pid if self._process is not None else None
+
+    def tell(self, message: messages.ToRecorder) -> None:
+        """Send a message now or later, in order."""
+        data = messages.encode(message)
+        if isinstance(message, messages.RunBegan | messages.SpecPart | messages.PoolMade | messages.JobMade):
+            self._opening.append(data)
+        self.send(data, len(data))
+
+    def send(self, data: bytes, weight: int) -> None:
+        """Send an encoded message, which counts for so many of the `bytes` as long as it is kept."""
+        if self.lost is not None:
+            return
+        if not self._kept:
+            self._heard_at = time.monotonic()
+        self.told += 1
+        self.bytes += weight
+        self._kept.append((data, weight))
+        if self._process is None:
+            return
+        if not self._unsent:
+            self._unsent_since = time.monotonic()
+        self._unsent.append(data)
+        self._unsent_weight += weight
+        if self._unsent_weight >= _MANY:
+            self.push()
+
+    def push(self) -> None:
+        """Send what waits to be sent together."""
+        together: list[bytes] = []
+        size = 0
+        for data in self._unsent:
+            if together and (size + len(data) > DATAGRAM or len(together) == _COUNT):
+                self._outbox.put(messages.packed(together))
+                together, size = [], 0
+            together.append(data)
+            size += len(data)
+        if together:
+            self._outbox.put(messages.packed(together))
+        self._unsent.clear()
+        self._unsent_weight = 0
+        if len(self._outbox):
+            self.loop.when_room(self._sock.fileno(), self._room)
+
+    def _room(self) -> None:
+        if self._outbox.flush():
+            self.loop.when_room(self._sock.fileno(), None)
+
+    # -- what it says -------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        try:
+            while (received := self._receiver.receive()) is not None:
+                self._hear(messages.from_recorder.decode(received[0]))
+        except channel.Closed:
+            self._died()
+
+    def _hear(self, answer: messages.FromRecorder) -> None:
+        self._heard_at = time.monotonic()
+        if self._silent:
+            self._silent = False
+            self._say("info", "recorder.answers", "the recorder answers again", {})
+        match answer:
+            case messages.Committed():
+                self._deaths = 0
+                self._hold("")
+                self._forget(answer.count + self._heard)
+            case messages.Held():
+                self._hold(answer.why)
+            case messages.Aside():
+                self._say("error", "recorder.aside", answer.text, {"file": answer.path})
+            case messages.Ready() if answer.error:
+                self._lose(answer.error)
+            case messages.Ready():
+                self._ready = True
+                if self._was_ready:
+                    self._say("info", "recorder.restarted", "another recorder has taken over", {"pid": self.pid})
+                self._was_ready = True
+
+    def _forget(self, safe: int) -> None:
+        """All up to here is safe."""
+        if safe <= self.safe:
+            return
+        for _ in range(safe - self.safe):
+            _, weight = self._kept.popleft()
+            self.bytes -= weight
+        self.safe = safe
+        self.on_safe()
+
+    def _hold(self, why: str) -> None:
+        if why and not self.held:
+            text = f"no results are passed on for now, and no tasks begun: {why}; they go on as soon as that is over"
+            self._say("warning", "recorder.held", text, {"why": why})
+        elif self.held and not why:
+            self._say("info", "recorder.resumed", "the database takes results again", {})
+        self.held = why
+
+    def _lose(self, why: str) -> None:
+        if self.lost is None:
+            self.lost = why
+            self._kept.clear()
+            self._unsent.clear()
+            self.bytes = self._unsent_weight = 0
+            self.on_safe()
+
+    # -- its death ----------------------------------------------------------------------------------------------------
+
+    def _died(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        self.loop.unwatch(self._sock.fileno())
+        self._sock.close()
+        self._process = None
+        self._unsent.clear()
+        self._unsent_weight = 0
+        try:
+            status = process.wait(1.0)
+        except subprocess.TimeoutExpired:  # it has hung up, and lives: no recorder of ours does that
+            process.kill()
+            status = -9
+            self._dying.append(process)
+        if self.lost is not None:
+            return
+        if not self._was_ready:
+            self._lose(f"the recorder {how(status)}")
+            return
+        self._deaths += 1
+        if self._deaths >= _TRIES:
+            self._lose(f"{_TRIES} recorders died one after the other; the last one {how(status)}")
+            return
+        text = f"the recorder {how(status)}: another one is started, and told again what was not in the database"
+        self._say("warning", "recorder.died", text, {"pid": process.pid, "status": status})
+        delay = 0.0 if self._deaths == 1 else min(_LONGEST_DELAY, _DELAY * 2**self._deaths)
+        self._again = time.monotonic() + delay
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` is to be called, by the monotonic clock; None: it need not."""
+        if self._process is None:
+            return self._again or None
+        if self._unsent:
+            return self._unsent_since + _TOGETHER
+        return self._heard_at + _SILENCE if self._kept else None
+
+    def tick(self) -> None:
+        """Start another recorder if it is time; see to one that says nothing."""
+        now = time.monotonic()
+        if self.due is None or now < self.due or self.lost is not None:
+            return
+        if self._process is not None:
+            if self._unsent:
+                self.push()
+            if now >= self._heard_at + _SILENCE:
+                self._look_at(self._process)
+                self._heard_at = now
+            return
+        self._dying = [process for process in self._dying if process.poll() is None]
+        try:
+            self._start()
+        except StartError as error:
+            self._deaths += 1
+            self._again = now + _LONGEST_DELAY
+            if self._deaths >= _TRIES:
+                self._again = 0.0
+                self._lose(str(error))
+
+    def _look_at(self, process: subprocess.Popen[bytes]) -> None:
+        """It owes us an answer. Large writes may take long; but one that was stopped never gives any."""
+        if _is_stopped(process.pid):
+            self._say("warning", "recorder.stopped", "the recorder was stopped, and is replaced", {"pid": process.pid})
+            process.kill()
+        elif not self._silent and not self.held:
+            self._silent = True
+            text = f"the recorder has not answered for {_SILENCE:g} s: results wait for it"
+            self._say("warning", "recorder.silent", text, {"pid": process.pid})
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self, given_up: bool = False) -> None:
+        """Let it commit and end, and wait for that; not for long if the user has given it up."""
+        process, self._process, self._again = self._process, None, 0.0
+        if process is not None:
+            self.loop.unwatch(self._sock.fileno())
+            self.push()
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(_LAST_WORDS)  # what waits to be sent; unless it is stuck: then it is lost
+                self._outbox.flush()
+                self._sock.shutdown(socket.SHUT_WR)  # even if a fork of the user's holds our end
+            self._sock.close()
+            self._dying.append(process)
+        for process in self._dying:
+            try:
+                process.wait(0.2 if given_up else 60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._dying.clear()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a signal, or a debugger, has stopped a process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except (OSError, IndexError):
+        return False

@@ -1,0 +1,183 @@
+"""The file that stands in for a database which takes nothing any more: messages one after the other, as they came.
+
+It lies beside the database, or, where nothing can be written there, in a folder of this user's for state. The next
+recorder that opens the database writes down what is in it, as if it came from an engine, and removes it. Its writer
+holds a lock on it, so nobody does that too early; whatever was cut off in its last message was never confirmed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from engine.store.messages import MESSAGE_MAX, RunBegan, ToRecorder, one_to_recorder
+from engine.store.schema import StoreError
+from engine.store.writer import Writer
+from engine.stream.types import UNREADABLE
+
+_HEAD: Final = struct.Struct("<II")
+"""Before each message: its length, and its CRC-32."""
+_AT_ONCE: Final = 500
+"""Messages that go into the database in one transaction."""
+
+
+def folders(database: Path) -> list[tuple[Path, str]]:
+    """Where such files of a database may lie, the best place first, and what their names begin with there."""
+    path = database.absolute()
+    base = os.environ.get("XDG_STATE_HOME", "")
+    state = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state"
+    return [
+        (path.parent, f"{path.name}."),
+        (state / "shoal", f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}."),
+    ]
+
+
+class Aside:
+    """Such a file, open for one run."""
+
+    def __init__(self, database: Path, run: str, durable: bool) -> None:
+        """Made, or gone on with, in the first folder that takes it. `durable`: what is written outlives the machine.
+
+        Raises OSError.
+        """
+        failed: OSError | None = None
+        for folder, prefix in folders(database):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.path = folder / f"{prefix}{run}.aside"
+                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                failed = failed or error
+                continue
+            break
+        else:
+            assert failed is not None
+            raise failed
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self._end = 0
+            for _, end in _frames(self._fd):
+                self._end = end
+            os.ftruncate(self._fd, self._end)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._durable = durable
+
+    def append(self, messages: list[bytes]) -> None:
+        """Write messages: all, or none of them. Raises OSError."""
+        data = b"".join(_HEAD.pack(len(message), zlib.crc32(message)) + message for message in messages)
+        view, at = memoryview(data), self._end
+        try:
+            while view:
+                written = os.pwrite(self._fd, view, at)
+                view, at = view[written:], at + written
+            if self._durable:
+                os.fsync(self._fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._end)
+            raise
+        self._end = at
+
+    def close(self) -> None:
+        """Give the lock back; the next recorder may take it in."""
+        os.close(self._fd)
+
+
+def _frames(fd: int) -> Iterator[tuple[bytes, int]]:
+    """The whole messages of a file, each with where it ends."""
+    at = 0
+    while True:
+        head = os.pread(fd, _HEAD.size, at)
+        if len(head) < _HEAD.size:
+            return
+        size, check = _HEAD.unpack(head)
+        if not 0 < size <= MESSAGE_MAX:
+            return
+        data = os.pread(fd, size, at + _HEAD.size)
+        if len(data) < size or zlib.crc32(data) != check:
+            return
+        at += _HEAD.size + size
+        yield data, at
+
+
+def waiting(database: Path) -> list[Path]:
+    """Files that stand in for a database, whether or not somebody still writes them."""
+    found = []
+    for folder, prefix in folders(database):
+        with contextlib.suppress(OSError):
+            names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix))
+            found += [path for name in names if (path := folder / name).is_file()]
+    return found
+
+
+def _is_one(name: str, prefix: str) -> bool:
+    run, _, rest = name.removeprefix(prefix).partition(".")
+    return name.startswith(prefix) and bool(run) and rest == "aside"
+
+
+def fold_in(database: Path, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
+    """Write what stands in such files into the database, open as `db`, and remove them. Raises sqlite3.Error where it
+    takes nothing now: then they stay.
+
+    One that is still written to is left alone. `say` hears one line about each.
+    """
+    for path in waiting(database):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # somebody else has just taken it in, or it is not ours to read
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink:
+                _fold(fd, db, lambda text, name=path: say(f"{name}: {text}"))  # type: ignore[misc]
+                path.unlink()
+                say(f"{path} was taken into {database}")
+        except BlockingIOError:
+            continue
+        except (StoreError, OSError) as error:
+            say(f"{path} was not taken into {database}: {error}")
+        finally:
+            os.close(fd)
+
+
+def _alone(db: sqlite3.Connection, message: ToRecorder) -> ToRecorder:
+    """The message; a run that was resumed begins with it where the database that knew of it is no more."""
+    if not isinstance(message, RunBegan) or not message.resumed:
+        return message
+    known = db.execute("SELECT 1 FROM runs WHERE id = ?", (message.run,)).fetchone()
+    return message if known else msgspec.structs.replace(message, resumed=0)
+
+
+def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
+    """Raises sqlite3.Error or `StoreError`."""
+    seen = os.fstat(fd).st_mtime
+    writer = Writer(db)
+    batch: list[ToRecorder] = []
+    (kept,) = db.execute("PRAGMA synchronous").fetchone()
+    db.execute("PRAGMA synchronous = FULL")  # the file goes away afterwards
+    try:
+        for data, _ in _frames(fd):
+            try:
+                batch.append(_alone(db, one_to_recorder.decode(data)))
+            except UNREADABLE as error:
+                say(f"a message was not understood: {error}")
+            if len(batch) == _AT_ONCE:
+                for complaint in writer.write(batch, seen):
+                    say(complaint)
+                batch.clear()
+        for complaint in writer.write(batch, seen):
+            say(complaint)
+    finally:
+        db.execute(f"PRAGMA synchronous = {kept}")

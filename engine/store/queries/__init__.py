@@ -1,0 +1,60 @@
+"""Questions to the database, on a connection that can only read: never in the way of a recorder.
+
+Nothing heavy is imported, and every answer is a plain struct, so that a command, a screen or a test may ask.
+"""
+
+from __future__ import annotations
+
+from engine.store.queries.history import (
+    Found,
+    Sample,
+    StoredEvent,
+    deaths,
+    events,
+    samples,
+    search,
+)
+from engine.store.queries.outcomes import Outcome, outcomes, unfinished
+from engine.store.queries.runs import (
+    STATUSES,
+    JobRow,
+    Pool,
+    Run,
+    find,
+    jobs,
+    latest,
+    open_readonly,
+    pools,
+    runs,
+    spec,
+)
+from engine.store.queries.tasks import Task, failure_kinds, failures, redelivered, slowest
+
+__all__ = [
+    "STATUSES",
+    "Found",
+    "JobRow",
+    "Outcome",
+    "Pool",
+    "Run",
+    "Sample",
+    "StoredEvent",
+    "Task",
+    "deaths",
+    "events",
+    "failure_kinds",
+    "failures",
+    "find",
+    "jobs",
+    "latest",
+    "open_readonly",
+    "outcomes",
+    "pools",
+    "redelivered",
+    "runs",
+    "samples",
+    "search",
+    "slowest",
+    "spec",
+    "unfinished",
+]

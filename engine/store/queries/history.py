@@ -1,0 +1,129 @@
+"""What happened in the course of a run, second by second, and the words in what was said."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+import msgspec
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """Something that happened to a run."""
+
+    number: int
+    at: float
+    level: str
+    kind: str
+    text: str
+    data: dict[str, Any]
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """How a run, or one of its pools, was in a second or, where that is long ago, in a minute.
+
+    Of a minute, the numbers of tasks that wait and of agents in each state are means.
+    """
+
+    at: float
+    """Seconds since the Unix epoch; a minute's beginning."""
+    pool: int
+    """-1: the whole run."""
+    samples: int
+    """Of how many this is made: 1, or those of a minute."""
+    done: int
+    """Since the engine began, as are `failed`, `restarts` and `redelivered`."""
+    failed: int
+    queued: float
+    queued_max: int
+    starting: float
+    idle: float
+    busy: float
+    busy_max: int
+    draining: float
+    dead: float
+    restarts: int
+    memory: int | None
+    """Bytes that the agents held, at the most; None where that was not measured."""
+    rate: float | None
+    """Tasks finished per second. This and what follows is known of the whole run alone."""
+    redelivered: int | None
+    cpu: float | None
+    memory_used: int | None
+    load: float | None
+    fds: int | None
+
+
+_SAMPLE: Final = ", ".join(Sample.__struct_fields__)
+
+
+def samples(db: sqlite3.Connection, run: str, pool: int | None = None) -> list[Sample]:
+    """The samples of a run in order of time. `pool`: a number, -1 for the whole run; None for all of these."""
+    query = f"SELECT {_SAMPLE} FROM all_samples WHERE run = :run AND (:pool IS NULL OR pool = :pool) ORDER BY at, pool"
+    return [Sample(*row) for row in db.execute(query, {"run": run, "pool": pool})]
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A text in which words were found."""
+
+    run: str
+    run_name: str
+    source: str
+    """``failure``, ``attempt``, ``output`` or ``event``."""
+    at: float | None
+    """Seconds since the Unix epoch, when it was first said in this run."""
+    job: str | None
+    task: int | None
+    """Of a failure or an attempt: whose."""
+    number: int | None
+    """Of an event or a line of output: the event's number."""
+    text: str
+    excerpt: str
+    """Where in the text they were found, in one line."""
+
+
+def deaths(db: sqlite3.Connection, run: str) -> int:
+    """Agents that died."""
+    query = "SELECT count(*) FROM events WHERE run = ? AND kind = 'agent.died'"
+    return int(db.execute(query, (run,)).fetchone()[0])
+
+
+def _event(number: int, at: float, level: str, kind: str, text: str, data: str) -> StoredEvent:
+    return StoredEvent(number, at, level, kind, text, msgspec.json.decode(data))
+
+
+def events(
+    db: sqlite3.Connection, run: str, *, after: int = 0, notable: bool = False, limit: int = 1000
+) -> list[StoredEvent]:
+    """Events in order, from the one after number `after`.
+
+    `notable`: only those that are more than information, and of them the last ones.
+    """
+    wanted = "AND level <> 'info' ORDER BY number DESC" if notable else "ORDER BY number"
+    columns = "number, at, level, kind, text, data"
+    query = f"SELECT {columns} FROM events WHERE run = ? AND number > ? {wanted} LIMIT ?"
+    rows = db.execute(query, (run, after, limit)).fetchall()
+    found = [_event(*row) for row in rows]
+    return found[::-1] if notable else found
+
+
+_SEARCH: Final = """
+SELECT t.run, r.name, t.source, t.at, coalesce(nullif(j.name, ''), 'job ' || t.job), t.task, t.number, t.text,
+    snippet(words, 0, '', '', ' ... ', 16)
+FROM words w JOIN texts t ON t.id = w.rowid JOIN runs r ON r.id = t.run
+    LEFT JOIN jobs j ON j.run = t.run AND j.job = t.job
+WHERE words MATCH :words AND (:run IS NULL OR t.run = :run)
+ORDER BY r.started DESC, t.id LIMIT :limit"""
+
+
+def search(db: sqlite3.Connection, text: str, run: str | None = None, limit: int = 50) -> list[Found]:
+    """Failures, attempts, output and events that have all these words, or words that begin so, the newest run first.
+
+    Capitals and accents make no difference. A text that was said again and again in a run is found once, where it was
+    said first.
+    """
+    words = " ".join(f'"{word}"*' for word in text.replace('"', " ").replace("\0", " ").split())
+    if not words:
+        return []
+    rows = db.execute(_SEARCH, {"words": words, "run": run, "limit": limit})
+    return [Found(*(*row[:-1], " ".join(row[-1].split()))) for row in rows]

@@ -1,0 +1,85 @@
+"""A file of an older version keeps what it holds, and gets what it lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from engine.store import queries, schema, tables
+from engine.store.schema import StoreError, open_database
+from engine.store.writer import Writer
+
+from .conftest import START, began, finished, rows
+
+RUN = "('old', 'sweep', 'done', ?, ? + 4, 3, 2, 1, 1, '', ? + 4, '0.1.0', '[]', '{}', '{}', '{\"tasks\":3}')"
+
+
+@pytest.fixture
+def first_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file as the first version made it, with a run in it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", tables.MIGRATIONS[:1])
+        patch.setattr(schema, "VERSION", 1)
+        patch.setattr(schema, "VIEWS", {"run_view": "SELECT id, seconds FROM runs"})
+        with contextlib.closing(open_database(path)) as db:
+            columns = "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, command"
+            db.execute(f"INSERT INTO runs ({columns}, config, machine, summary) VALUES {RUN}", [START] * 3)
+            db.execute("INSERT INTO pools VALUES ('old', 0, 'local', 0, 4, 1)")
+            db.execute("INSERT INTO jobs VALUES ('old', 1, 'fit', 'm:fit', 0, 2, 1, 0.75)")
+            done = "INSERT INTO tasks (run, job, task, state, attempts, agent, started, seconds, result)"
+            db.execute(f"{done} VALUES ('old', 1, 0, 'done', 1, 'local/0', ?, 0.5, '1.5')", [START])
+            db.execute(f"{done} VALUES ('old', 1, 2, 'done', 2, 'local/1', ?, 0.25, '\"a\"')", [START])
+            failed = "INSERT INTO tasks (run, job, task, state, attempts, error_kind, error_message)"
+            db.execute(f"{failed} VALUES ('old', 1, 1, 'failed', 1, 'poisoned', 'died')")
+            db.execute("INSERT INTO attempts VALUES ('old', 1, 1, 1, ?, 'local/0', 5, 'died', 'killed')", [START])
+            db.execute("INSERT INTO events VALUES ('old', 1, ?, 'info', 'run.began', 'began', '{}')", [START])
+            assert rows(db, "SELECT seconds FROM run_view") == [(4.0,)]
+    return path
+
+
+def check(path: Path) -> None:
+    with contextlib.closing(queries.open_readonly(path)) as db:
+        run = queries.find(db, "old")
+        assert (run.name, run.status, run.seconds, run.done, run.failed, run.resumed) == ("sweep", "done", 4.0, 2, 1, 0)
+        assert [(o.task, o.state, o.result) for o in queries.outcomes(db, "old", 1)] == [
+            (0, "done", "1.5"), (1, "failed", None), (2, "done", '"a"'),
+        ]  # fmt: skip
+        assert queries.unfinished(db, "old", 1, 4) == [range(3, 4)]
+        assert rows(db, "SELECT seconds FROM runs WHERE id = 'old'") == [(4.0,)]
+        named = rows(db, "SELECT task, job, pool FROM task_view WHERE run = 'old' ORDER BY task")
+        assert named == [(n, "fit", "local") for n in range(3)]
+        assert len(queries.events(db, "old")) == queries.redelivered(db, "old") == 1
+        assert rows(db, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_recorder_brings_it_up_to_date(first_version: Path) -> None:
+    with contextlib.closing(open_database(first_version)) as db:
+        assert rows(db, "PRAGMA user_version") == [(tables.VERSION,)]
+        writer = Writer(db)
+        assert writer.write([began("new"), finished(0, [1])], START) == []
+    check(first_version)
+
+
+def test_so_does_a_reader(first_version: Path) -> None:
+    check(first_version)
+
+
+def test_a_reader_that_can_not_says_so(first_version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "_PATIENCE", 0.0)
+    monkeypatch.setattr(schema, "BUSY_MS", 10)
+    with contextlib.closing(sqlite3.connect(first_version, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"older Shoal and can't be brought up to date: .* is locked") as caught:
+            queries.open_readonly(first_version)
+    assert "\n" not in str(caught.value)
+
+
+def test_old_and_new_files_have_the_same_schema(first_version: Path, tmp_path: Path) -> None:
+    found = []
+    for path in (first_version, tmp_path / "new.db"):
+        with contextlib.closing(open_database(path)) as db:
+            found.append(rows(db, "SELECT type, name, sql FROM sqlite_master ORDER BY name"))
+    assert found[0] == found[1]
