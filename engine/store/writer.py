@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from engine.store import samples
 from engine.store.columns import as_json, clean
 from engine.store.messages import (
     Attempt,
@@ -42,6 +43,8 @@ class Writer:
         self._texts = Texts(connection)
         self._tasks = Tasks(connection, self._texts)
         self._agents: list[tuple[range, str]] = []
+        self._rolled_up = 0.0
+        """When samples were last made minutes of."""
         self._events = 0
         """Events that were recorded before the run was resumed."""
         self.run: str | None = None
@@ -187,6 +190,7 @@ class Writer:
         if run.spec:
             self._spec(run.run, 0, 1, run.spec)
         over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
+        samples.roll_up_ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
 
     def _insert_run(self, run: RunBegan) -> None:
@@ -243,6 +247,9 @@ class Writer:
         ]  # fmt: skip
         query = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(whole))})"
         self._db.executemany(query, [whole, *each])
+        if sample.at >= self._rolled_up + 60:
+            samples.roll_up(self._db, run, sample.at - samples.RECENT)
+            self._rolled_up = sample.at
 
     def agent(self, row: int) -> str | None:
         """``pool/number`` of the agent of a scoreboard row; None where no pool has it."""
