@@ -138,7 +138,8 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
         connection = None
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
-            check(path, connection)  # before anything is written: it may be somebody else's
+            if not check(path, connection):  # before anything is written: it may be somebody else's
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only a file without tables can still be so
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             migrate(path, connection)
