@@ -47,4 +47,4 @@ def search(text: tuple[str, ...], db: Path | None, run: str | None, limit: int, 
     else:
         say("nothing found")
     if len(found) == limit:
-        say(f"these are the first {limit}; --limit shows more")
+        say("there may be more: --limit says how many are shown")
