@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import click
@@ -25,6 +24,8 @@ def check(db: Path | None, as_json: bool) -> None:
     The file itself, the references in it, and whether the counts that are kept of each run agree with its rows. Exit
     code 1 if something is wrong, with a line for each thing on standard output. Runs may be recorded meanwhile.
     """
+    import sqlite3
+
     import msgspec
 
     from engine.store import aside, checking

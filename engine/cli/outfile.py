@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import click
-
 from engine.cli.recorded import StoreProblem
 
 
@@ -24,9 +22,8 @@ def written(out: str | None, database: Path) -> Iterator[BinaryIO]:
     """
     if out in (None, "-"):
         sys.stdout.flush()
-        stream = click.get_binary_stream("stdout")
-        yield stream
-        stream.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     path = Path(str(out))
     real = Path(os.path.realpath(path))  # of a link, what it leads to

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.recorded import Span, asked, database, db_option, say, told
+from engine.cli.recorded import asked, database, db_option, say, span_option, told
 from engine.cli.words import clock, number, printable, several, size, table
 
 if TYPE_CHECKING:
@@ -18,18 +18,13 @@ if TYPE_CHECKING:
     from engine.store.pruning import Old
 
 
-class _Size(click.ParamType):
-    """A size in bytes."""
+def _bytes(text: str) -> int:
+    from engine.settings.sizes import parse_size
 
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from engine.settings.sizes import parse_size
-
-        try:
-            return parse_size(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _remove(db: sqlite3.Connection, chosen: list[Old], rest: list[Old], most: int | None) -> list[Old]:
@@ -61,8 +56,8 @@ def _tell(runs: list[Old], as_json: bool) -> None:
 
 @click.command()
 @db_option
-@click.option("--keep", type=Span(), metavar="TIME", help="Delete what ended longer ago: 12h, 30d, 8w.")
-@click.option("--max-size", type=_Size(), metavar="SIZE", help="Then the oldest, until no more is used: 500M, 2G.")
+@click.option("--keep", type=span_option, metavar="TIME", help="Delete what ended longer ago: 12h, 30d, 8w.")
+@click.option("--max-size", type=_bytes, metavar="SIZE", help="Then the oldest, until no more is used: 500M, 2G.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing, say what would be.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one deleted run a line.")
 def prune(db: Path | None, keep: float | None, max_size: int | None, dry_run: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -90,39 +90,34 @@ def span(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-class Span(click.ParamType):
-    """A length of time, in seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return span(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def span_option(text: str) -> float:
+    """A length of time as an option has it, in seconds. Raises `click.BadParameter`."""
+    try:
+        return span(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-class When(click.ParamType):
-    """A moment, in seconds since the Unix epoch: so long ago, or a date, with or without a time of that day."""
+def moment(text: str, *, last: bool = False) -> float:
+    """A moment as an option has it, in seconds since the Unix epoch: so long ago, or a date, with or without a time of
+    that day. `last`: a date alone is the end of that day, and not its beginning. Raises `click.BadParameter`.
+    """
+    import time
+    from datetime import datetime, timedelta
 
-    name = "time"
+    text = text.strip()
+    with contextlib.suppress(ValueError):
+        return time.time() - span(text)
+    try:
+        found = datetime.fromisoformat(text)
+        if last and len(text) <= len("2026-01-31"):
+            found += timedelta(days=1)
+        return found.timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        text = f"{text!r} is no time such as 2h, 3d, 2026-01-31 or '2026-01-31 14:00'"
+        raise click.BadParameter(text) from error
 
-    def __init__(self, *, last: bool = False) -> None:
-        """`last`: a date alone is the end of that day, and not its beginning."""
-        self._last = last
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        import time
-        from datetime import datetime, timedelta
-
-        text = str(value).strip()
-        with contextlib.suppress(ValueError):
-            return time.time() - span(text)
-        try:
-            found = datetime.fromisoformat(text)
-            if self._last and len(text) <= len("2026-01-31"):
-                found += timedelta(days=1)
-            return found.timestamp()
-        except (ValueError, OverflowError, OSError):
-            example = "2h, 3d, 2026-01-31 or '2026-01-31 14:00'"
-            self.fail(f"{text!r} is no time such as {example}", param, ctx)
+def last_moment(text: str) -> float:
+    """As `moment` with `last`."""
+    return moment(text, last=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from engine.cli.recorded import StoreProblem, When, asked, data_on_stdout, database, db_option, say
+from engine.cli.recorded import StoreProblem, asked, data_on_stdout, database, db_option, last_moment, moment, say
 from engine.cli.words import clock, duration, number, printable, table
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def _csv(found: list[Run]) -> None:
 @db_option
 @click.option("--status", type=click.Choice(STATUSES), help="Only runs that ended so, or are running.")
 @click.option("--name", metavar="TEXT", help="Only runs with TEXT in their name.")
-@click.option("--since", type=When(), metavar="TIME", help="Only runs that began since: 2h or 3d ago, or a date.")
-@click.option("--until", type=When(last=True), metavar="TIME", help="Only runs that began until then.")
+@click.option("--since", type=moment, metavar="TIME", help="Only runs that began since: 2h or 3d ago, or a date.")
+@click.option("--until", type=last_moment, metavar="TIME", help="Only runs that began until then.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one run a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, one run a line; times in seconds since 1970.")
