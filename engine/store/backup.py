@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from engine.store.schema import explain
+from engine.store.schema import StoreError
 
 _PAGES: Final = 2_000
 """Pages that are copied between two calls of `progress`."""
+_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE})
 
 
 def backup(source: sqlite3.Connection, target: Path, progress: Callable[[int, int], None]) -> int:
@@ -35,8 +36,8 @@ def backup(source: sqlite3.Connection, target: Path, progress: Callable[[int, in
                 source.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total))
                 copy.execute("PRAGMA journal_mode = DELETE")
             except sqlite3.Error as error:
-                if error.args and "disk" in str(error):
-                    raise explain(target, error) from error
+                if getattr(error, "sqlite_errorcode", 0) in _NO_ROOM:  # nothing is written to the source
+                    raise StoreError(f"can't write {target}: {error}") from error
                 raise
         fd = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
         try:

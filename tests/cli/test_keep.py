@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -263,6 +265,20 @@ def test_copies_that_can_not_be_made(path: Path) -> None:
     result = call(backup, missing, "--db", path)
     assert (result.exit_code, result.stderr) == (2, f"Error: can't write {missing}: No such file or directory\n")
     assert len(left(path)) == 5
+
+
+def test_a_copy_that_finds_no_room(path: Path) -> None:
+    copy = path.parent / "copy.db"
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+        "sys.argv[0] = 'shoal'; from shoal import main; main()"
+    )
+    command = [sys.executable, "-c", code, "backup", str(copy), "--db", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"shoal: can't write {copy}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(path.parent.glob("*copy*")) == []
 
 
 # -- check ---------------------------------------------------------------------------------------------------------
