@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from engine.cli.run import warn_misspelt
-from engine.cli.runs import printable
+from engine.cli.words import printable
 
 _HEADS: Final = ("NAME", "VALUE", "FROM", "VARIABLE", "MEANING")
 _LEAST: Final = 30

@@ -16,9 +16,16 @@ _COMMANDS = {
     "attach": ("engine.cli.attach", "Watch a run that is going on."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),
+    "search": ("engine.cli.search", "Find words in failures, output and events."),
+    "export": ("engine.cli.export", "Write a run's results or samples as JSON lines, CSV or Parquet."),
+    "prune": ("engine.cli.prune", "Delete old runs, and give their space back."),
+    "backup": ("engine.cli.backup", "Copy the database, also while runs are recorded."),
+    "db": ("engine.cli.db", "Check the database."),
     "bench": ("engine.cli.bench", "Measure how fast the engine is here, beside other tools."),
     "config": ("engine.cli.config", "Show the settings, and where each value comes from."),
 }
+_SECTIONS = {"run": "Run", "runs": "Look back", "prune": "Keep the record", "bench": "This machine"}
+"""The headings in the help of the group, each by the command that it comes before."""
 
 
 class _Lazy(click.Group):
@@ -47,8 +54,14 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        sections: dict[str, list[tuple[str, str]]] = {}
+        title = ""
+        for name, (_, text) in _COMMANDS.items():
+            title = _SECTIONS.get(name, title)
+            sections.setdefault(title, []).append((name.ljust(max(map(len, _COMMANDS))), text))
+        for title, lines in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(lines)
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from engine.cli.runs import StoreProblem, clock, database, duration, number, printable, table
+from engine.cli.recorded import asked, db_option, quiet_colors
+from engine.cli.words import clock, duration, number, printable, table
 
 if TYPE_CHECKING:
     from engine.store.queries import Run, StoredEvent, Task
@@ -43,6 +43,7 @@ def _summary(run: Run, again: int, deaths: int) -> None:
     rows = {
         "command": printable(shlex.join(run.command)),
         "time": f"{clock(run.started)}{until} ({duration(run.seconds)})",
+        "resumed": f"{number(run.resumed)} {'time' if run.resumed == 1 else 'times'}" if run.resumed else "",
         "tasks": f"{number(run.tasks)}: {number(run.done)} done, {number(run.failed)} failed",
         "rate": f"{number(run.rate)}/s",
         "restarts": number(summary.get("restarts", deaths)),
@@ -83,46 +84,36 @@ def _event(event: StoredEvent) -> None:
 
 @click.command()
 @click.argument("run")
-@click.option("--db", type=click.Path(path_type=Path), metavar="FILE", help="Database to read.")
+@db_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(run: str, db: Path | None, as_json: bool) -> None:
     """Show one recorded run. RUN is its id, the beginning of it, or `last`."""
-    import sqlite3
-    from contextlib import closing
-
     from engine.store import queries
-    from engine.store.schema import StoreError, explain
 
-    path = database(db)
-    try:
-        with closing(queries.open_readonly(path)) as connection:
-            # One transaction: a run that goes on meanwhile must not have more tasks in one section than in
-            # the other.
-            connection.execute("BEGIN")
-            found = queries.find(connection, run)
-            answers: dict[str, Any] = {
-                "pools": queries.pools(connection, found.id),
-                "slowest": queries.slowest(connection, found.id, _SLOWEST),
-                "failure_kinds": queries.failure_kinds(connection, found.id),
-                "failures": queries.failures(connection, found.id, _FAILURES),
-                "events": queries.events(connection, found.id, notable=True, limit=_EVENTS),
-                "redelivered": queries.redelivered(connection, found.id),
-                "deaths": queries.deaths(connection, found.id),
-            }
-    except (StoreError, sqlite3.Error) as error:
-        raise StoreProblem(str(error if isinstance(error, StoreError) else explain(path, error))) from error
+    with asked(db) as connection:
+        found = queries.find(connection, run)
+        answers: dict[str, Any] = {
+            "pools": queries.pools(connection, found.id),
+            "shards": queries.shards(connection, found.id),
+            "slowest": queries.slowest(connection, found.id, _SLOWEST),
+            "failure_kinds": queries.failure_kinds(connection, found.id),
+            "failures": queries.failures(connection, found.id, _FAILURES),
+            "events": queries.events(connection, found.id, notable=True, limit=_EVENTS),
+            "redelivered": queries.redelivered(connection, found.id),
+            "deaths": queries.deaths(connection, found.id),
+        }
     if as_json:
         import msgspec
 
         click.echo(msgspec.json.encode(msgspec.structs.asdict(found) | {"rate": found.rate} | answers))
         return
-    if os.environ.get("NO_COLOR"):
-        click.get_current_context().color = False
+    quiet_colors()
     _summary(found, answers["redelivered"], answers["deaths"])
     _sections(found, answers)
 
 
 def _sections(run: Run, answers: dict[str, Any]) -> None:
+    rows: list[tuple[str, ...]]
     if pools := answers["pools"]:
         _section("pools")
         rows = []
@@ -131,6 +122,14 @@ def _sections(run: Run, answers: dict[str, Any]) -> None:
             counts = number(pool.size), number(pool.shards), number(pool.done), number(pool.failed)
             rows.append((f"  {printable(pool.name)}", *counts, duration(pool.seconds), mean))
         table(("  POOL", "AGENTS", "SHARDS", "DONE", "FAILED", "RUN TIME", "A TASK"), rows, right=1)
+    if any(pool.shards > 1 for pool in answers["pools"]):  # or else its row would say it once more
+        _section("shards")
+        rows = []
+        for shard in answers["shards"]:
+            agents = f"{number(shard.worked)} of {number(shard.agents)}"
+            counts = agents, number(shard.done), number(shard.failed), number(shard.deaths)
+            rows.append((f"  {printable(shard.pool)}", str(shard.shard), *counts, duration(shard.seconds)))
+        table(("  POOL", "SHARD", "WORKED", "DONE", "FAILED", "DIED", "RUN TIME"), rows, right=1)
     if slowest := answers["slowest"]:
         _section("slowest tasks")
         timed = [

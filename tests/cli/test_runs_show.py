@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import array
 import contextlib
+import csv
 import json
 import os
 import sqlite3
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.runs import STATUSES, duration, number, printable, runs
+from engine.cli.runs import STATUSES, runs
 from engine.cli.show import show
+from engine.cli.words import duration, number, printable
+from engine.core.pools import split
 from engine.store import queries
 from engine.store.messages import (
+    Attempt,
     Failed,
     Finished,
     Happened,
@@ -25,6 +32,7 @@ from engine.store.messages import (
     RunEnded,
     ToRecorder,
 )
+from engine.store.queries.shards import _slices
 from engine.store.schema import open_database
 from engine.store.writer import Writer
 from engine.stream.types import Event
@@ -86,7 +94,8 @@ def test_runs_filtered(path: Path) -> None:
     assert call("runs", "--db", path, "--status", "failed").stdout.splitlines()[1].startswith("abb2")
     assert len(call("runs", "--db", path, "--limit", 1).stdout.splitlines()) == 2
     assert len(call("runs", "--db", path, "--name", "SWEEP").stdout.splitlines()) == 2
-    assert call("runs", "--db", path, "--name", "nothing").stdout == "no such runs\n"
+    nothing = call("runs", "--db", path, "--name", "nothing")
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "no such runs\n")
     assert call("runs", "--db", path, "--status", "odd").exit_code == 2
     assert STATUSES == queries.STATUSES
 
@@ -100,16 +109,57 @@ def test_runs_for_programs(path: Path) -> None:
     assert found[1]["rate"] == pytest.approx(3 / 40)
 
 
-@pytest.mark.parametrize("extra", [[], ["--json"]])
+def ids(*arguments: object) -> list[str]:
+    result = call("runs", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line)["id"] for line in result.stdout.splitlines()]
+
+
+def test_runs_by_time(path: Path) -> None:
+    begun = datetime.fromtimestamp(START)
+    assert ids("--db", path, "--since", begun.isoformat()) == ["ccc3", "abb2", "aaa1"]
+    assert ids("--db", path, "--since", datetime.fromtimestamp(START + 60).isoformat(" ")) == ["ccc3", "abb2"]
+    assert ids("--db", path, "--until", datetime.fromtimestamp(START + 60).isoformat()) == ["aaa1"]
+    day = begun.date().isoformat()
+    assert ids("--db", path, "--until", day)[-1] == "aaa1", "the whole of the day"
+    assert ids("--db", path, "--until", (begun.date() - timedelta(days=1)).isoformat()) == []
+    recent = "fff6"
+    write(path, began(recent, "now", time.time() - 3600), RunEnded(time.time(), "done", {}))
+    assert ids("--db", path, "--since", "2h") == [recent]
+    assert ids("--db", path, "--since", "30m") == []
+    assert ids("--db", path, "--until", "30 m", "--limit", 1) == [recent]
+    result = call("runs", "--db", path, "--since", "lately")
+    assert result.exit_code == 2
+    assert "'lately' is no time such as 2h, 3d, 2026-01-31" in result.stderr
+
+
+def test_runs_as_csv(path: Path) -> None:
+    head, *rows = csv.reader(call("runs", "--db", path, "--csv").stdout.splitlines())
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [row["id"] for row in found] == ["ccc3", "abb2", "aaa1"]
+    assert found[2]["name"] == "warm [bold]up[/]"
+    assert (float(found[1]["started"]), float(found[1]["ended"])) == (START + 60, START + 100)
+    assert (found[0]["ended"], found[1]["command"]) == ("", "shoal run 'a b.toml'")
+    assert call("runs", "--db", path, "--csv", "--json").exit_code == 2
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"], ["--csv"]])
 def test_no_database_yet(tmp_path: Path, extra: list[str]) -> None:
+    result = call("runs", *extra)
+    at = tmp_path / "xdg-data" / "shoal" / "runs.db"
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"no runs recorded yet at {at}\n")
+    at.parent.mkdir(parents=True)
+    at.touch()
+    assert call("runs", *extra).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["runs"], ["show", "last"]])
+def test_a_database_that_is_not_there(tmp_path: Path, command: list[str]) -> None:
     missing = tmp_path / "none" / "runs.db"
-    result = call("runs", "--db", missing, *extra)
-    assert (result.exit_code, result.output) == (0, f"no runs recorded yet at {missing}\n")
-    assert result.stdout == ("" if extra else result.output)
-    assert not missing.parent.exists()
-    result = call("show", "last", "--db", missing, *extra)
+    result = call(*command, "--db", missing)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"Error: no runs recorded yet at {missing}\n"
+    assert not missing.parent.exists()
 
 
 def test_the_default_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +205,41 @@ def test_a_run_for_programs(path: Path) -> None:
     assert found["pools"][0]["done"] == 2
     assert found["failure_kinds"] == {"ValueError": 1}
     assert found["events"][0]["kind"] == "agent.died"
+
+
+def test_shards_and_resumptions_are_shown(path: Path) -> None:
+    ten = array.array("Q", [10**6] * 10).tobytes()
+    write(
+        path,
+        began("ddd4", "sharded", START + 200),
+        PoolMade(0, "local", 0, 2, 1),
+        PoolMade(1, "wide", 2, 7, 3),
+        JobMade(0, "fit", "m:f", 1),
+        Finished(0, 0, 2, START + 201, ten, list(range(10)), [], [], {}),  # wide/0, as one block
+        Finished(0, 10, 5, START + 201, ten[:16], [1, None], [Failed(11, "exception", "E", "no", "")], [], {}),
+        Finished(0, 12, 8, START + 201, ten[:8], [1], [], [], {12: 2}),
+        Attempt(0, 12, 1, 7, 99, START + 201, "died", "SIGKILL"),
+        RunEnded(START + 210, "interrupted", {}),
+    )
+    write(path, msgspec.structs.replace(began("ddd4", "sharded", START + 300), resumed=1))
+    text = call("show", "ddd4", "--db", path).stdout
+    assert "  resumed      1 time\n" in text
+    rows = [line.split() for line in text.partition("\nshards\n")[2].splitlines()[1:5]]
+    assert rows == [
+        ["local", "0", "0", "of", "2", "0", "0", "0", "0", "s"],
+        ["wide", "0", "1", "of", "3", "10", "0", "0", "10", "ms"],
+        ["wide", "1", "1", "of", "2", "1", "1", "0", "2", "ms"],
+        ["wide", "2", "1", "of", "2", "1", "0", "1", "1", "ms"],
+    ]
+    found = json.loads(call("show", "ddd4", "--db", path, "--json").stdout)
+    assert found["resumed"] == 1
+    assert [(one["pool"], one["shard"], one["done"]) for one in found["shards"]][1] == ("wide", 0, 10)
+    assert "shards" not in call("show", "abb2", "--db", path).stdout.partition("slowest")[0].replace("SHARDS", "")
+
+
+@pytest.mark.parametrize(("size", "parts"), [(1, 1), (7, 3), (8, 4), (3, 8), (10_000, 16)])
+def test_shards_have_the_agents_that_the_engine_gave_them(size: int, parts: int) -> None:
+    assert _slices(size, parts) == split(range(size), parts)
 
 
 @pytest.mark.parametrize(("run", "words"), [("zzz", "no run 'zzz'"), ("a", "could be aaa1, abb2"), ("", "no run ''")])

@@ -28,6 +28,7 @@ from engine.store.queries.runs import (
     runs,
     spec,
 )
+from engine.store.queries.shards import Shard, shards
 from engine.store.queries.tasks import Task, failure_kinds, failures, redelivered, slowest
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Pool",
     "Run",
     "Sample",
+    "Shard",
     "StoredEvent",
     "Task",
     "deaths",
@@ -54,6 +56,7 @@ __all__ = [
     "runs",
     "samples",
     "search",
+    "shards",
     "slowest",
     "spec",
     "unfinished",

@@ -139,15 +139,31 @@ def _run(row: sqlite3.Row, now: float) -> Run:
     )  # fmt: skip
 
 
-def runs(db: sqlite3.Connection, status: str | None = None, name: str | None = None, limit: int = 20) -> list[Run]:
-    """Runs, the newest first. `name`: text that the name contains, case aside; `limit` 0: all of them."""
+def runs(
+    db: sqlite3.Connection,
+    status: str | None = None,
+    name: str | None = None,
+    limit: int = 20,
+    *,
+    since: float | None = None,
+    until: float | None = None,
+) -> list[Run]:
+    """Runs, the newest first. `name`: text that the name contains, case aside; `limit` 0: all of them.
+
+    `since`, `until`: when they began, seconds since the Unix epoch.
+    """
     query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE (? IS NULL OR instr(lower(name), lower(?)))"
+    arguments: list[object] = [name, name]
     if status is not None:
         # One that says it is running may turn out to have crashed.
         query += " AND status IN (?, 'running')" if status == "crashed" else " AND status = ?"
+        arguments.append(status)
+    for moment, condition in ((since, "started >= ?"), (until, "started < ?")):
+        if moment is not None:
+            query += f" AND {condition}"
+            arguments.append(moment)
     found: list[Run] = []
     now = time.time()
-    arguments = [name, name, *([] if status is None else [status])]
     for row in db.execute(query + " ORDER BY started DESC, rowid DESC", arguments):
         run = _run(row, now)
         if status is None or run.status == status:
