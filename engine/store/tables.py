@@ -129,7 +129,7 @@ CREATE TABLE blocks (
     started REAL NOT NULL,
     seconds REAL NOT NULL,
     slowest REAL NOT NULL,
-    ends BLOB NOT NULL,
+    ends TEXT NOT NULL,
     results TEXT NOT NULL,
     kinds TEXT,
     PRIMARY KEY (run, job, first)
@@ -289,27 +289,19 @@ END;
 
 _TIME: Final = "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')"
 
-WIDTH: Final = "(length(b.ends) / b.count)"
-"""Digits of each of a block's ends."""
-
-
-def _end(index: str) -> str:
-    """The end of one task of a block, nanoseconds after the block began."""
-    return f"CAST(substr(b.ends, ({index}) * {WIDTH} + 1, {WIDTH}) AS INTEGER)"
-
-
-_BEGIN: Final = f"iif(e.key = 0, 0, {_end('e.key - 1')})"
-
-_ALL_TASKS: Final = f"""
+# `->` gives the text of an element as it was written, every digit of it; `value` of json_each would be a number.
+_ALL_TASKS: Final = """
 SELECT run, job, task, state, attempts, agent, started, seconds, result, result_kind,
     error_kind, error_type, error_message, error_traceback, blob
 FROM tasks
 UNION ALL
-SELECT b.run, b.job, b.first + e.key, 'done', 1, b.agent, b.started + {_BEGIN} / 1e9,
-    ({_end("e.key")} - {_BEGIN}) / 1e9, b.results -> e.key,
+SELECT b.run, b.job, b.first + e.key, 'done', 1, b.agent,
+    b.started + iif(e.key = 0, 0, b.ends ->> (e.key - 1)) / 1e9,
+    (e.value - iif(e.key = 0, 0, b.ends ->> (e.key - 1))) / 1e9,
+    b.results -> e.key,
     CASE substr(b.kinds, e.key + 1, 1) WHEN 'f' THEN 'float' WHEN 'j' THEN 'json' END,
     NULL, NULL, NULL, NULL, NULL
-FROM blocks b, json_each(b.results) e"""
+FROM blocks b, json_each(b.ends) e"""
 
 _ALL_SAMPLES: Final = """
 SELECT run, at, pool, 1 AS samples, done, failed, queued, queued AS queued_max, starting, idle, busy,

@@ -35,6 +35,13 @@ def test_a_new_database_is_its_owners_alone(path: Path, db: sqlite3.Connection) 
     assert rows(db, "PRAGMA user_version") == [(tables.VERSION,)]
 
 
+@pytest.mark.parametrize(("durability", "synchronous"), [("off", 0), ("normal", 1), ("full", 2)])
+def test_durability_is_what_sqlite_calls_synchronous(path: Path, durability: str, synchronous: int) -> None:
+    with contextlib.closing(open_database(path, durability)) as db:
+        assert rows(db, "PRAGMA synchronous") == [(synchronous,)]
+        assert rows(db, "PRAGMA journal_mode") == [("wal",)]
+
+
 def test_tables_are_strict_and_views_can_be_read(db: sqlite3.Connection) -> None:
     tables = {name: strict for _, name, kind, _, _, strict in db.execute("PRAGMA main.table_list") if kind == "table"}
     ours = {"runs", "pools", "jobs", "tasks", "attempts", "events", "specs", "blocks", "texts", "samples"}
