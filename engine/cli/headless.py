@@ -298,12 +298,12 @@ def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
     again = ""
     if summary["restarts"] or summary["redelivered"]:
         again = f"; {summary['restarts']:,} agents restarted, {summary['redelivered']:,} tasks redelivered"
-    before = f" ({summary['before']:,} before it was resumed)" if "before" in summary else ""
+    before = f" ({summary['before']:,} before)" if "before" in summary else ""
     left = summary["tasks"] - summary["done"] - summary["failed"]
     rest = f", {left:,} not run" if left else ""
     say(
-        f"{summary['name']} {summary['run']}: {summary['done']:,} of {summary['tasks']:,} done{before}{failed}{rest} in "
-        f"{duration(summary['seconds'])} "
+        f"{summary['name']} {summary['run']}: {summary['done']:,} of {summary['tasks']:,} done"
+        f"{before}{failed}{rest} in {duration(summary['seconds'])} "
         f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
     if summary["failed"] and not options["no_record"]:

@@ -71,8 +71,9 @@ class Kept(msgspec.Struct, frozen=True):
     def digest(self) -> str:
         """Of what makes it the same work: equal for a run that would do the same tasks with the same code."""
         items = None if self.items is None else [self.items.path, self.items.digest]
+        options = [self.options.get(name) for name in _MATTER]
         same = [
-            self.what, self.dashes, [self.options.get(name) for name in _MATTER], self.cwd, self.out, self.plan, items, self.stream,
+            self.what, self.dashes, options, self.cwd, self.out, self.plan, items, self.stream,
             sorted(self.prints.items()),
         ]  # fmt: skip
         return hashlib.sha256(_text(same).encode()).hexdigest()

@@ -199,7 +199,7 @@ class Driver:
             if step.gather is not None:
                 source = self._steps[step.gather]
                 arguments = iter([(source.kept_arguments, source.kept_values)])
-            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep)
+            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep=keep)
 
     def _take(self, opened: _Open) -> bool:
         """Submit one more chunk; False if there is nothing to be had now."""

@@ -73,7 +73,7 @@ def test_results_come_in_input_order_and_are_recorded(tmp_path: Path) -> None:
             ("mine", "done", 500, 500)
         ]
         stored = connection.execute(
-            "SELECT task, state, json_extract(result, '$.n') FROM tasks ORDER BY task"
+            "SELECT task, state, json_extract(result, '$.n') FROM all_tasks ORDER BY task"
         ).fetchall()
     connection.close()
     assert stored == [(n, "done", n) for n in range(500)]
