@@ -295,8 +295,8 @@ def test_runs_that_cannot_be_resumed(folder: Path) -> None:
         go(folder)
     finally:
         process.communicate()
-    code = f"from shoal import Engine; import os\nwith Engine(1, record={str(folder / 'runs.db')!r}) as e: os._exit(1)"
-    subprocess.run([SHOAL[0], "-c", code], check=False)
+    code = "from shoal import Engine; import os\nwith Engine(1, record='runs.db', attachable=False) as e: os._exit(1)"
+    subprocess.run([SHOAL[0], "-c", code], cwd=folder, check=False)
     line = "run RUN can't be resumed: only runs that `shoal run` has begun and recorded can"
     assert refusal(folder) == f"shoal: {line}"
     assert refusal(folder, run="nobody") == "shoal: no run 'nobody' (`shoal runs` lists them)"
