@@ -23,12 +23,12 @@ from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.kept import Kept, encode, settled
 from engine.plan.steps import RunSpec, SpecError
+from engine.runtime import specs
 from engine.runtime.driver import Driver, report_text
 from engine.runtime.earlier import Earlier
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
-from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 
 _DEFAULTS: Final = Settings()
@@ -387,17 +387,15 @@ def database_of(options: dict[str, Any]) -> Path | None:
     return default_database()
 
 
-def _pools(spec: RunSpec, path: list[str]) -> list[PoolSpec]:
+def _pools(spec: RunSpec, path: list[str]) -> list[specs.PoolSpec]:
     """The pools as the fleet takes them, with modules found at `path`. Those that preload the same share one image."""
     images: dict[tuple[tuple[str, ...], str | None], Image] = {}
     found = []
     for pool in spec.pools:
-        image = images.setdefault((pool.preload, pool.warmup), Image(list(pool.preload), path=path))
-        image.warm = [pool.warmup] if pool.warmup else []
+        image = images.setdefault((pool.preload, pool.warmup), specs.image_for(pool, path))
         calls = [step.call for step in spec.steps if step.call and step.pool == pool.name]
-        wanted = [*calls, *([pool.init] if pool.init else [])]
-        image.check += [name for name in dict.fromkeys(wanted) if name not in image.check]
-        found.append(PoolSpec(pool, image, f"!{pool.init}".encode() if pool.init else b""))
+        image.check += [name for name in dict.fromkeys(calls) if name not in image.check]
+        found.append(specs.spec(pool, image=image))
     return found
 
 

@@ -16,7 +16,7 @@ import msgspec
 from engine.runtime.gate import Gate
 from engine.runtime.jobs import Group
 from engine.runtime.limits import cores
-from engine.runtime.line import Line, Say
+from engine.runtime.line import DATAGRAM, Line, Say
 from engine.runtime.loop import Loop
 from engine.runtime.results import plain_value, to_json
 from engine.settings.types import Durability
@@ -32,8 +32,6 @@ may wait, which are written within a second or three.
 """
 _PATIENCE: Final = 1.0
 """Seconds that it may be behind before that is told."""
-_MESSAGE_BYTES: Final = 180_000
-"""Of one message, at the most: a socket of an unprivileged user takes 212,960."""
 _ITEMS_BYTES: Final = 64 << 20
 """Of items of a stream that are kept; with more the run can't be resumed."""
 _TEXT_BYTES: Final = 32 << 10
@@ -90,6 +88,7 @@ class Recording:
         then they are told without. False if it was given up.
         """
         line, until = self.line, self.line.told
+        line.push()
         while line.safe < until and line.lost is None:
             if give_up():
                 if self.gate is not None:
@@ -115,9 +114,11 @@ class Recording:
         told = self._crowded_since + _PATIENCE if self._crowded and not self._told_crowded else None
         return min((at for at in (self.line.due, told) if at is not None), default=None)
 
-    def tick(self) -> None:
-        """Do what is due, and tell of what lasts."""
+    def tick(self, hurry: bool) -> None:
+        """Do what is due, and tell of what lasts. `hurry`: agents may be idle until somebody hears of results."""
         line = self.line
+        if hurry:
+            line.push()
         line.tick()
         if not self.crowded:
             if self._told_crowded:
@@ -169,11 +170,11 @@ class Recording:
         if self._items_bytes > _ITEMS_BYTES:
             return False
         data = messages.encode(messages.ItemsRead(first, items))
-        if len(data) > _MESSAGE_BYTES and len(items) > 1:
+        if len(data) > DATAGRAM and len(items) > 1:
             half = len(items) // 2
             return self.items(first, items[:half]) and self.items(first + half, items[half:])
         self._items_bytes += len(data)
-        if len(data) > _MESSAGE_BYTES or self._items_bytes > _ITEMS_BYTES:
+        if len(data) > DATAGRAM or self._items_bytes > _ITEMS_BYTES:
             self._items_bytes = _ITEMS_BYTES + 1
             self.line.tell(messages.ItemsRead(-1, []))
             return False
@@ -184,7 +185,7 @@ class Recording:
         """Send a group of outcomes, in as many messages as it takes: each has a limit."""
         data = messages.encode(message)
         count = len(message.results)
-        if len(data) <= _MESSAGE_BYTES:
+        if len(data) <= DATAGRAM:
             self.line.send(data, len(data) + _TASK_BYTES * count)
             return
         if count == 1:

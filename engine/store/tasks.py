@@ -33,7 +33,13 @@ UPDATE jobs SET (done, failed, seconds) = (
             WHERE run = :run AND job = :job) b)
 WHERE run = :run AND job = :job"""
 _RECOUNT_RUN: Final = """
-UPDATE runs SET (done, failed) = (SELECT sum(done), sum(failed) FROM jobs WHERE run = :run) WHERE id = :run"""
+UPDATE runs SET (done, failed, tasks) = (
+    SELECT sum(done), sum(failed), max(runs.tasks, sum(done) + sum(failed)) FROM jobs WHERE run = :run)
+WHERE id = :run"""
+_COUNT_RUN: Final = """
+UPDATE runs SET seen = max(seen, :now), done = done + :done, failed = failed + :failed,
+    tasks = max(tasks, done + :done + failed + :failed)
+WHERE id = :run"""
 _COUNT_JOB: Final = """
 INSERT INTO jobs (run, job, name, call, pool, done, failed, seconds) VALUES (?, ?, '', '', 0, ?, ?, ?)
 ON CONFLICT DO UPDATE SET done = done + ?, failed = failed + ?, seconds = seconds + ?"""
@@ -184,16 +190,11 @@ class Tasks:
             db.execute(_COUNT_JOB, (run, job, *counts, *counts))
             added[0] += counts[0]
             added[1] += counts[1]
-        db.execute(
-            "UPDATE runs SET seen = max(seen, ?), done = done + ?, failed = failed + ? WHERE id = ?",
-            (now, *added, run),
-        )
+        db.execute(_COUNT_RUN, {"run": run, "now": now, "done": added[0], "failed": added[1]})
         for job in tally.recount:
             db.execute(_RECOUNT, {"run": run, "job": job})
         if tally.recount:
             db.execute(_RECOUNT_RUN, {"run": run})
-        if tally.jobs or tally.recount:
-            db.execute("UPDATE runs SET tasks = max(tasks, done + failed) WHERE id = ?", (run,))
 
 
 def _why(failure: Failed) -> tuple[str, str, str, str, str | None]:
