@@ -310,8 +310,13 @@ def test_runs_that_cannot_be_resumed(folder: Path) -> None:
         go(folder)
     finally:
         process.communicate()
-    code = "from shoal import Engine; import os\nwith Engine(1, record='runs.db', attachable=False) as e: os._exit(1)"
-    subprocess.run([SHOAL[0], "-c", code], cwd=folder, check=False)
+    code = """
+import os
+from shoal import Engine
+with Engine(1, record="runs.db", attachable=False) as engine:
+    os._exit(engine.submit(abs, -1).result())
+"""
+    assert subprocess.run([SHOAL[0], "-c", code], cwd=folder, check=False).returncode == 1
     line = "run RUN can't be resumed: only runs that `shoal run` has begun and recorded can"
     assert refusal(folder) == f"shoal: {line}"
     assert refusal(folder, run="nobody") == "shoal: no run 'nobody' (`shoal runs` lists them)"
