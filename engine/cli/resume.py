@@ -108,10 +108,10 @@ def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
         for run in queries.runs(db, limit=0):
             if run.status == "done":
                 continue
-            text = queries.spec(db, run.id)
+            kept, text = None, queries.spec(db, run.id)
             with contextlib.suppress(SpecError):
                 kept = None if text is None else decode(text)
-            if text is None or kept is None or kept.why_not or kept.digest != wanted.digest:
+            if kept is None or kept.why_not or kept.digest != wanted.digest:
                 continue
             if run.status == "running":
                 raise SpecError(f"run {run.id} does just this, and is still running (shoal attach {run.id})")
