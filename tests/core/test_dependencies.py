@@ -117,6 +117,27 @@ def test_cancelling_all_that_is_ready_empties_the_queue() -> None:
     assert take(core, RangeOver) == [RangeOver(number, 2)]
 
 
+def test_cancelling_the_rest_of_a_range_is_told_in_runs() -> None:
+    core = fleet()
+    known(core, 1.0)
+    first = core.submit(6, 1)
+    second = core.submit(3, 1, after=[first])
+    (send,) = take(core, Send)
+    assert core.cancel(first, 3)
+    core.take(0.0)
+    core.cancel_rest(second)
+    core.cancel_rest(first)
+    assert list(core.ranges[first].state) == [SENT, *[CANCELLED] * 5]
+    assert (core.queued, core.cancelled) == (0, 8)
+    actions = core.take(0.0)
+    over = [(a.range, a.first, a.count, a.kind) for a in actions if isinstance(a, TasksOver)]
+    assert over == [(second, 0, 3, "cancelled"), (first, 1, 2, "cancelled"), (first, 4, 2, "cancelled")]
+    finish(core, send)
+    assert take(core, RangeOver) == [RangeOver(first, 5)]
+    core.cancel_rest(first)
+    assert not core.take(0.0)
+
+
 def test_a_range_all_cancelled_while_it_waits() -> None:
     core = fleet()
     first = core.submit(1, 1)
