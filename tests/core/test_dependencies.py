@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cores import finish, fleet, known, take
+from cores import finish, fleet, known, take, there
 
 from engine.core import ledger
 from engine.core.actions import RangeOver, Send, TasksOver
+from engine.core.core import EPOCH_SHIFT, Core
 from engine.core.invariants import check
 from engine.core.tasks import CANCELLED, READY, SENT, WAITING, Options
 
@@ -157,3 +158,29 @@ def test_holes_in_front_are_skipped() -> None:
     for index in range(3):
         core.cancel(number, index)
     assert [s.range for s in take(core, Send)] == [other]
+
+
+def test_what_failed_before_this_engine_began() -> None:
+    """A run that is resumed: the tasks after those that had failures fail, and nothing else does."""
+    core = fleet()
+    before = core.failed_before()
+    last = core.submit(2, 1, after=[before])
+    text = f"range {before} that it comes after had failures"
+    assert TasksOver(last, 0, 2, "dependency", text) in take(core, object)
+    fine = core.submit(1, 1)
+    assert take(core, Send)[0].range == fine
+    check(core)
+
+
+def test_batches_of_another_epoch_are_strangers() -> None:
+    core = Core(2)
+    rows = core.add_pool("p", 1, 1).rows
+    there(core)
+    core.agents_up((row, 1) for row in rows)
+    core.submit(1, 1)
+    (send,) = take(core, Send)
+    assert send.batch >> EPOCH_SHIFT == 2
+    assert core.outcomes(0, send.batch - (1 << EPOCH_SHIFT), 0, 1, (), 1) is None
+    assert core.stale == 1
+    finish(core, send)
+    assert core.done == 1
