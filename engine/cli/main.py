@@ -17,6 +17,7 @@ _COMMANDS = {
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),
     "bench": ("engine.cli.bench", "Measure how fast the engine is here, beside other tools."),
+    "chaos": ("engine.cli.chaos", "Try it in a storm that kills, stops and starves everything it starts."),
     "config": ("engine.cli.config", "Show the settings, and where each value comes from."),
 }
 
