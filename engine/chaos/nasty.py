@@ -64,7 +64,7 @@ def poison(n: int) -> int:
         case 3:
             os.abort()
         case _:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(3)
     time.sleep(60)  # it is not alive that long
     return answer(n)
 
@@ -186,8 +186,11 @@ def _sockets() -> list[int]:
 
 
 def hang_up(n: int) -> int:
-    """Close the channel to the host."""
+    """Close the channel to the host, or shut it down first."""
     for fd in _sockets():
+        if n % 2:
+            with socket.socket(fileno=os.dup(fd)) as end:
+                end.shutdown(socket.SHUT_RDWR)
         os.close(fd)
     return answer(n)
 
@@ -198,10 +201,10 @@ def babble(n: int) -> int:
     for fd in _sockets():
         with socket.socket(fileno=os.dup(fd)) as end:
             for _ in range(40):
-                size = dice.choice((1, 1, 1, 2, 9, 40, 400))
+                size = dice.choice((0, 1, 1, 1, 2, 9, 40, 400))
                 data = dice.randbytes(size)
                 if dice.random() < 0.5:  # the first byte says what it is: those that mean something come seldom
-                    data = bytes([dice.choice((0x01, 0x02, 0x03, 0x04, 0xC1))]) + data[1:]
+                    data = bytes([dice.choice((0x01, 0x02, 0x03, 0x04, 0xC1))])[:size] + data[1:]
                 try:
                     end.send(data, socket.MSG_DONTWAIT)
                 except OSError as error:

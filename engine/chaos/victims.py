@@ -34,11 +34,10 @@ class Kin:
 
 def family(mark: str, engine: int) -> list[Kin]:
     """Every living process below this one that has the mark. `engine`: the pid of the engine of the moment."""
-    found = []
-    for pid in _below(os.getpid()):
-        if is_ours(pid, mark):
-            found.append(Kin(pid, "engine" if pid == engine else _NAMES.get(_name(pid))))
-    return found
+    return [
+        Kin(pid, "engine" if pid == engine else _NAMES.get(_name(pid)))
+        for pid in _below(os.getpid()) if is_ours(pid, mark)
+    ]  # fmt: skip
 
 
 def _below(pid: int) -> Iterator[int]:
