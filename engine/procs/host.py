@@ -280,7 +280,7 @@ class Host:
                 if slot.mail is not None:  # it lost its first channel: what it had sent by it is passed on
                     self._post(slot)
                     self._close_mail(slot)
-                bag = slot.mail = Mailbag(socket.socket(fileno=os.dup(parcels[0].fd)), self._buffer)
+                bag = slot.mail = Mailbag(_socket(parcels[0]), self._buffer)
                 self._watch(bag.sock.fileno(), lambda: self._post(slot))
             elif kind == agents.NOT_UP:
                 slot.why, slot.told = "start", bytes(view[1:]).decode("utf-8", "replace")
@@ -437,6 +437,16 @@ class Host:
             self._report()
         except channel.Closed:
             pass
+
+
+def _socket(parcel: Parcel) -> socket.socket:
+    """What an agent has sent as its end of a channel. Raises ValueError if it is none."""
+    fd = os.dup(parcel.fd)
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as error:
+        os.close(fd)
+        raise ValueError("a channel for messages that is no socket") from error
 
 
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:

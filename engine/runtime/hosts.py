@@ -213,7 +213,7 @@ class Hosts:
                         self._owner.record(row, record, parcels)
                 else:
                     self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
-            except UNREADABLE as error:
+            except (*UNREADABLE, ValueError, IndexError) as error:
                 return self._distrust(wire, error)
             if len(view) < _SMALL and limit <= _MANY:  # nothing more is likely: asking costs as much as being told
                 return True
