@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flags import MECHANISMS
 from processes import MARK, enabled, marked_processes
 
 _GRACE = 5.0
@@ -63,6 +64,13 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     left = sorted(str(path.relative_to(run)) for path in run.rglob("*.sock"))
     assert not left, f"sockets left behind: {left}"
+
+
+@pytest.fixture
+def nothing_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that start no engine and compare settings with what they are where the environment says nothing."""
+    for mechanism in MECHANISMS:
+        monkeypatch.delenv(f"SHOAL_ENABLE_{mechanism.upper()}", raising=False)
 
 
 @pytest.fixture(autouse=True)

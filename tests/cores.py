@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from engine.core.actions import Send, StartHost
+from engine.core.actions import Send, Spawn, StartHost
 from engine.core.batching import Cost
 from engine.core.core import Core
 from engine.core.invariants import check
@@ -55,3 +55,8 @@ def at(core: Core, kind: type[A], now: float) -> list[A]:
     """What the core wants at a time, when what is due by then was done."""
     core.tick(now)
     return take(core, kind, now)
+
+
+def rows(spawns: list[Spawn]) -> list[tuple[int, int]]:
+    """The agents, by row and generation, that these start."""
+    return [agent for spawn in spawns for agent in spawn.agents]

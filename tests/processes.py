@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,17 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str =
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what or condition}")
         time.sleep(0.005)
+
+
+@contextmanager
+def at_most(descriptors: int) -> Iterator[None]:
+    """Nothing with a higher number can be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def enabled(mechanism: str) -> bool:

@@ -21,11 +21,11 @@ import msgspec
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.steps import RunSpec, SpecError
+from engine.runtime import specs
 from engine.runtime.driver import Driver, report_text
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
-from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 
 _DEFAULTS: Final = Settings()
@@ -347,18 +347,16 @@ def _database(options: dict[str, Any]) -> Path | None:
     return default_database()
 
 
-def _pools(spec: RunSpec) -> list[PoolSpec]:
+def _pools(spec: RunSpec) -> list[specs.PoolSpec]:
     """The pools as the fleet takes them. Those that preload the same share one image."""
     path = module_path(spec.path)
     images: dict[tuple[tuple[str, ...], str | None], Image] = {}
     found = []
     for pool in spec.pools:
-        image = images.setdefault((pool.preload, pool.warmup), Image(list(pool.preload), path=path))
-        image.warm = [pool.warmup] if pool.warmup else []
+        image = images.setdefault((pool.preload, pool.warmup), specs.image_for(pool, path))
         calls = [step.call for step in spec.steps if step.call and step.pool == pool.name]
-        wanted = [*calls, *([pool.init] if pool.init else [])]
-        image.check += [name for name in dict.fromkeys(wanted) if name not in image.check]
-        found.append(PoolSpec(pool, image, f"!{pool.init}".encode() if pool.init else b""))
+        image.check += [name for name in dict.fromkeys(calls) if name not in image.check]
+        found.append(specs.spec(pool, image=image))
     return found
 
 

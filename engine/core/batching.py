@@ -15,6 +15,8 @@ AHEAD: Final = 0.001
 these do."""
 DEEPEST: Final = 5
 """Batches that may wait there at the most."""
+PROVEN: Final = 32
+"""Tasks of a function that must be known before several batches wait there: the first may be the only short one."""
 BYTES: Final = 96 * 1024
 """Bytes of arguments in one batch, roughly; a frame's hard limit is higher."""
 _MANY: Final = 8
@@ -26,21 +28,30 @@ _TRIVIAL: Final = 2e-6
 class Cost:
     """What tasks of one function take, learnt from their measured times."""
 
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "seen")
 
     def __init__(self) -> None:
         self.seconds: float | None = None
         """Smoothed seconds a task, None before the first outcome."""
+        self.seen = 0
+        """Tasks learnt from."""
 
-    def learn(self, seconds: float, count: int) -> None:
-        """Take in that `count` tasks took `seconds` in all.
+    def learn(self, seconds: float, count: int, failed: int = 0) -> None:
+        """Take in that `count` tasks took `seconds` in all, `failed` of which failed.
 
         Slower is believed sooner, because too large a batch is what hurts. But a single trivial task that
         took long was most likely interrupted, where agents outnumber the cores: a few tasks raise the
-        estimate by a bounded factor only.
+        estimate by a bounded factor only. And what fails often does so at once, which says nothing of what
+        succeeds: failures never make a function look quicker.
         """
-        mean = seconds / count
         known = self.seconds
+        count -= failed
+        self.seen += count
+        if not count:
+            if known is None or seconds <= known * failed:
+                return
+            count = failed
+        mean = seconds / count
         if known is None:
             self.seconds = mean
         elif mean <= known:
@@ -82,4 +93,6 @@ def ahead(cost: Cost, count: int) -> int:
     seconds = cost.seconds * count
     if seconds >= PREFETCH_BELOW:
         return 0
+    if cost.seen < PROVEN:
+        return 1
     return min(DEEPEST, 1 + int(AHEAD / seconds)) if seconds else DEEPEST

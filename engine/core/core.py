@@ -8,9 +8,9 @@ from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
 from engine.core.batching import TARGET, ahead, batch_size
+from engine.core.elastic import Elastic
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
-from engine.core.staff import Staff
 from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, TaskRange
 
 EPOCH_SHIFT: Final = 40
@@ -24,7 +24,7 @@ _NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
-class Core(Staff):
+class Core(Elastic):
     """Tasks, batches, agents and shards of one run.
 
     Stimuli are methods; each takes the time it happened. They never call out: what is to be done is
@@ -100,15 +100,16 @@ class Core(Staff):
         self.agents[row].proven = True
         self.agents[row].early_deaths = 0
         self.shards[batch.shard].early_deaths = 0
-        self._costs[found.function].learn(nanoseconds * 1e-9, tasks)
+        errors = {at for at in failed if offset <= at < offset + tasks}
+        self._costs[found.function].learn(nanoseconds * 1e-9, tasks, len(errors))
         found.set(first, fresh, DONE)
         for index in gone:
             found.state[index] = CANCELLED
         retried: set[int] = set()
         bad = 0
-        for at in set(failed):
+        for at in errors:
             index = batch.first + at
-            if not first <= index < first + fresh or index in gone:
+            if index < first or index in gone:
                 continue
             if at not in final and self._retry(found, index):
                 retried.add(index)
@@ -151,8 +152,8 @@ class Core(Staff):
         Args:
             batches: (batch, offset of the task that ran, -1 if none did) for each batch it had.
             why: "" (it died), ``timeout``, ``memory`` (its task took more than it may), ``start`` (it could not start),
-                ``spawn`` (it could not be started), ``health`` (it did nothing any more), ``recycled``, ``retired`` or
-                ``stopped``.
+                ``spawn`` (it could not be started), ``health`` (it did nothing any more), ``cancelled`` (with the task
+                that it ran), ``recycled``, ``retired`` or ``stopped``.
             text: how it died, for people.
         """
         agent = self.agents[row]
@@ -166,6 +167,14 @@ class Core(Staff):
         self._gone(now, agent, why, text, began)
         if shard.batches and (not shard.up or (shard.batches > shard.up and not agent.wanted)):
             self._actions.append(Recall(shard.id))  # nobody there to begin them, for who knows how long
+
+    def culprit(self, batch_id: int, running: int, why: str) -> tuple[TaskRange, int] | None:
+        """The task, as range and index, against which the end of an agent counts; None if none is to blame. To be asked
+        before `agent_down` or `host_down`, which do what follows from it."""
+        batch = self.batches.get(batch_id)
+        if batch is None or why in _NOBODYS_FAULT or running in batch.gone:
+            return None
+        return (batch.range, batch.first + running) if batch.accepted <= running < batch.count else None
 
     def host_down(self, now: float, shard_id: int, running: Mapping[int, int], text: str) -> None:
         """A host is gone and its agents with it; all they had finished was given to `outcomes` before.
@@ -280,11 +289,12 @@ class Core(Staff):
         batch = self.batches.get(batch_id)
         if batch is None:
             return
+        guilty = self.culprit(batch_id, running, why)
         self._forget(batch)
         found = batch.range
         start, stop = batch.first + batch.accepted, batch.first + batch.count
-        if batch.accepted <= running < batch.count and running not in batch.gone and why not in _NOBODYS_FAULT:
-            index = batch.first + running
+        if guilty is not None:
+            _, index = guilty
             self._again(found, index + 1, stop)
             self._blame(found, index, why, text)
             stop = index

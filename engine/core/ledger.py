@@ -137,13 +137,11 @@ class Ledger:
 
     def _call_off(self, pool: Pool, found: TaskRange, index: int) -> None:
         """A task that is out no longer counts."""
-        for batch in self.batches.values():
-            offset = index - batch.first
-            if batch.range is found and batch.accepted <= offset < batch.count:
-                batch.gone.add(offset)
-                pool.sent -= 1
-                self._actions.append(StopTask(batch.shard, batch.id, offset))
-                return
+        out = (b for b in self.batches.values() if b.range is found)
+        batch = next(b for b in out if b.accepted <= index - b.first < b.count)
+        batch.gone.add(index - batch.first)
+        pool.sent -= 1
+        self._actions.append(StopTask(batch.shard, batch.id, index - batch.first))
 
     def _enqueue(self, found: TaskRange, first: int, stop: int, *, front: bool) -> None:
         pool = self.pools[found.pool]

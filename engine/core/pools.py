@@ -153,8 +153,8 @@ class Pool:
     """Since when tasks wait for an agent without a break; None if none does."""
     look_at: float | None = None
     """When its size is looked at again, for growth."""
-    idle_watch: bool = False
-    """A timer runs that looks for agents to retire."""
+    idle_at: float | None = None
+    """When it is looked for agents to retire, while there are more than the minimum."""
     spare: list[int] = field(default_factory=lambda: [0, 0])
     """Fewest idle agents in the last half of `max_idle`, and in the one before."""
 

@@ -1,4 +1,4 @@
-"""Who works: hosts and agents, started in waves, replaced when they die, more while tasks wait, fewer when idle."""
+"""Who works: hosts and agents, started in waves, and replaced when they die."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from collections.abc import Iterable
 from itertools import count, zip_longest
 from typing import Final
 
-from engine.core.actions import Happened, Retire, Spawn, StartHost
+from engine.core.actions import Happened, Spawn, StartHost
 from engine.core.ledger import Ledger
 from engine.core.placement import Placement
 from engine.core.pools import GIVE_UP, HOPELESS, LONGEST_DELAY, PROVEN_AFTER, Agent, Pool, Shard, backoff, split
 from engine.settings.types import Strategy
 
-GROW_AFTER: Final = 0.05
-"""Seconds that tasks wait before an elastic pool grows, and before it grows again."""
 DESERTED: Final = 2 * LONGEST_DELAY
 """Seconds after which a pool without any agent is broken if its starts still fail."""
-_DRAINED_IN: Final = 0.1
-"""Seconds of waiting work, by its measured cost, that are not worth another agent."""
 
 
 class Staff(Ledger):
@@ -215,6 +211,12 @@ class Staff(Ledger):
             pool.up -= 1
             self._note_idle(pool)
 
+    def _note_idle(self, pool: Pool) -> None:
+        """Fewer agents may be idle than a moment ago."""
+        idle = pool.up - pool.out
+        if idle < pool.spare[0]:
+            pool.spare[0] = max(0, idle)
+
     def _started(self, agent: Agent) -> None:
         if agent.starting:
             agent.starting = False
@@ -267,9 +269,8 @@ class Staff(Ledger):
         return len(found)
 
     def _unwant(self, pool: Pool, agent: Agent) -> None:
-        if agent.wanted:
-            agent.wanted = False
-            pool.wanted -= 1
+        agent.wanted = False
+        pool.wanted -= 1
 
     def _start_host(self, shard: Shard) -> None:
         shard.running, shard.restarting = True, False
@@ -313,11 +314,9 @@ class Staff(Ledger):
         """Do what has become due."""
         while self._timers and self._timers[0][0] <= now:
             _, _, what, number, generation = heapq.heappop(self._timers)
-            if what == "look":  # what follows this, the scheduling pass, looks
-                self.pools[number].look_at = None
-                continue
-            if what == "idle":
-                self._shrink(self.pools[number], now)
+            if what in ("look", "idle"):  # what follows this, the scheduling pass, looks
+                if what == "look":
+                    self.pools[number].look_at = None
                 continue
             if what == "again":
                 self.agents[number].barred = False
@@ -343,80 +342,3 @@ class Staff(Ledger):
         if pool.look_at is None or pool.look_at > when:
             pool.look_at = when
             self._at(when, "look", pool.id, 0)
-
-    # -- growing and shrinking -------------------------------------------------------------------------------
-
-    def _adjust(self, pool: Pool, now: float) -> None:
-        """After a scheduling pass: refill below the minimum, grow if tasks wait, and see that somebody looks again."""
-        if pool.broken is not None:
-            return
-        if not pool.queued:
-            pool.waiting_since, pool.fresh = None, 0
-        elif pool.waiting_since is None:
-            pool.waiting_since = now
-        if pool.wanted < pool.minimum:
-            self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if pool.queued and pool.room and not self.draining and not self.paused:
-            self._grow(pool, now)
-        if pool.wanted > pool.minimum and not pool.idle_watch and not pool.on_demand:
-            pool.idle_watch = True
-            pool.spare = [max(0, pool.up - pool.out), 0]
-            self._at(now + _half(pool), "idle", pool.id, 0)
-
-    def _grow(self, pool: Pool, now: float) -> None:
-        assert pool.waiting_since is not None
-        coming = pool.wanted - pool.up
-        if pool.on_demand:
-            pool.grown += self._want(pool, max(0, pool.queued - coming))
-            return
-        if pool.wanted and now < pool.waiting_since + GROW_AFTER:  # as the timer has it, to the last bit
-            self._look(pool, pool.waiting_since + GROW_AFTER)
-            return
-        pool.waiting_since = now
-        self._look(pool, now + GROW_AFTER)
-        if not coming and (not pool.wanted or self._worth(pool, now)):
-            pool.grown += self._want(pool, min(pool.queued, max(1, pool.wanted)))
-
-    def _worth(self, pool: Pool, now: float) -> bool:
-        """Whether what waits would keep the agents that are there busy for a while, or they do not get to it."""
-        if now - pool.sent_at > _DRAINED_IN:
-            return True
-        for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
-            head = queue.head()
-            if head is not None:
-                seconds = self._costs[head.range.function].seconds
-                if seconds is None or pool.queued * seconds > _DRAINED_IN * max(1, pool.up):
-                    return True
-        return False
-
-    def _shrink(self, pool: Pool, now: float) -> None:
-        """Half of `max_idle` has passed: retire what was idle all through the last two halves."""
-        pool.idle_watch = False
-        if pool.broken is not None:
-            return
-        spare, pool.spare = min(pool.spare), [max(0, pool.up - pool.out), pool.spare[0]]
-        for shard in pool.shards:
-            if now - shard.retiring_since >= LONGEST_DELAY:  # it found nobody idle any more
-                shard.retiring = 0
-        count = min(spare, pool.up - pool.minimum) - sum(shard.retiring for shard in pool.shards)
-        if pool.wanted > pool.minimum:
-            pool.idle_watch = True
-            self._at(now + _half(pool), "idle", pool.id, 0)
-        for shard in sorted(pool.shards, key=lambda s: s.batches - s.up):
-            some = min(count, shard.up - shard.batches - shard.retiring)
-            if some > 0:
-                shard.retiring += some
-                shard.retiring_since = now
-                self._actions.append(Retire(shard.id, some))
-                count -= some
-
-    def _note_idle(self, pool: Pool) -> None:
-        """Fewer agents may be idle than a moment ago."""
-        idle = pool.up - pool.out
-        if idle < pool.spare[0]:
-            pool.spare[0] = max(0, idle)
-
-
-def _half(pool: Pool) -> float:
-    """Half of `max_idle`; not so short that looking is all that is done."""
-    return max(0.05, pool.max_idle / 2)

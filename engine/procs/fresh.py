@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ def main() -> None:
     """Be an agent; the arguments are the descriptors of its channel and of the scoreboard."""
     fd, memory = map(int, sys.argv)
     sys.argv[:] = [""]  # what a task sees, as in an interpreter without a script
+    faulthandler.enable()  # as a fork inherits it: an agent that crashes says where, on its stderr
     sock = socket.socket(fileno=fd)
     sock.set_inheritable(False)  # what a task executes must not hold the channel, nor the scoreboard
     received = channel.Receiver(sock, channel.buffer(frames.RECEIVE)).receive()

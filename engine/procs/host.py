@@ -14,17 +14,18 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from engine.procs import agent as agents
 from engine.procs import mail, orphans, system
 from engine.procs.bundle import Bundle
 from engine.procs.output import LINES_A_FRAME, Outputs
+from engine.procs.poll import Poll
 from engine.procs.queue import ShardQueue
+from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
 from engine.procs.scoreboard import CELLS, HEAD, MEMORY, STATE, Scoreboard
-from engine.procs.slots import Held, Mailbag, Slot, held
+from engine.procs.slots import Held, Slot, held
 from engine.procs.spawn import Spawner
 from engine.procs.watch import Watch, resident
 from engine.wire import channel, frames
@@ -75,18 +76,18 @@ class Host:
         self._first_up = 0.0
         self._bundle = Bundle(self._send, care.bundle)
         self._over = False
-        self._epoll = select.epoll()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._poll = Poll()
+        self._relay = Relay(self._poll, self._buffer, self._pass_on)
         self._pid = os.getpid()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Serve until the engine ends or stops this host; then end every agent."""
-        self._watch(self._sock.fileno(), self._from_engine)
-        self._watch(self._engine, self._engine_gone)
+        self._poll.watch(self._sock.fileno(), self._from_engine)
+        self._poll.watch(self._engine, self._engine_gone)
         for fd in self._outputs.fds:
-            self._watch(fd, lambda fd=fd: self._outputs.read(fd, int(time.monotonic())))  # type: ignore[misc]
+            self._poll.watch(fd, lambda fd=fd: self._outputs.read(fd, int(time.monotonic())))  # type: ignore[misc]
         looked = 0.0
         try:
             while not self._over:
@@ -96,13 +97,7 @@ class Host:
                     wait = min(_TOGETHER, wait or 0.0)
                 elif wait is None and self._slots:
                     wait = self._config.care.stuck
-                for fd, event in self._epoll.poll(wait):
-                    handler = self._handlers.get(fd)
-                    if handler is not None:
-                        if event & select.EPOLLOUT:
-                            self._room(fd)
-                        if event & ~select.EPOLLOUT:
-                            handler()
+                self._poll.wait(wait)
                 if self._to_spawn:
                     self._spawn_some()
                 now = time.monotonic()
@@ -118,25 +113,11 @@ class Host:
         finally:
             self._end()
 
-    def _watch(self, fd: int, handler: Callable[[], None]) -> None:
-        self._handlers[fd] = handler
-        self._epoll.register(fd, select.EPOLLIN)
-
-    def _unwatch(self, fd: int) -> None:
-        if self._handlers.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
-
     def _engine_gone(self) -> None:
         self._over = True
 
     def _crowded(self, slot: Slot) -> None:
-        self._epoll.modify(slot.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
-
-    def _room(self, fd: int) -> None:
-        for slot in self._slots.values():
-            for end in (slot, slot.mail):
-                if end is not None and end.sock.fileno() == fd and end.outbox.flush():
-                    self._epoll.modify(fd, select.EPOLLIN)
+        self._poll.crowded(slot.outbox)
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +130,7 @@ class Host:
             frame = frames.to_host.decode(view)
             match frame:
                 case frames.Delivered() | frames.MailTaken() | frames.MailPools():
-                    self._mail(frame, bytes(view), parcels)
+                    self._relay.deliver(self._slots.get(frame.row), frame, bytes(view), parcels)
                 case frames.Work():
                     self._queue.add(Held(frame, bytes(view), parcels))
                 case frames.Define():
@@ -192,6 +173,11 @@ class Host:
             if fds:  # it may not be the socket that is full, but the number of descriptors under way
                 time.sleep(_AGAIN)
 
+    def _pass_on(self, data: bytes, parcels: list[Parcel]) -> None:
+        """A message of an agent, after the outcomes that went before it: what it causes must not come before them."""
+        self._bundle.flush()
+        self._send(data, parcels)
+
     def _report(self) -> None:
         self._bundle.flush()
         if self._came_up and (
@@ -230,8 +216,8 @@ class Host:
             else:
                 self._starting += 1
                 self._slots[row] = self._by_pid[slot.pid] = slot
-                self._watch(slot.sock.fileno(), lambda slot=slot: self._from_agent(slot))  # type: ignore[misc]
-                self._watch(slot.pidfd, lambda slot=slot: self._died(slot))  # type: ignore[misc]
+                self._poll.watch(slot.sock.fileno(), lambda slot=slot: self._from_agent(slot))  # type: ignore[misc]
+                self._poll.watch(slot.pidfd, lambda slot=slot: self._died(slot))  # type: ignore[misc]
 
     # -- agents: life --------------------------------------------------------------------------------------------------
 
@@ -277,34 +263,9 @@ class Host:
                         self._first_up = time.monotonic()
                     self._came_up.append((slot.row, slot.generation, slot.pid))
             elif kind == mail.OPEN and parcels:
-                if slot.mail is not None:  # it lost its first channel: what it had sent by it is passed on
-                    self._post(slot)
-                    self._close_mail(slot)
-                bag = slot.mail = Mailbag(_socket(parcels[0]), self._buffer)
-                self._watch(bag.sock.fileno(), lambda: self._post(slot))
+                self._relay.open(slot, parcels[0])
             elif kind == agents.NOT_UP:
                 slot.why, slot.told = "start", bytes(view[1:]).decode("utf-8", "replace")
-
-    def _post(self, slot: Slot) -> None:
-        """Pass on what an agent sends to others: the engine alone looks inside."""
-        bag = slot.mail
-        assert bag is not None
-        try:
-            while (received := bag.receiver.receive()) is not None:
-                self._bundle.flush()  # what it causes must not come before the outcomes that went before it
-                self._send(bytes(received[0]), received[1])
-        except (channel.Closed, ValueError):
-            self._unwatch(bag.sock.fileno())
-
-    def _mail(self, frame: frames.ToMailbox, data: bytes, parcels: list[Parcel]) -> None:
-        """A message for an agent; if that has died meanwhile, the engine hears of it and keeps what is to be kept."""
-        slot = self._slots.get(frame.row)
-        if slot is None or slot.generation != frame.generation or slot.mail is None:
-            return
-        outbox = slot.mail.outbox
-        outbox.put(data, parcels)
-        if len(outbox) and slot.mail.sock.fileno() in self._handlers:
-            self._epoll.modify(slot.mail.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
     def _drain(self, slot: Slot, upto: int | None = None) -> None:
         """Collect what an agent's ring holds."""
@@ -372,8 +333,7 @@ class Host:
 
     def _died(self, slot: Slot) -> None:
         """Drain, then blame: everything it had finished goes to the engine before the word of its death."""
-        if slot.mail is not None:
-            self._post(slot)
+        self._relay.take(slot)
         self._from_agent(slot)
         self._drain(slot)
         base = slot.row * CELLS
@@ -400,19 +360,13 @@ class Host:
         if slot in self._queue.leaving:
             self._queue.leaving.remove(slot)
         self._starting -= not slot.up
-        self._unwatch(slot.sock.fileno())
-        self._unwatch(slot.pidfd)
+        self._poll.unwatch(slot.sock.fileno())
+        self._poll.unwatch(slot.pidfd)
         del self._slots[slot.row], self._by_pid[slot.pid]
         os.close(slot.pidfd)
         slot.sock.close()
         slot.peer.close()
-        self._close_mail(slot)
-
-    def _close_mail(self, slot: Slot) -> None:
-        if slot.mail is not None:
-            self._unwatch(slot.mail.sock.fileno())
-            slot.mail.sock.close()
-            slot.mail = None
+        self._relay.close(slot)
 
     def _end(self) -> None:
         """End every agent: the idle ones by closing their channel, whatever is left by force."""
@@ -437,16 +391,6 @@ class Host:
             self._report()
         except channel.Closed:
             pass
-
-
-def _socket(parcel: Parcel) -> socket.socket:
-    """What an agent has sent as its end of a channel. Raises ValueError if it is none."""
-    fd = os.dup(parcel.fd)
-    try:
-        return socket.socket(fileno=fd)
-    except OSError as error:
-        os.close(fd)
-        raise ValueError("a channel for messages that is no socket") from error
 
 
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:

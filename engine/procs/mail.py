@@ -116,9 +116,7 @@ class _Mailbox:
         number = self._number
         parcels: list[Parcel] = []
         column = values.write_column([values.hold(value)], parcels)
-        if len(column) > frames.FRAME_MAX - 1024:
-            parcels.append(values.parcel(column))
-            column = values.encode(len(parcels) - 1)
+        column = values.fit(column, parcels, frames.FRAME_MAX - 1024)
         post = frames.Posted(self._row, self._generation, row, number, sure, msgspec.Raw(column))
         self._send(frames.encode(post), parcels)
         if sure:

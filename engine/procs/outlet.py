@@ -60,10 +60,8 @@ class Outlet:
         """
         parcels: list[Parcel] = []
         plain = values.write_plain(results)
-        column = values.write_column(results, parcels) if plain is None else plain
-        if len(column) > frames.FRAME_MAX - (64 << 10):  # long strings may do that: a parcel is never too long
-            parcels.append(values.parcel(column))
-            column = values.encode(len(parcels) - 1)
+        column = values.write_held(results, parcels) if plain is None else plain
+        column = values.fit(column, parcels, frames.FRAME_MAX - (64 << 10))  # long strings may need a parcel
         cells, base = self._cells, self._base
         count = len(results)
         head = frames.HEAD.pack(batch, first, count, began)

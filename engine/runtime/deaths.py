@@ -86,14 +86,16 @@ def await_process(pid: int, sock: socket.socket, hear: Callable[[], bool]) -> No
     """
     if pid <= 0:
         return
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
     try:
         fd = os.pidfd_open(pid)
-    except OSError:  # gone
+    except OSError:  # gone, and buried: but its last words may wait to be heard
+        while poller.poll(0) and hear():
+            pass
         return
     try:
-        poller = select.poll()
         poller.register(fd, select.POLLIN)
-        poller.register(sock, select.POLLIN)
         deadline = time.monotonic() + _PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             ready = [found for found, _ in poller.poll(left * 1000)]

@@ -236,9 +236,7 @@ class Fleet:
             self.hosts.put(action.shard, *self.functions.message(job.function))
         parcels: list[Parcel] = []
         column = job.source.column(action.first, action.count, parcels)
-        if len(column) > frames.FRAME_MAX - 1024:
-            parcels.append(values.parcel(column))
-            column = values.encode(len(parcels) - 1)
+        column = values.fit(column, parcels, frames.FRAME_MAX - 1024)
         work = frames.Work(
             action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
             msgspec.Raw(column), job.options.soft_timeout or 0.0,
@@ -317,14 +315,14 @@ class Fleet:
                 told(number, index, group.attempts.get(index, 1), group.row, pid, failure.kind, text)
 
     def _blame(self, batches: Iterable[tuple[int, int]], row: int, pid: int, why: str, text: str) -> None:
-        """Tell of the attempt that ended with its agent: that of the task that ran."""
+        """Tell of the attempt that ended with its agent: that of the task that is to blame for it, if one is."""
         for number, offset in batches:
-            batch = self.core.batches.get(number)
-            if batch is not None and offset >= batch.accepted:
-                index = batch.first + offset
-                attempt = 1 + batch.range.attempts.get(index, 0) + batch.range.tries.get(index, 0)
+            guilty = self.core.culprit(number, offset, why)
+            if guilty is not None:
+                found, index = guilty
+                attempt = 1 + found.attempts.get(index, 0) + found.tries.get(index, 0)
                 for told in self.attempts:
-                    told(batch.range.id, index, attempt, row, pid, why or "died", text)
+                    told(found.id, index, attempt, row, pid, why or "died", text)
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`."""

@@ -246,8 +246,11 @@ class FutureTasks:
 
 
 def _cancel(future: TaskFuture) -> None:
-    """The engine has cancelled it, so nobody is to be asked."""
+    """The engine has cancelled it, so nobody is to be asked: nor whether it was sent, for then it has come back."""
     try:
+        with future._condition:
+            if future._state == _RUNNING:
+                future._state = _PENDING
         Future.cancel(future)
         future.claim()
     except BaseException:

@@ -22,7 +22,7 @@ def cores() -> int:
 
 
 class TooMany(ValueError):
-    """More agents than fit. The text says what runs out, and how many would fit."""
+    """More agents than fit. The text says how many would fit, what keeps more from it, and what to do about that."""
 
 
 def _number(path: str) -> int | None:
@@ -33,21 +33,22 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _processes_left() -> int:
-    """Processes that may still be started by this user on this machine, by the tightest limit."""
+def _processes_left() -> tuple[int, str]:
+    """Processes that may still be started by this user on this machine, and the limit that keeps more from it."""
     running = sum(name.isdigit() for name in os.listdir("/proc"))
-    rooms = [(_number("/proc/sys/kernel/pid_max") or 32768) - 300 - running]
+    rooms = [((_number("/proc/sys/kernel/pid_max") or 32768) - 300 - running, "kernel.pid_max")]
     soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if soft != resource.RLIM_INFINITY and os.getuid() != 0:
-        rooms.append(soft - running)
+        rooms.append((soft - running, "ulimit -u"))
     threads = _number("/proc/sys/kernel/threads-max")
     if threads is not None:
-        rooms.append(threads - running)
+        rooms.append((threads - running, "kernel.threads-max"))
     for folder in _cgroups():
         limit, now = _number(f"{folder}/pids.max"), _number(f"{folder}/pids.current")
         if limit is not None:
-            rooms.append(limit - (now or 0))
-    return max(0, min(rooms))
+            rooms.append((limit - (now or 0), f"{folder}/pids.max"))
+    room, name = min(rooms)
+    return max(0, room), name
 
 
 def _cgroups() -> list[str]:
@@ -76,14 +77,17 @@ def check(agents: int, shards: int) -> None:
     """Raise `TooMany` unless so many agents on so many hosts fit descriptors, processes and memory."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     each = agents if hard == resource.RLIM_INFINITY else shards * max(0, (hard - 32) // _HOST_FDS)
-    by_what = {
-        f"descriptors (ulimit -n allows {hard} a process)": each,
-        "process ids": _processes_left() - shards - 3,
-        f"memory ({memory_left() / 2**30:.1f} GiB are free)": int(memory_left() * 0.9) // AGENT_BYTES,
-    }
-    what, room = min(by_what.items(), key=lambda item: item[1])
+    processes, limit = _processes_left()
+    free = memory_left()
+    room, why = min(
+        (each, f"a process may open {hard:,} files. Raise that (ulimit -n), have more shards"),
+        (processes - shards - 3, f"{processes:,} more processes may be started. Raise {limit}, end others"),
+        (int(free * 0.9) // AGENT_BYTES, f"{free / 2**30:.1f} GiB of memory are free. End what needs it"),
+    )
     if agents > room:
-        raise TooMany(f"{agents:,} agents do not fit: {what} allow {max(room, 0):,}")
+        who = "1 agent does" if agents == 1 else f"{agents:,} agents do"
+        fitting = f" ({room:,} would)" if room > 0 else ""
+        raise TooMany(f"{who} not fit{fitting}: {why}, or ask for fewer agents")
 
 
 _AGENTS_A_HOST: Final = 128

@@ -34,6 +34,14 @@ _TRIES: Final = 10
 _DELAY: Final = 0.05
 """Seconds before the second recorder in a row is started without a commit of the first; doubling from there."""
 _LONGEST_DELAY: Final = 5.0
+_TOGETHER: Final = 0.05
+"""Seconds that messages may wait to be sent together, while whoever waits for what they say could not do anything."""
+_MANY: Final = 32 << 10
+"""Bytes, by weight, that are sent at once: 256 tasks, each of which counts for 128."""
+DATAGRAM: Final = 180_000
+"""Bytes of one, at the most: a socket of an unprivileged user takes 212,960."""
+_COUNT: Final = 10_000
+"""Messages in one datagram at the most."""
 _SILENCE: Final = 5.0
 """Seconds without a word after which a recorder that owes one is looked at."""
 
@@ -64,6 +72,10 @@ class Line:
         """What every recorder must hear first."""
         self._kept: deque[tuple[bytes, int]] = deque()
         """Messages that are not safe, with their weights."""
+        self._unsent: list[bytes] = []
+        """The last of these, which wait to be sent together."""
+        self._unsent_weight = 0
+        self._unsent_since = 0.0
         self._heard = 0
         """How much of `told` a recorder knows before it is sent what is kept, minus the messages of the opening."""
         self._ready = self._was_ready = False
@@ -93,11 +105,8 @@ class Line:
         self._outbox = channel.Outbox(sock)
         self.loop.watch(sock.fileno(), self._read)
         self._heard = self.safe - len(self._opening)
-        for data in self._opening:
-            self._outbox.put(data)
-        for data, _ in self._kept:
-            self._outbox.put(data)
-        self._room_wanted()
+        self._unsent = [*self._opening, *(data for data, _ in self._kept)]
+        self.push()
 
     def wait_ready(self) -> None:
         """Wait until the database is open. Raises `StartError` if it can't be."""
@@ -114,6 +123,11 @@ class Line:
     def quiet(self) -> bool:
         """Whether all that was told is safe, or never will be."""
         return self.safe >= self.told or self.lost is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a recorder, and it has its database open."""
+        return self._process is not None and self._ready
 
     @property
     def pid(self) -> int | None:
@@ -136,11 +150,29 @@ class Line:
         self.told += 1
         self.bytes += weight
         self._kept.append((data, weight))
-        if self._process is not None:
-            self._outbox.put(data)
-            self._room_wanted()
+        if self._process is None:
+            return
+        if not self._unsent:
+            self._unsent_since = time.monotonic()
+        self._unsent.append(data)
+        self._unsent_weight += weight
+        if self._unsent_weight >= _MANY:
+            self.push()
 
-    def _room_wanted(self) -> None:
+    def push(self) -> None:
+        """Send what waits to be sent together."""
+        together: list[bytes] = []
+        size = 0
+        for data in self._unsent:
+            if together and (size + len(data) > DATAGRAM or len(together) == _COUNT):
+                self._outbox.put(messages.packed(together))
+                together, size = [], 0
+            together.append(data)
+            size += len(data)
+        if together:
+            self._outbox.put(messages.packed(together))
+        self._unsent.clear()
+        self._unsent_weight = 0
         if len(self._outbox):
             self.loop.when_room(self._sock.fileno(), self._room)
 
@@ -201,7 +233,8 @@ class Line:
         if self.lost is None:
             self.lost = why
             self._kept.clear()
-            self.bytes = 0
+            self._unsent.clear()
+            self.bytes = self._unsent_weight = 0
             self.on_safe()
 
     # -- its death ----------------------------------------------------------------------------------------------------
@@ -213,6 +246,8 @@ class Line:
         self.loop.unwatch(self._sock.fileno())
         self._sock.close()
         self._process = None
+        self._unsent.clear()
+        self._unsent_weight = 0
         try:
             status = process.wait(1.0)
         except subprocess.TimeoutExpired:  # it has hung up, and lives: no recorder of ours does that
@@ -238,6 +273,8 @@ class Line:
         """When `tick` is to be called, by the monotonic clock; None: it need not."""
         if self._process is None:
             return self._again or None
+        if self._unsent:
+            return self._unsent_since + _TOGETHER
         return self._heard_at + _SILENCE if self._kept else None
 
     def tick(self) -> None:
@@ -246,8 +283,11 @@ class Line:
         if self.due is None or now < self.due or self.lost is not None:
             return
         if self._process is not None:
-            self._look_at(self._process)
-            self._heard_at = now
+            if self._unsent:
+                self.push()
+            if now >= self._heard_at + _SILENCE:
+                self._look_at(self._process)
+                self._heard_at = now
             return
         self._dying = [process for process in self._dying if process.poll() is None]
         try:
@@ -276,6 +316,7 @@ class Line:
         process, self._process, self._again = self._process, None, 0.0
         if process is not None:
             self.loop.unwatch(self._sock.fileno())
+            self.push()
             with contextlib.suppress(OSError):
                 self._sock.settimeout(_LAST_WORDS)  # what waits to be sent; unless it is stuck: then it is lost
                 self._outbox.flush()

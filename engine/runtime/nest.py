@@ -71,12 +71,12 @@ class Nest:
 
     def start_host(self, shard: int, config: frames.HostConfig) -> socket.socket:
         """Have it fork a host; returns our end of the channel to that host."""
-        ours, theirs = channel.pair()
-        parcels = [Parcel(theirs.detach())]
+        large = []
         if len(config.initializer) > values.LARGE:
-            parcels.append(values.parcel(config.initializer))
+            large.append(values.parcel(config.initializer))
             config = msgspec.structs.replace(config, initializer=b"")
-        self._outbox.put(frames.encode(frames.StartHost(shard, config)), parcels)
+        ours, theirs = channel.pair()  # last: nothing can fail any more that would leave it open
+        self._outbox.put(frames.encode(frames.StartHost(shard, config)), [Parcel(theirs.detach()), *large])
         ours.setblocking(False)
         return ours
 

@@ -15,7 +15,7 @@ import msgspec
 from engine.runtime.gate import Gate
 from engine.runtime.jobs import Group
 from engine.runtime.limits import cores
-from engine.runtime.line import Line, Say
+from engine.runtime.line import DATAGRAM, Line, Say
 from engine.runtime.loop import Loop
 from engine.runtime.results import plain_value, to_json
 from engine.settings.types import Durability
@@ -31,8 +31,6 @@ may wait, which are written within a second or three.
 """
 _PATIENCE: Final = 1.0
 """Seconds that it may be behind before that is told."""
-_MESSAGE_BYTES: Final = 180_000
-"""Of one message, at the most: a socket of an unprivileged user takes 212,960."""
 _VALUE_BYTES: Final = 128 << 10
 """Of one result that is recorded; a longer one is only said to be large."""
 
@@ -82,6 +80,7 @@ class Recording:
         then they are told without. False if it was given up.
         """
         line, until = self.line, self.line.told
+        line.push()
         while line.safe < until and line.lost is None:
             if give_up():
                 if self.gate is not None:
@@ -107,9 +106,11 @@ class Recording:
         told = self._crowded_since + _PATIENCE if self._crowded and not self._told_crowded else None
         return min((at for at in (self.line.due, told) if at is not None), default=None)
 
-    def tick(self) -> None:
-        """Do what is due, and tell of what lasts."""
+    def tick(self, hurry: bool) -> None:
+        """Do what is due, and tell of what lasts. `hurry`: agents may be idle until somebody hears of results."""
         line = self.line
+        if hurry:
+            line.push()
         line.tick()
         if not self.crowded:
             if self._told_crowded:
@@ -123,17 +124,15 @@ class Recording:
     def sample(self, message: messages.ToRecorder) -> None:
         """Record a sample; they are what is left out first where the recorder is behind."""
         line = self.line
-        behind = bool(line.held) or self.crowded or line.pid is None
-        if behind:
+        if line.held or not line.ready or self.crowded:
             self.samples_dropped += 1
-            if not self._dropping:
-                self._say("warning", "samples.dropped", "the database is behind: no samples are recorded for now", {})
-        else:
-            if self._dropping:
-                text = f"samples are recorded again; {self.samples_dropped:,} were left out so far"
-                self._say("info", "samples.resumed", text, {"dropped": self.samples_dropped})
-            line.tell(message)
-        self._dropping = behind
+            self._dropping = True
+            return
+        if self._dropping:
+            self._dropping = False
+            text = f"{self.samples_dropped:,} samples were left out so far, while the database was behind"
+            self._say("info", "samples.dropped", text, {"dropped": self.samples_dropped})
+        line.tell(message)
 
     def event(self, event: Event) -> None:
         """Record an event."""
@@ -161,7 +160,7 @@ class Recording:
         """Send a group of outcomes, in as many messages as it takes: each has a limit."""
         data = messages.encode(message)
         count = len(message.results)
-        if len(data) <= _MESSAGE_BYTES:
+        if len(data) <= DATAGRAM:
             self.line.send(data, len(data) + _TASK_BYTES * count)
             return
         if count == 1:

@@ -197,7 +197,7 @@ class Run:
             timeout = wait if timeout is None else min(wait, timeout)
         self.fleet.step(timeout, feed)
         if self.recording is not None:
-            self.recording.tick()
+            self.recording.tick(not self.fleet.core.queued)
             if time.monotonic() >= self._next_sample:
                 self._next_sample = time.monotonic() + SAMPLE_SECONDS
                 self.recording.sample(self._sample())

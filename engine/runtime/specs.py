@@ -64,14 +64,20 @@ def limited(options: Options, pool: PoolSettings, settings: Settings) -> Options
     return replace(options, batch_max=most, batch_size=size)
 
 
-def spec(pool: PoolSettings, initializer: bytes = b"") -> PoolSpec:
-    """A pool of an `Engine`: with an image of its own, and with `initializer`, or what the pool names as one.
+def image_for(pool: PoolSettings, path: list[str] | None = None) -> Image:
+    """What the agents of a pool are forked from. `path`: where modules are found; None: as in this process."""
+    return Image(list(pool.preload), warm=[pool.warmup] if pool.warmup else [], path=path)
+
+
+def spec(pool: PoolSettings, initializer: bytes = b"", image: Image | None = None) -> PoolSpec:
+    """A pool as a fleet takes it: with `initializer`, or what the pool names as one, and with an image of its own or
+    one that it shares with others.
 
     Raises `SettingsError` for a value that can't be.
     """
     pool = checked(pool)
-    image = Image(list(pool.preload), warm=[pool.warmup] if pool.warmup else [])
-    if pool.init:
+    image = image or image_for(pool)
+    if pool.init and pool.init not in image.check:
         image.check.append(pool.init)
     return PoolSpec(pool, image, initializer or (f"!{pool.init}".encode() if pool.init else b""))
 

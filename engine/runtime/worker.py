@@ -129,7 +129,8 @@ class Worker:
                     self._pass()
                 if self.closing or run.stop_asked:
                     if self.cancel_all or run.stop_asked:
-                        self._cancel_ready()
+                        for number in list(core.ranges):
+                            self._cancel_ready(number)
                         run.fleet.settle()
                     if not self.inbox and (not core.ranges or run.stop_asked == "stop"):
                         break
@@ -220,10 +221,8 @@ class Worker:
             place = what.tasks.place(what) if what.tasks is not None else None
             if what.tasks is not None and place is not None:
                 core.cancel(what.tasks.range, place, running=thing.running)
-        elif what.range in core.ranges:
-            for index in range(core.ranges[what.range].count):
-                if core.cancel(what.range, index) and what.range not in core.ranges:
-                    break
+        elif what.range is not None:
+            self._cancel_ready(what.range)
 
     def _take_map(self, chunk: MapChunk) -> None:
         how: How = chunk.how
@@ -301,12 +300,13 @@ class Worker:
             held[at] = values.hold(((function, *args), kwargs))
         return self.run.fleet.functions.define(APPLY), True
 
-    def _cancel_ready(self) -> None:
+    def _cancel_ready(self, number: int) -> None:
+        """Cancel all of a range that has not been sent; nothing, if it is over."""
         core = self.run.fleet.core
-        for number, found in list(core.ranges.items()):
-            for index in range(found.count):
-                if core.cancel(number, index) and number not in core.ranges:
-                    break
+        found = core.ranges.get(number)
+        for index in range(found.count if found is not None else 0):
+            if core.cancel(number, index) and number not in core.ranges:
+                break
 
 
 def _fail(what: MapChunk | list[TaskFuture | None], error: BaseException) -> None:

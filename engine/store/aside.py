@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from engine.store.messages import MESSAGE_MAX, RunBegan, ToRecorder, to_recorder
+from engine.store.messages import MESSAGE_MAX, RunBegan, ToRecorder, one_to_recorder
 from engine.store.schema import StoreError
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
@@ -170,7 +170,7 @@ def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
     try:
         for data, _ in _frames(fd):
             try:
-                batch.append(_alone(db, to_recorder.decode(data)))
+                batch.append(_alone(db, one_to_recorder.decode(data)))
             except UNREADABLE as error:
                 say(f"a message was not understood: {error}")
             if len(batch) == _AT_ONCE:

@@ -12,7 +12,7 @@ import msgspec
 Stored = tuple[str | None, str | None, bytes | None]
 """The columns ``result``, ``result_kind`` and ``blob``."""
 
-_quote = json.encoder.encode_basestring
+_encode = msgspec.json.Encoder().encode
 _quote_ascii = json.encoder.encode_basestring_ascii
 
 
@@ -29,23 +29,21 @@ def as_json(value: object) -> str:
         return msgspec.json.encode(value, enc_hook=repr).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):  # lone surrogates, huge integers, odd keys
         try:
-            return json.dumps(value, default=repr, skipkeys=True)
+            return json.dumps(value, default=repr, skipkeys=True, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
             return _quote_ascii(repr(value))
 
 
 def _string(value: str) -> Stored:
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:  # JSON can escape a lone surrogate, UTF-8 can't hold it
-            return _quote_ascii(value), None, None
-    return _quote(value), None, None
+    try:
+        return _encode(value).decode(), None, None
+    except UnicodeEncodeError:  # JSON can escape a lone surrogate, UTF-8 can't hold it
+        return _quote_ascii(value), None, None
 
 
 def _float(value: float) -> Stored:
     if math.isfinite(value):
-        return repr(value), None, None
+        return _encode(value).decode(), None, None
     # JSON has no NaN, and one bare NaN would make SQLite's JSON functions refuse the whole query.
     return '"NaN"' if value != value else '"Infinity"' if value > 0 else '"-Infinity"', "float", None
 

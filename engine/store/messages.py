@@ -1,11 +1,12 @@
 """What an engine tells its recorder, and what that answers.
 
-msgspec arrays, one a datagram, columnar where there are many of something: tasks travel as groups of outcomes, never
-one by one.
+msgspec arrays, columnar where there are many of something: tasks travel as groups of outcomes. To the recorder several
+messages are one array, and that a datagram; its answers are a datagram each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from engine.stream.types import Event
 
 MESSAGE_MAX = 256 << 10
-"""Bytes of the longest message."""
+"""Bytes of the longest message, and of the longest datagram."""
 
 
 class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -215,5 +216,13 @@ ToRecorder: TypeAlias = (
 FromRecorder: TypeAlias = Committed | Ready | Held | Aside
 
 encode = msgspec.msgpack.Encoder().encode
-to_recorder = msgspec.msgpack.Decoder(ToRecorder)
+to_recorder = msgspec.msgpack.Decoder(list[ToRecorder])
+one_by_one = msgspec.msgpack.Decoder(list[msgspec.Raw])
+"""Where one of them is not understood, which says nothing about the others."""
+one_to_recorder = msgspec.msgpack.Decoder(ToRecorder)
 from_recorder = msgspec.msgpack.Decoder(FromRecorder)
+
+
+def packed(messages: Sequence[bytes]) -> bytes:
+    """Encoded messages, fewer than 65,536, as a datagram."""
+    return b"".join((b"\xdc", len(messages).to_bytes(2, "big"), *messages))

@@ -37,6 +37,8 @@ from engine.store.messages import (
     SpecPart,
     ToRecorder,
     encode,
+    one_by_one,
+    one_to_recorder,
     to_recorder,
 )
 from engine.store.messages import Aside as ToldAside
@@ -232,20 +234,36 @@ class Recorder:
             view, parcels = received
             for parcel in parcels:
                 parcel.close()
-            self._received += 1
-            self._hold(view)
+            self._hear(view)
 
-    def _hold(self, view: memoryview) -> None:
-        try:
-            message = to_recorder.decode(view)
-        except UNREADABLE as error:
-            _say(f"a message was not understood: {error}")
-            return
+    def _hear(self, view: memoryview) -> None:
         if not self._held:
             self._since = time.monotonic()
-        self._held.append(message)
-        self._rows += _rows(message)
         self._bytes += len(view)
+        try:
+            found = to_recorder.decode(view)
+            self._received += len(found)
+        except UNREADABLE:
+            found = self._understood(view)
+        self._held += found
+        self._rows += sum(map(_rows, found))
+
+    def _understood(self, view: memoryview) -> list[ToRecorder]:
+        """Those of the messages that can be read."""
+        found = []
+        try:
+            raw = one_by_one.decode(view)
+        except UNREADABLE as error:
+            self._received += 1
+            _say(f"a message was not understood: {error}")
+            return []
+        for data in raw:
+            self._received += 1
+            try:
+                found.append(one_to_recorder.decode(data))
+            except UNREADABLE as error:
+                _say(f"a message was not understood: {error}")
+        return found
 
     # -- writing ---------------------------------------------------------------------------------------------
 

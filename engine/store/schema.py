@@ -27,6 +27,8 @@ _SMALLEST: Final = 512
 """Bytes of the smallest database."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for another writer while the file is opened."""
+_JOURNAL: Final = 64 << 20
+"""Bytes that the write-ahead log keeps on disk once it could be emptied: it grows for as long as somebody reads."""
 DURABILITIES: Final = {"off": "OFF", "normal": "NORMAL", "full": "FULL"}
 """What each is in SQLite's words. ``normal`` outlives the death of every process, ``full`` a power cut, too; ``off``
 leaves it to the system when anything reaches the disk, so that a power cut may damage the file.
@@ -139,8 +141,11 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
             check(path, connection)  # before anything is written: it may be somebody else's
+            # Only a new file heeds it: what forgotten runs leave can then be given back without copying the rest.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
             migrate(path, connection)
             return connection
         except (sqlite3.Error, StoreError) as error:
@@ -152,3 +157,13 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
             if not is_busy(error) or time.monotonic() > deadline:
                 raise explain(path, error) from error
             time.sleep(0.02)
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Give the space of rows that were deleted back to the file system. Raises sqlite3.Error.
+
+    A file that was made by the first version is copied for it, which takes as much space again.
+    """
+    (kind,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    # A script takes all steps of a statement; `execute` takes one, which here is one page.
+    connection.executescript("PRAGMA incremental_vacuum" if kind else "VACUUM")

@@ -129,7 +129,7 @@ CREATE TABLE blocks (
     started REAL NOT NULL,
     seconds REAL NOT NULL,
     slowest REAL NOT NULL,
-    ends BLOB NOT NULL,
+    ends TEXT NOT NULL,
     results TEXT NOT NULL,
     kinds TEXT,
     PRIMARY KEY (run, job, first)
@@ -289,27 +289,21 @@ END;
 
 _TIME: Final = "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')"
 
-WIDTH: Final = "(length(b.ends) / b.count)"
-"""Digits of each of a block's ends."""
-
-
-def _end(index: str) -> str:
-    """The end of one task of a block, nanoseconds after the block began."""
-    return f"CAST(substr(b.ends, ({index}) * {WIDTH} + 1, {WIDTH}) AS INTEGER)"
-
-
-_BEGIN: Final = f"iif(e.key = 0, 0, {_end('e.key - 1')})"
+# `->` gives the text of an element as it was written, every digit of it; `value` of json_each would be a number.
+_BLOCK_TASKS: Final = """
+SELECT b.run, b.job, b.first + e.key AS task, 'done' AS state, 1 AS attempts, b.agent,
+    b.started + iif(e.key = 0, 0, b.ends ->> (e.key - 1)) / 1e9 AS started,
+    (e.value - iif(e.key = 0, 0, b.ends ->> (e.key - 1))) / 1e9 AS seconds,
+    b.results -> e.key AS result,
+    CASE substr(b.kinds, e.key + 1, 1) WHEN 'f' THEN 'float' WHEN 'j' THEN 'json' END AS result_kind,
+    NULL AS error_kind, NULL AS error_type, NULL AS error_message, NULL AS error_traceback, NULL AS blob
+FROM blocks b, json_each(b.ends) e"""
 
 _ALL_TASKS: Final = f"""
 SELECT run, job, task, state, attempts, agent, started, seconds, result, result_kind,
     error_kind, error_type, error_message, error_traceback, blob
 FROM tasks
-UNION ALL
-SELECT b.run, b.job, b.first + e.key, 'done', 1, b.agent, b.started + {_BEGIN} / 1e9,
-    ({_end("e.key")} - {_BEGIN}) / 1e9, b.results -> e.key,
-    CASE substr(b.kinds, e.key + 1, 1) WHEN 'f' THEN 'float' WHEN 'j' THEN 'json' END,
-    NULL, NULL, NULL, NULL, NULL
-FROM blocks b, json_each(b.results) e"""
+UNION ALL {_BLOCK_TASKS}"""
 
 _ALL_SAMPLES: Final = """
 SELECT run, at, pool, 1 AS samples, done, failed, queued, queued AS queued_max, starting, idle, busy,
@@ -325,6 +319,16 @@ def _at(column: str, name: str) -> str:
     return f"{_TIME.format(column)} AS {name}"
 
 
+def _named_tasks(source: str) -> str:
+    return f"""
+        SELECT t.run, r.name AS run_name, j.name AS job, p.name AS pool, t.task, t.state, t.attempts,
+            t.agent, {_at("t.started", "started")}, t.seconds, t.result, t.result_kind,
+            t.error_kind, t.error_type, t.error_message
+        FROM {source} t JOIN runs r ON r.id = t.run
+            LEFT JOIN jobs j ON j.run = t.run AND j.job = t.job
+            LEFT JOIN pools p ON p.run = t.run AND p.pool = j.pool"""
+
+
 VIEWS: Final = {
     "all_tasks": _ALL_TASKS,
     "all_samples": _ALL_SAMPLES,
@@ -334,13 +338,8 @@ VIEWS: Final = {
             round(seconds, 3) AS seconds, tasks, done, failed,
             round((done + failed) / nullif(seconds, 0), 1) AS per_second, resumed, command
         FROM runs ORDER BY runs.started DESC""",
-    "task_view": f"""
-        SELECT t.run, r.name AS run_name, j.name AS job, p.name AS pool, t.task, t.state, t.attempts,
-            t.agent, {_at("t.started", "started")}, t.seconds, t.result, t.result_kind,
-            t.error_kind, t.error_type, t.error_message
-        FROM all_tasks t JOIN runs r ON r.id = t.run
-            LEFT JOIN jobs j ON j.run = t.run AND j.job = t.job
-            LEFT JOIN pools p ON p.run = t.run AND p.pool = j.pool""",
+    # Not on top of all_tasks: SQLite would put together all tasks before it shows the first.
+    "task_view": " UNION ALL ".join(map(_named_tasks, ("tasks", f"({_BLOCK_TASKS})"))),
     "attempt_view": f"""
         SELECT a.run, j.name AS job, a.task, a.attempt, {_at("a.at", "at")}, a.agent, a.pid, a.kind, a.text
         FROM attempts a LEFT JOIN jobs j ON j.run = a.run AND j.job = a.job""",

@@ -7,17 +7,15 @@ messages can be written again.
 
 from __future__ import annotations
 
-import operator
 import sqlite3
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, repeat
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from engine.store.columns import as_json, clean, stored
+from engine.store import samples
+from engine.store.columns import as_json, clean
 from engine.store.messages import (
     Attempt,
     Ended,
-    Failed,
     Finished,
     Happened,
     JobMade,
@@ -30,39 +28,11 @@ from engine.store.messages import (
 )
 from engine.store.places import identity, is_gone
 from engine.store.schema import StoreError
+from engine.store.tasks import Tasks
+from engine.store.texts import Texts
 
-_DONE: Final = """
-INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
-    result, result_kind, blob)
-VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?)"""
-_FAILED: Final = """
-INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
-    error_kind, error_type, error_message, error_traceback)
-VALUES (?, ?, ?, 'failed', ?, ?, ?, ?, ?, ?, ?, ?)"""
-_RECOUNT: Final = """
-UPDATE jobs SET (done, failed, seconds) = (
-    SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'failed'), total(seconds)
-    FROM tasks WHERE run = :run AND job = :job)
-WHERE run = :run AND job = :job"""
-_RECOUNT_RUN: Final = """
-UPDATE runs SET (done, failed) = (SELECT sum(done), sum(failed) FROM jobs WHERE run = :run) WHERE id = :run"""
-_COUNT_JOB: Final = """
-INSERT INTO jobs (run, job, name, call, pool, done, failed, seconds) VALUES (?, ?, '', '', 0, ?, ?, ?)
-ON CONFLICT DO UPDATE SET done = done + ?, failed = failed + ?, seconds = seconds + ?"""
-
-
-class _Tally:
-    """What one transaction adds to the counts of its jobs: apart, so that a rollback undoes it."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[int, list[float]] = {}
-        self.recount: set[int] = set()
-
-    def add(self, job: int, done: int, failed: int, seconds: float) -> None:
-        counts = self.jobs.setdefault(job, [0, 0, 0.0])
-        counts[0] += done
-        counts[1] += failed
-        counts[2] += seconds
+_OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
+"""Events that are lines of output."""
 
 
 class Writer:
@@ -70,8 +40,11 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._tally = _Tally()
+        self._texts = Texts(connection)
+        self._tasks = Tasks(connection, self._texts)
         self._agents: list[tuple[range, str]] = []
+        self._rolled_up = 0.0
+        """When samples were last made minutes of."""
         self._events = 0
         """Events that were recorded before the run was resumed."""
         self.run: str | None = None
@@ -103,7 +76,7 @@ class Writer:
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
         before = self.run, self.ended, list(self._agents), self._events
-        self._tally = _Tally()
+        self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -112,9 +85,13 @@ class Writer:
                     self._apply(message)
                 else:
                     self._apply_alone(message, complaints)
-            self._count(now)
+            if self.run is not None:
+                self._tasks.count(self.run, now)
+            self._texts.write()
             db.execute("COMMIT")
+            self._texts.done(committed=True)
         except BaseException:
+            self._texts.done(committed=False)
             self.run, self.ended, self._agents, self._events = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -122,14 +99,14 @@ class Writer:
 
     def _apply_alone(self, message: ToRecorder, complaints: list[str]) -> None:
         db = self._db
-        kept = {job: list(counts) for job, counts in self._tally.jobs.items()}
+        mark = self._tasks.mark()
         db.execute("SAVEPOINT one")
         try:
             self._apply(message)
         except sqlite3.OperationalError:
             raise
         except (sqlite3.Error, TypeError, ValueError, OverflowError, LookupError) as error:
-            self._tally.jobs = kept
+            self._tasks.back_to(mark)
             db.execute("ROLLBACK TO one")
             text = " ".join(str(error).split())
             complaints.append(f"a message was not recorded ({type(message).__name__}: {type(error).__name__}: {text})")
@@ -146,22 +123,18 @@ class Writer:
         db = self._db
         match message:
             case Finished():
-                self._finished(run, message)
+                self._tasks.finished(run, message, self.agent(message.row))
             case Ended():
-                self._ended(run, message)
+                self._tasks.ended(run, message)
             case Attempt() as tried:
                 row = run, tried.job, tried.index, tried.attempt, tried.at, self.agent(tried.row), tried.pid
                 db.execute(
                     "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*row, tried.kind, clean(tried.text)),
                 )
+                self._texts.add(run, "attempt", clean(tried.text), tried.at, tried.job, tried.index)
             case Happened():
-                before = self._events
-                rows = (
-                    (run, before + e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data))
-                    for e in message.events
-                )
-                db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                self._happened(run, message)
             case PoolMade() as pool:
                 db.execute(
                     "INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?, ?)",
@@ -217,6 +190,7 @@ class Writer:
         if run.spec:
             self._spec(run.run, 0, 1, run.spec)
         over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
+        samples.roll_up_ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
 
     def _insert_run(self, run: RunBegan) -> None:
@@ -245,6 +219,15 @@ class Writer:
     def _spec(self, run: str, part: int, parts: int, text: str) -> None:
         self._db.execute("INSERT OR IGNORE INTO specs VALUES (?, ?, ?, ?)", (run, part, parts, clean(text)))
 
+    def _happened(self, run: str, message: Happened) -> None:
+        before, events = self._events, message.events
+        rows = ((run, before + e.number, e.at, e.level, e.kind, clean(e.text), as_json(e.data)) for e in events)
+        self._db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        for event in events:
+            output = event.kind in _OUTPUT
+            text = clean(str(event.data.get("line")) if output else event.text)
+            self._texts.add(run, "output" if output else "event", text, event.at, number=before + event.number)
+
     def _sampled(self, run: str, sample: Sampled) -> None:
         pools = sample.pools
         agents = zip(*((p.starting, p.idle, p.busy, p.draining, p.dead) for p in pools), strict=True)
@@ -264,6 +247,9 @@ class Writer:
         ]  # fmt: skip
         query = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(whole))})"
         self._db.executemany(query, [whole, *each])
+        if sample.at >= self._rolled_up + 60:
+            samples.roll_up(self._db, run, sample.at - samples.RECENT)
+            self._rolled_up = sample.at
 
     def agent(self, row: int) -> str | None:
         """``pool/number`` of the agent of a scoreboard row; None where no pool has it."""
@@ -272,87 +258,9 @@ class Writer:
                 return f"{name}/{row - rows.start}"
         return None
 
-    def _finished(self, run: str, group: Finished) -> None:
-        count = len(group.results)
-        times = memoryview(group.nanoseconds).cast("Q")
-        if len(times) != count:
-            raise ValueError(f"{count} results with {len(times)} run times")
-        agent = self.agent(group.row)
-        seconds = [ns / 1e9 for ns in times]
-        started = accumulate(seconds, initial=group.started)
-        tries: Iterable[int] = repeat(1)
-        if group.attempts:
-            tries = [group.attempts.get(index, 1) for index in range(group.first, group.first + count)]
-        columns = (repeat(agent), started, seconds)
-        rows = zip(repeat(run), repeat(group.job), range(group.first, group.first + count), tries, *columns)
-        if not group.failures and not group.skipped:
-            full = map(operator.add, rows, map(stored, group.results))
-            self._insert(_DONE, group.job, full, done=count, seconds=sum(seconds))
-            return
-        failures = {failure.index: failure for failure in group.failures}
-        over = failures.keys() | set(group.skipped)
-        kept = [(row, result) for row, result in zip(rows, group.results, strict=False)]
-        good = [(*row, *stored(result)) for row, result in kept if row[2] not in over]
-        self._insert(_DONE, group.job, good, done=len(good), seconds=sum(row[6] for row in good))
-        skipped = set(group.skipped)
-        bad = [(*row, *_why(failures[row[2]])) for row, _ in kept if row[2] in failures and row[2] not in skipped]
-        self._insert(_FAILED, group.job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
-
-    def _ended(self, run: str, end: Ended) -> None:
-        columns = (None, end.at, None, end.kind, None, clean(end.text), None)
-        tries = dict(
-            self._db.execute(
-                "SELECT task, max(attempt) FROM attempts "
-                "WHERE run = ? AND job = ? AND task BETWEEN ? AND ? GROUP BY task",
-                (run, end.job, end.first, end.first + end.count - 1),
-            )
-        )
-        rows = ((run, end.job, task, tries.get(task, 0), *columns) for task in range(end.first, end.first + end.count))
-        self._insert(_FAILED, end.job, rows, failed=end.count)
-
-    def _insert(
-        self,
-        query: str,
-        job: int,
-        rows: Iterable[tuple[Any, ...]],
-        done: int = 0,
-        failed: int = 0,
-        seconds: float = 0.0,
-    ) -> None:
-        if self._db.executemany(query, rows).rowcount == done + failed or not done + failed:
-            self._tally.add(job, done, failed, seconds)
-        else:  # some were there already: the first outcome of a task stands
-            self._tally.recount.add(job)
-
-    def _count(self, now: float) -> None:
-        run, tally = self.run, self._tally
-        if run is None:
-            return
-        db = self._db
-        added = [0, 0]
-        for job, (done, failed, seconds) in tally.jobs.items():
-            counts = int(done), int(failed), seconds
-            db.execute(_COUNT_JOB, (run, job, *counts, *counts))
-            added[0] += counts[0]
-            added[1] += counts[1]
-        db.execute(
-            "UPDATE runs SET seen = max(seen, ?), done = done + ?, failed = failed + ? WHERE id = ?",
-            (now, *added, run),
-        )
-        for job in tally.recount:
-            db.execute(_RECOUNT, {"run": run, "job": job})
-        if tally.recount:
-            db.execute(_RECOUNT_RUN, {"run": run})
-        if tally.jobs or tally.recount:
-            db.execute("UPDATE runs SET tasks = max(tasks, done + failed) WHERE id = ?", (run,))
-
     def crash(self, at: float) -> None:
         """Say that the run was cut off. Raises sqlite3.Error."""
         self._db.execute(
             "UPDATE runs SET status = 'crashed', ended = max(started, ?) WHERE id = ? AND status = 'running'",
             (at, self.run),
         )
-
-
-def _why(failure: Failed) -> tuple[str, str, str, str]:
-    return failure.kind, clean(failure.type), clean(failure.message), clean(failure.traceback)

@@ -43,10 +43,11 @@ class Parcel:
     open: ClassVar[int] = 0
     """How many this process holds by a descriptor, about: these are limited."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, mapped: memoryview | None = None) -> None:
+        """By a descriptor; or, with -1 for it, by its memory."""
         self._fd = fd
-        self._mapped: memoryview | None = None
-        Parcel.open += 1
+        self._mapped = mapped
+        Parcel.open += mapped is None
 
     @property
     def fd(self) -> int:
@@ -147,12 +148,28 @@ def _write(fd: int, at: int, data: bytes | memoryview) -> None:
 def pack(data: bytes, buffers: Sequence[pickle.PickleBuffer]) -> Parcel:
     """Copy a pickle and its out-of-band buffers into a parcel. Raises OSError where memory or descriptors run out."""
     parcel = Parcel(os.memfd_create("shoal-parcel", os.MFD_CLOEXEC))
-    parts: list[bytes | memoryview] = [data, *(buffer.raw() for buffer in buffers)]
-    head = struct.pack(f"<{len(parts) + 1}Q", len(parts), *(memoryview(part).nbytes for part in parts))
-    _write(parcel.fd, 0, head)
+    placed, size = _layout([data, *(buffer.raw() for buffer in buffers)])
+    for at, part in placed:
+        _write(parcel.fd, at, part)
+    os.ftruncate(parcel.fd, size)
+    return parcel
+
+
+def stowed(data: bytes) -> Parcel:
+    """As `pack` of a pickle without buffers, but in this process's memory: it takes no descriptor until it is sent."""
+    placed, size = _layout([data])
+    memory = bytearray(size)
+    for at, part in placed:
+        memory[at : at + len(part)] = part
+    return Parcel(-1, memoryview(memory))
+
+
+def _layout(parts: Sequence[bytes | memoryview]) -> tuple[list[tuple[int, bytes | memoryview]], int]:
+    """What is to lie where in a parcel, and how long that is."""
+    head = struct.pack(f"<{len(parts) + 1}Q", len(parts), *(len(part) for part in parts))
+    placed: list[tuple[int, bytes | memoryview]] = [(0, head)]
     at = _up(len(head))
     for part in parts:
-        _write(parcel.fd, at, part)
-        at = _up(at + memoryview(part).nbytes)
-    os.ftruncate(parcel.fd, at)
-    return parcel
+        placed.append((at, part))
+        at = _up(at + len(part))
+    return placed, at

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.wire.memory import Parcel, pack
+from engine.wire.memory import Parcel, pack, stowed
 
 PICKLE: Final = 1
 """Extension code: the data is one pickle."""
@@ -129,7 +129,11 @@ def write_column(column: Sequence[object], parcels: list[Parcel]) -> bytes:
 
     Its parcels are appended to `parcels`.
     """
-    return write_plain(column) or encode([_place(value, parcels) for value in column])
+    try:
+        data = encode(column)  # most columns need no look at each value
+    except (TypeError, OverflowError, UnicodeEncodeError):  # a parcel; an integer beyond 64 bits; a lone surrogate
+        return write_held(column, parcels)
+    return data if len(data) < LARGE else write_held(column, parcels)
 
 
 def write_plain(column: Sequence[object]) -> bytes | None:
@@ -141,6 +145,11 @@ def write_plain(column: Sequence[object]) -> bytes | None:
     except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits; a lone surrogate
         return None
     return data if len(data) < LARGE else None
+
+
+def write_held(column: Sequence[object], parcels: list[Parcel]) -> bytes:
+    """As `write_column`, value by value."""
+    return encode([_place(value, parcels) for value in column])
 
 
 def _place(value: object, parcels: list[Parcel]) -> object:
@@ -155,8 +164,25 @@ def _place(value: object, parcels: list[Parcel]) -> object:
 
 
 def parcel(column: bytes) -> Parcel:
-    """A whole encoded column as a parcel; `open_column` opens it."""
-    return pack(pickle.dumps(column, 5), [])
+    """A whole encoded column as a parcel; `open_column` opens it.
+
+    Where descriptors have run out it waits in memory, and gets one when it is sent.
+    """
+    data = pickle.dumps(column, 5)
+    try:
+        return pack(data, [])
+    except OSError:
+        return stowed(data)
+
+
+def fit(column: bytes, parcels: list[Parcel], room: int) -> bytes:
+    """An encoded column as it goes into a frame that has `room` bytes for it: itself, or the index of the parcel that
+    it becomes, which is appended to `parcels`.
+    """
+    if len(column) <= room:
+        return column
+    parcels.append(parcel(column))
+    return encode(len(parcels) - 1)
 
 
 def open_column(column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[Any]:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import marked_processes, wait_for
+from processes import enabled, marked_processes, wait_for
 
 SHOAL = [sys.executable, "-m", "engine.cli"]
+WARM = enabled("pooling")
+"""Otherwise each task has a fresh interpreter, and no agent takes the place of another."""
 
 
 def children(pid: int) -> list[int]:
@@ -90,9 +92,12 @@ def test_killing_agents_and_a_host_changes_only_restarts_and_redelivered(
     shards: int, tmp_path: Path, started: list[Started]
 ) -> None:
     items, out = tmp_path / "items.txt", tmp_path / "out.jsonl"
-    items.write_text("0.02\n" * 6000)
+    # A fresh agent has one task, so that is long enough for most kills to meet it. They end before the tasks do: the
+    # last one left would be met each time, and only five times are forgiven.
+    tasks, seconds, agents, pause, most = (6000, 0.02, 40, 0.1, 6000) if WARM else (150, 0.4, 4, 0.5, 30)
+    items.write_text(f"{seconds}\n" * tasks)
     run = Started(
-        "engine.workloads.coordination:sleep", "--items", str(items), "--agents", "40", "--shards", str(shards),
+        "engine.workloads.coordination:sleep", "--items", str(items), "--agents", str(agents), "--shards", str(shards),
         "--out", str(out), "--no-record",
     )  # fmt: skip
     started.append(run)
@@ -100,11 +105,11 @@ def test_killing_agents_and_a_host_changes_only_restarts_and_redelivered(
     killed, host_killed = 0, False
     begun = time.monotonic()
     while run.process.poll() is None:
-        time.sleep(0.1)  # the rate of the kills
-        agents, hosts = run.agents, run.hosts
-        if agents:
+        time.sleep(pause)  # the rate of the kills
+        living, hosts = run.agents, run.hosts
+        if living and killed < most:
             try:
-                os.kill(dice.choice(agents), signal.SIGKILL)
+                os.kill(dice.choice(living), signal.SIGKILL)
                 killed += 1
             except ProcessLookupError:
                 pass
@@ -115,12 +120,12 @@ def test_killing_agents_and_a_host_changes_only_restarts_and_redelivered(
     assert code == 0
     assert killed >= 10
     assert host_killed
-    assert (summary["tasks"], summary["done"], summary["failed"], summary["delivered"]) == (6000, 6000, 0, 1.0)
-    assert summary["restarts"] >= 10
+    assert (summary["tasks"], summary["done"], summary["failed"], summary["delivered"]) == (tasks, tasks, 0, 1.0)
+    assert (summary["restarts"] if WARM else [event["event"] for event in run.events].count("agent.died")) >= 10
     assert summary["redelivered"] >= 10
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [row["index"] for row in rows] == list(range(6000))
-    assert all(row["ok"] and row["result"] == 0.02 for row in rows)
+    assert [row["index"] for row in rows] == list(range(tasks))
+    assert all(row["ok"] and row["result"] == seconds for row in rows)
 
 
 def test_nothing_survives_the_engines_sudden_death(tmp_path: Path, started: list[Started]) -> None:
@@ -163,22 +168,23 @@ def test_a_stale_socket_is_recognised_and_replaced(tmp_path: Path, started: list
 
 def test_the_nursery_may_die(tmp_path: Path, started: list[Started]) -> None:
     items = tmp_path / "items.txt"
-    items.write_text("0.02\n" * 1000)
-    run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", "10", "--no-record")
+    tasks, seconds, agents = (1000, 0.02, 10) if WARM else (12, 1.0, 3)
+    items.write_text(f"{seconds}\n" * tasks)
+    run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", str(agents), "--no-record")
     started.append(run)
-    wait_for(lambda: len(run.agents) == 10, what="agents")
+    wait_for(lambda: len(run.agents) == agents, what="agents")
     nursery, host = next(n for n in children(run.process.pid) if name(n) == "shoal-nursery"), run.hosts[0]
     os.kill(nursery, signal.SIGKILL)
     wait_for(lambda: any(e["event"] == "nursery.died" for e in run.events), what="the event")
     os.kill(host, signal.SIGKILL)  # its successor needs a new nursery
     code, summary = run.finish()
     assert code == 0
-    assert (summary["done"], summary["delivered"]) == (1000, 1.0)
+    assert (summary["done"], summary["delivered"]) == (tasks, 1.0)
 
 
 def test_one_interrupt_drains_and_a_second_stops(tmp_path: Path, started: list[Started]) -> None:
     items, out = tmp_path / "items.txt", tmp_path / "out.jsonl"
-    items.write_text("0.05\n" * 2000)
+    items.write_text(f"{0.05 if WARM else 1.0}\n" * 2000)  # not over before as many run as may
     run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", "4", "--out", str(out))
     started.append(run)
     wait_for(lambda: len(run.agents) == 4, what="agents")

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from processes import enabled
+
 SHOAL = [sys.executable, "-P", "-m", "engine.cli", "bench"]
 
 
@@ -19,37 +21,43 @@ def bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_a_table_on_stdout_and_all_of_it_in_a_file(tmp_path: Path) -> None:
     script = tmp_path / "peers.py"
     script.write_text('print(\'{"other": {"one_s": 980}}\')')
-    done = bench("speed", "--quick", "--rounds", "2", "--only", "round-trip,idle", "--json", "b.json",
+    names, titles = (
+        (("round-trip", "idle"), ("one warm task, submit to result, median of 200 ", "20 idle agents"))
+        if enabled("pooling")
+        else (("start", "start-each"), ("60 agents: start, 60 trivial tasks, ", "60 agents: the same, each "))
+    )
+    done = bench("speed", "--quick", "--rounds", "2", "--only", ",".join(names), "--json", "b.json",
                  "--peers", "peers.py", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     head, *lines = done.stdout.splitlines()
     assert head.startswith("WHAT ")
-    assert lines[0].startswith("one warm task, submit to result, median of 200 ")
-    assert lines[1].startswith("20 idle agents")
+    assert lines[0].startswith(titles[0])
+    assert lines[1].startswith(titles[1])
     assert [line.split() for line in lines[-2:]] == [["PEER", "one_s"], ["other", "980"]]
-    assert "warm-up: round-trip" in done.stderr
-    assert "round 2/2: idle" in done.stderr
+    assert f"warm-up: {names[0]}" in done.stderr
+    assert f"round 2/2: {names[1]}" in done.stderr
     data: dict[str, Any] = json.loads((tmp_path / "b.json").read_text())
     assert (data["benchmark"], data["quick"], data["rounds"], data["failures"]) == ("speed", True, 2, {})
     assert data["machine"]["cores"] >= 1
     assert data["machine"]["versions"]["msgspec"]
     assert data["peers"] == {"other": {"one_s": 980}}
     first = data["rows"][0]
-    assert (first["name"], first["pairs"]) == ("round-trip", 2)
+    assert (first["name"], first["pairs"]) == (names[0], 2)
     assert len(first["samples"]["ours"]) == len(first["samples"]["peer"]) == 2
     assert first["interval"]["low"] <= first["ratio"] <= first["interval"]["high"]
     assert set(first["must"]) == {"reached", "certain", "text"}
 
 
 def test_json_on_stdout_is_nothing_else(tmp_path: Path) -> None:
-    done = bench("--quick", "--rounds", "1", "--only", "map", "--json", "-", "--profile", cwd=tmp_path)
+    row = "map" if enabled("pooling") else "start"
+    done = bench("--quick", "--rounds", "1", "--only", row, "--json", "-", "--profile", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     profiles = list(tmp_path.glob("*.txt"))
     short = not (data["rows"][0]["must"]["reached"] and data["rows"][0]["aim"]["reached"])
     assert len(profiles) == short
     for path in profiles:
-        assert path.name == "shoal-bench.map.txt"
+        assert path.name == f"shoal-bench.{row}.txt"
         assert "== thread main" in path.read_text()
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from flags import MECHANISMS
+from processes import enabled
 
 from engine.cli.config import config
 from engine.cli.main import shoal
@@ -35,6 +37,7 @@ def file() -> Path:
     return path
 
 
+@pytest.mark.usefixtures("nothing_switched_off")
 def test_a_line_for_every_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("[batch]\ntimeout = 0.25\n[enable]\nsharding = false\n")
     monkeypatch.setenv("SHOAL_POOL_SIZE", "4")
@@ -55,6 +58,7 @@ def test_a_line_for_every_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b" not in result.stdout
 
 
+@pytest.mark.usefixtures("nothing_switched_off")
 def test_json(file: Path) -> None:
     file.write_text("[spawn]\nparallelism = 2\n")
     rows = [json.loads(line) for line in told("show", "--json").stdout.splitlines()]
@@ -110,7 +114,8 @@ def test_a_run_takes_its_settings_from_everywhere_and_records_them(file: Path, t
     found = json.loads(recorded)
     assert found["agents"] == {"main": 3}
     assert found["batch_max"] == 8
-    assert found["settings"] == {"pool_size": 3, "batch_max_size": 8, "spawn_timeout": 9.0}
+    off = {f"enable_{mechanism}": False for mechanism in MECHANISMS if not enabled(mechanism)}
+    assert found["settings"] == {"pool_size": 3, "batch_max_size": 8, "spawn_timeout": 9.0, **off}
 
 
 def test_a_plan_whose_pool_cannot_be_is_told_in_one_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import enabled, scaled
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ECHO = "engine.workloads.coordination:echo"
@@ -30,24 +31,26 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_hundred_thousand_echoes_on_five_hundred_agents(tmp_path: Path) -> None:
+    tasks = 100_000 if enabled("pooling") else 100
     done = shoal(
         "run", ECHO, "--items", "-", "--agents", "500", "--headless", "--json", "--out", "out.jsonl",
-        cwd=tmp_path, stdin="".join(f"{n}\n" for n in range(1, 100_001)),
+        cwd=tmp_path, stdin="".join(f"{n}\n" for n in range(1, tasks + 1)),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     summary = events[-1]
     assert summary["event"] == "summary"
-    assert (summary["tasks"], summary["done"], summary["failed"], summary["delivered"]) == (100_000, 100_000, 0, 1.0)
+    assert (summary["tasks"], summary["done"], summary["failed"], summary["delivered"]) == (tasks, tasks, 0, 1.0)
     assert summary["agents"] == 500
     assert {"run", "seconds", "tasks_per_second", "restarts", "redelivered"} <= summary.keys()
     out = rows(tmp_path / "out.jsonl")
-    assert [row["index"] for row in out] == list(range(100_000))
-    assert [row["result"] for row in out] == [str(n) for n in range(1, 100_001)]
+    assert [row["index"] for row in out] == list(range(tasks))
+    assert [row["result"] for row in out] == [str(n) for n in range(1, tasks + 1)]
 
 
 def test_results_come_in_input_order_and_are_recorded(tmp_path: Path) -> None:
-    (tmp_path / "items.jsonl").write_text("".join(json.dumps({"n": n, "s": "é"}) + "\n" for n in range(500)))
+    tasks = scaled(500)
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps({"n": n, "s": "é"}) + "\n" for n in range(tasks)))
     done = shoal(
         "run",
         ECHO,
@@ -65,18 +68,18 @@ def test_results_come_in_input_order_and_are_recorded(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     out = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["result"] for row in out] == [{"n": n, "s": "é"} for n in range(500)]
+    assert [row["result"] for row in out] == [{"n": n, "s": "é"} for n in range(tasks)]
     assert "mine" in done.stderr
-    assert "500 of 500 done" in done.stderr
+    assert f"{tasks} of {tasks} done" in done.stderr
     with sqlite3.connect(tmp_path / "here.db") as connection:
         assert connection.execute("SELECT name, status, tasks, done FROM runs").fetchall() == [
-            ("mine", "done", 500, 500)
+            ("mine", "done", tasks, tasks)
         ]
         stored = connection.execute(
-            "SELECT task, state, json_extract(result, '$.n') FROM tasks ORDER BY task"
+            "SELECT task, state, json_extract(result, '$.n') FROM all_tasks ORDER BY task"
         ).fetchall()
     connection.close()
-    assert stored == [(n, "done", n) for n in range(500)]
+    assert stored == [(n, "done", n) for n in range(tasks)]
     shown = shoal("show", "last", "--db", "here.db", cwd=tmp_path)
     assert shown.returncode == 0
     assert "mine" in shown.stdout
@@ -144,7 +147,8 @@ def test_timeout_and_retries_of_a_callable(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     summary = json.loads(done.stdout.splitlines()[-1])
-    assert (summary["done"], summary["failed"], summary["restarts"], summary["redelivered"]) == (1, 1, 2, 1)
+    restarts = 2 if enabled("pooling") else 0  # without it an agent is started for its task, in nobody's place
+    assert (summary["done"], summary["failed"], summary["restarts"], summary["redelivered"]) == (1, 1, restarts, 1)
     with sqlite3.connect(tmp_path / "x.db") as connection:
         attempts = connection.execute("SELECT task, attempt, kind FROM attempts ORDER BY attempt").fetchall()
         kinds = connection.execute("SELECT task, error_kind FROM tasks WHERE state = 'failed'").fetchall()

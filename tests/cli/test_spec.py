@@ -10,10 +10,12 @@ from typing import get_args
 import click
 import pytest
 
-from engine.cli.run import STRATEGIES, Count, Seconds, make_spec
+from engine.cli.run import DURABILITIES, STRATEGIES, Count, Seconds, make_spec
 from engine.cli.run import run as command
 from engine.plan.steps import RunSpec, SpecError
-from engine.settings.types import PoolSettings, Settings, SettingsError, Strategy
+from engine.settings.types import Durability, PoolSettings, Settings, SettingsError, Strategy
+
+pytestmark = pytest.mark.usefixtures("nothing_switched_off")
 
 PLAN = """\
 [pools.one]
@@ -171,8 +173,10 @@ def test_what_is_no_number_of_seconds(text: str) -> None:
 def test_every_option_that_is_a_setting(items: str, plan: str) -> None:
     told = ["--strategy", "hash", "--batch-max", "9", "--set", "spawn_timeout=2.5", "--set", "enable_sharding=off"]
     told += ["--set", "pool_size=3", "--set", "pool_size=4", "--soft-timeout", "3", "--memory-limit", "1.5G"]
+    told += ["--durability", "full"]
     settings = Settings(
-        shard_strategy="hash", batch_max_size=9, spawn_timeout=2.5, enable_sharding=False, pool_size=4
+        shard_strategy="hash", batch_max_size=9, spawn_timeout=2.5, enable_sharding=False, pool_size=4,
+        record_durability="full",
     )  # fmt: skip
     over_items = spec_of("m:f", "--items", items, *told, "--max-tasks", "50")
     assert over_items.settings == settings
@@ -213,5 +217,6 @@ def test_settings_that_cannot_be(items: str, plan: str) -> None:
     assert refused(plan, "--set", "batch_size=9", "--batch-max", "2") == above
 
 
-def test_the_help_knows_every_strategy() -> None:
+def test_the_help_knows_every_choice() -> None:
     assert get_args(Strategy) == STRATEGIES
+    assert get_args(Durability) == DURABILITIES

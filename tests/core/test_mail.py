@@ -35,6 +35,16 @@ def test_what_waits_is_handed_over_when_somebody_reads() -> None:
     assert (mail.depth(0), mail.sent, mail.delivered, mail.dropped) == (0, 3, 3, 0)
 
 
+def test_in_the_end_everything_is_let_go() -> None:
+    mail = Mail(bound=1)
+    for number in (1, 2):
+        mail.post(0, letter(number, sure=True))
+    assert mail.depth(0) == 2
+    mail.clear()
+    assert mail.depth(0) == 0
+    assert mail.opened(0, 1) == []
+
+
 def test_a_full_box_drops_what_is_not_sure_and_lets_the_rest_wait() -> None:
     mail = Mail(bound=2)
     mail.opened(0, 1)

@@ -14,6 +14,8 @@ from engine.plan.load import load
 from engine.plan.steps import RunSpec, SpecError
 from engine.settings.types import PoolSettings, Settings, SettingsError
 
+pytestmark = pytest.mark.usefixtures("nothing_switched_off")
+
 HEARTBEAT = Path(__file__).resolve().parent.parent.parent / "fixtures" / "plans" / "heartbeat.toml"
 
 TASK = '[[tasks]]\nname = "a"\ncall = "m:f"\n'

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from remote_functions import wait_until
 
+from engine.procs import mail
 from shoal import NoAgent, SoftTimeout, address, receive, send
 
 PATIENCE = 60.0
@@ -129,6 +130,19 @@ def from_a_fork() -> tuple[int, tuple[bool, Any]]:
 def post_large(to: str, count: int, size: int, sure: bool) -> None:
     for _ in range(count):
         send(to, bytes(size), sure=sure)
+
+
+_lost: list[Any] = []
+
+
+def post_each_by_a_channel_of_its_own(to: str, values: list[Any], sure: bool) -> str:
+    """Send values, each as an agent that has lost its mailbox meanwhile."""
+    for value in values:
+        _lost.append(mail._mailbox)  # its end stays open
+        mail._mailbox = None
+        send(to, value, sure=sure)
+    _lost.clear()
+    return address()
 
 
 def sizes(count: int) -> list[int]:

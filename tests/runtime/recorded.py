@@ -70,6 +70,7 @@ class Run:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, **(env or {})},
         )  # fmt: skip
+        self._end: tuple[int, str] | None = None
         self.events: list[dict[str, Any]] = []
         assert self.process.stdout is not None
         stdout = self.process.stdout
@@ -87,7 +88,9 @@ class Run:
         return [event for event in self.events if event["event"] == kind]
 
     def finish(self) -> tuple[int, str]:
-        """Wait for its end: exit code, what it said on stderr."""
+        """Wait for its end: exit code, what it said on stderr. May be asked twice."""
+        if self._end is not None:
+            return self._end
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         assert self.process.stderr is not None
@@ -98,7 +101,8 @@ class Run:
         self.process.stderr.close()
         self.process.stdout.close()
         assert "Traceback" not in errors, errors
-        return code, errors
+        self._end = code, errors
+        return self._end
 
 
 @contextlib.contextmanager

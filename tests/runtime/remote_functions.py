@@ -194,6 +194,12 @@ def wait_until(path: str) -> str:
     return path
 
 
+def wait_after(died: str, begun: str, path: str) -> None:
+    """An initializer that lets the first agent be, and holds its successor up."""
+    if os.path.exists(died):
+        begin_and_wait(begun, path)
+
+
 def wait_and_raise(path: str) -> None:
     wait_until(path)
     raise LookupError(path)

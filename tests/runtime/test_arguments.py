@@ -62,7 +62,7 @@ def test_what_the_engine_had_in_hand_when_it_failed_is_told(monkeypatch: pytest.
     engine = Engine(1, attachable=False)
     raised = threading.Event()
 
-    def fails(job: object) -> int:
+    def fails(job: object, *place: object) -> int:
         raised.set()
         raise LookupError("a bug of ours")
 

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import mail_functions as mail
 import pytest
 import remote_functions as remote
-from inside import Heard, core_of, host_pids, kill
-from processes import scaled, wait_for
+from inside import Heard, core_of, fleet_of, host_pids, kill
+from processes import at_most, scaled, wait_for
 
+from engine.wire import values
+from engine.wire.memory import Parcel
 from shoal import Engine, PoolSettings
 
 LARGE = 150_000
-
-
-@contextmanager
-def at_most(descriptors: int) -> Iterator[None]:
-    """Nothing with a higher number can be opened."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def is_open() -> int:
@@ -55,6 +44,22 @@ def test_large_messages_that_nobody_reads_take_no_descriptors(sure: bool) -> Non
         assert core_of(engine).redelivered == 0
 
 
+def test_a_host_whose_initializer_finds_no_room_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: our end of its channel was left to the collector of garbage."""
+    usual, left = values.parcel, [OSError(errno.ENOMEM, "no memory")]
+
+    def parcel(column: bytes) -> Parcel:
+        if left:
+            raise left.pop()
+        return usual(column)
+
+    monkeypatch.setattr(values, "parcel", parcel)
+    heard = Heard()
+    with Engine(1, None, remote.initialise, ("x" * LARGE,), on_event=heard, attachable=False) as engine:
+        assert len(engine.submit(remote.initialised, 0).result(30)) == LARGE
+    assert any("can't be started: no memory" in event.text for event in heard)
+
+
 @pytest.mark.needs("pooling")  # without it, a host is only started again for a task that waits
 def test_a_host_that_cannot_be_started_for_want_of_descriptors_is_started_later() -> None:
     heard = Heard()
@@ -76,3 +81,15 @@ def test_a_result_that_is_lost_for_want_of_descriptors_is_worked_out_again() -> 
             wait_for(lambda: any(event.kind == "host.descriptors" for event in heard), what="the result to be lost")
         assert future.result(30) == bytes(LARGE)
     assert "host.garbage" not in [event.kind for event in heard]
+
+
+@pytest.mark.needs("pooling")  # without it, there may be no host yet when descriptors are gone
+def test_arguments_that_find_no_descriptor_are_sent_once_there_is_one() -> None:
+    with Engine(1, attachable=False) as engine:
+        engine.wait_ready(30)
+        (wire,) = fleet_of(engine).hosts.wires.values()
+        with at_most(3):
+            future = engine.submit(len, bytes(2 * LARGE))
+            wait_for(lambda: len(wire.outbox), what="the batch to wait for a descriptor")
+        assert future.result(30) == 2 * LARGE
+        assert core_of(engine).redelivered == 0

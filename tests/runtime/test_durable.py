@@ -298,6 +298,96 @@ def test_what_waits_is_bounded(database: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(results(database)) == 20_001
 
 
+def finished_by_signals(run: Run, database: Path) -> tuple[int, str]:
+    """The run's end after two interrupts, while nothing can be written."""
+    run.process.send_signal(signal.SIGINT)
+    run.process.send_signal(signal.SIGTERM)  # two of one kind at once could count as one
+    wait_for(lambda: run.told("run.ended"), 60, "it ends all the same")
+    return run.finish()
+
+
+@needs_pooling
+def test_what_is_held_is_not_lost_when_the_run_is_stopped_and_the_record_given_up(
+    database: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    run = Run(
+        database, "engine.workloads.coordination:echo", "--items", "-", "--agents", "1", "--out", str(out)
+    )  # fmt: skip
+    try:
+        run.give(range(10))
+        wait_for(lambda: recorded(database) == 10, 60)
+        with locked(database):
+            run.give(range(10))
+            wait_for(lambda: run.told("recorder.held"), 60, "it is said")
+            assert len(out.read_text().splitlines()) <= 10
+            code, words = finished_by_signals(run, database)
+    finally:
+        run.finish()
+    assert code == 130
+    assert "shoal: interrupted: the database has not got all of this run" in words
+    assert len(out.read_text().splitlines()) == 20, "valid, and told, though not recorded"
+    assert recorded(database) == 10
+
+
+@needs_pooling
+def test_an_interrupt_waits_for_what_is_held(database: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run = Run(
+        database, "engine.workloads.coordination:echo", "--items", "-", "--agents", "1", "--out", str(out)
+    )  # fmt: skip
+    try:
+        run.give(range(10))
+        wait_for(lambda: recorded(database) == 10, 60)
+        with locked(database):
+            run.give(range(10))
+            wait_for(lambda: run.told("recorder.held"), 60, "it is said")
+            run.process.send_signal(signal.SIGINT)
+            time.sleep(0.1)  # it ends too early, if it does
+            assert run.process.poll() is None
+    finally:
+        code, _ = run.finish()
+    assert code == 130
+    assert len(out.read_text().splitlines()) == len(results(database)) == 20
+
+
+# -- a database that is no more ---------------------------------------------------------------------------------------
+
+
+@needs_pooling
+def test_a_database_that_is_deleted_or_damaged_in_the_midst_of_a_run(database: Path, tmp_path: Path) -> None:
+    run = Run(database, "engine.workloads.coordination:echo", "--items", "-", "--agents", "1")
+    beside = ""
+    try:
+        run.give(range(100))
+        wait_for(lambda: recorded(database) == 100, 60)
+        (identity,) = [found for (found,) in ask(database, "SELECT id FROM runs")]
+        beside = f"{database}.{identity}.aside"
+        database.rename(tmp_path / "kept.db")
+        for end in ("-wal", "-shm"):
+            Path(f"{database}{end}").rename(tmp_path / f"kept.db{end}")
+        run.give(range(100, 200))
+        wait_for(lambda: run.told("recorder.aside"), 60, "it is said")
+        database.write_text("garbage\n" * 1000)
+        kill_recorder(database)
+        run.give(range(200, 300))
+    finally:
+        code, words = run.finish()
+    assert code == 0, words
+    assert [event["text"] for event in run.told("recorder.aside")] == [
+        f"{database} {what}: this run goes on in {beside}, for the next run to take in"
+        for what in ("was moved, replaced or deleted", "is not a database, or a damaged one")
+    ]
+    assert [task for task, _ in results(tmp_path / "kept.db")] == list(range(100))
+    database.unlink()
+    with Engine(1, record=database, attachable=False) as engine:
+        assert engine.submit(neg, 1).result(60) == -1
+    query = f"SELECT task FROM all_tasks WHERE run = '{identity}' ORDER BY task"
+    assert [task for (task,) in ask(database, query)] == list(range(100, 300))
+    assert ask(database, f"SELECT status FROM runs WHERE id = '{identity}'") == [("done",)]
+    assert not Path(beside).exists()
+
+
 # -- a full disk ------------------------------------------------------------------------------------------------------
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import subprocess
 import sys
 
 import pytest
 
-from shoal import Engine
+from shoal import Engine, TaskPoisoned
 
 
 def arguments() -> int:
@@ -32,6 +33,14 @@ def test_what_an_agent_is_started_with_is_its_own(pooling: bool) -> None:
         found = engine.submit(inherited).result(30)
         assert "socket" not in found
         assert "memfd" not in found
+
+
+@pytest.mark.parametrize("pooling", [True, False])
+def test_an_agent_that_crashes_says_where(pooling: bool) -> None:
+    with Engine(1, settings={"enable_pooling": pooling}, attachable=False, crash_limit=1) as engine:
+        crashed = engine.submit(ctypes.string_at, 0)
+        with pytest.raises(TaskPoisoned, match="Segmentation fault"):
+            crashed.result(30)
 
 
 def test_none_is_kept_without_pooling() -> None:

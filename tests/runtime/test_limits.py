@@ -1,7 +1,8 @@
-"""What does not fit this machine is told before anything is started: what runs out, and how many would fit."""
+"""What does not fit this machine is told before anything is started: how many would, what runs out, what to do."""
 
 from __future__ import annotations
 
+import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     def become(descriptors: int = 1 << 20, processes: int = 1 << 20, memory: int = 1 << 40) -> None:
         monkeypatch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
-        monkeypatch.setattr(limits, "_processes_left", lambda: processes)
+        monkeypatch.setattr(limits, "_processes_left", lambda: (processes, "kernel.pid_max"))
         monkeypatch.setattr(limits, "memory_left", lambda: memory)
 
     become()
@@ -34,9 +35,10 @@ def room(agents: int, shards: int) -> int:
     with pytest.raises(TooMany) as caught:
         check(agents, shards)
     told = str(caught.value)
-    assert told.startswith(f"{agents:,} agents do not fit: ")
-    assert "\n" not in told
-    return int(told.rpartition(" allow ")[2].replace(",", ""))
+    found = re.fullmatch(r"([\d,]+) agents? do(es)? not fit(?: \(([\d,]+) would\))?: .*, or ask for fewer agents", told)
+    assert found
+    assert found[1] == f"{agents:,}"
+    return int((found[3] or "0").replace(",", ""))
 
 
 def test_what_fits_raises_nothing(machine: Machine) -> None:
@@ -48,8 +50,10 @@ def test_too_few_descriptors(machine: Machine) -> None:
     machine(descriptors=1024)
     with pytest.raises(TooMany) as caught:
         check(5000, 4)
-    told = "5,000 agents do not fit: descriptors (ulimit -n allows 1024 a process) allow 1,320"
-    assert str(caught.value) == told
+    assert str(caught.value) == (
+        "5,000 agents do not fit (1,320 would): a process may open 1,024 files. "
+        "Raise that (ulimit -n), have more shards, or ask for fewer agents"
+    )
     check(1320, 4)
     check(5000, 20)  # more hosts have more of them
     machine(descriptors=20)
@@ -60,16 +64,21 @@ def test_too_few_descriptors(machine: Machine) -> None:
 
 def test_too_few_process_ids(machine: Machine) -> None:
     machine(processes=500)
-    with pytest.raises(TooMany, match=r"1,000 agents do not fit: process ids allow 493"):
+    with pytest.raises(TooMany) as caught:
         check(1000, 4)
+    assert str(caught.value) == (
+        "1,000 agents do not fit (493 would): 500 more processes may be started. "
+        "Raise kernel.pid_max, end others, or ask for fewer agents"
+    )
     check(493, 4)
     machine(processes=2)
-    assert room(1, 1) == 0
+    with pytest.raises(TooMany, match="1 agent does not fit: 2 more processes may be started"):
+        check(1, 1)
 
 
 def test_too_little_memory(machine: Machine) -> None:
     machine(memory=3 << 30)
-    with pytest.raises(TooMany, match=r"5,000 agents do not fit: memory \(3\.0 GiB are free\) allow 2,764"):
+    with pytest.raises(TooMany, match=r"5,000 agents do not fit \(2,764 would\): 3\.0 GiB of memory are free"):
         check(5000, 100)
     check(2764, 100)
     machine(memory=0)
@@ -78,7 +87,7 @@ def test_too_little_memory(machine: Machine) -> None:
 
 def test_the_tightest_limit_is_the_one_that_is_told(machine: Machine) -> None:
     machine(descriptors=1024, processes=200, memory=1 << 30)
-    with pytest.raises(TooMany, match="process ids"):
+    with pytest.raises(TooMany, match="processes"):
         check(2000, 2)
 
 
@@ -86,7 +95,7 @@ def test_the_tightest_limit_is_the_one_that_is_told(machine: Machine) -> None:
 def test_as_many_as_are_told_to_fit_do(descriptors: int, processes: int, memory: int, shards: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
-        patch.setattr(limits, "_processes_left", lambda: processes)
+        patch.setattr(limits, "_processes_left", lambda: (processes, "kernel.pid_max"))
         patch.setattr(limits, "memory_left", lambda: memory)
         fitting = room(10**9, shards)
         if fitting:
@@ -109,15 +118,15 @@ def write(folder: Path, **files: object) -> None:
 
 def test_a_cgroup_may_be_tighter_than_the_machine(cgroup: Path) -> None:
     before, free = limits._processes_left(), limits.memory_left()
-    assert before > 0
+    assert before[0] > 0
     assert free > 0
     write(cgroup, pids_max="max", memory_max="max", pids_current=7, memory_current=4096)
     assert limits.memory_left() > 0
     write(cgroup, pids_max=17, memory_max=1 << 20)
-    assert limits._processes_left() == 10
+    assert limits._processes_left() == (10, f"{cgroup}/pids.max")
     assert limits.memory_left() == (1 << 20) - 4096
     write(cgroup, pids_current=40, memory_current=2 << 20)  # above the limit already, as after it was lowered
-    assert limits._processes_left() == 0
+    assert limits._processes_left()[0] == 0
     assert limits.memory_left() == 0
 
 

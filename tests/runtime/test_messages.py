@@ -95,6 +95,13 @@ def test_an_agent_may_write_to_itself(engine: Engine, sure: bool) -> None:
         assert engine.submit(mail.to_itself, value, sure).result(20) == (True, value)
 
 
+@pytest.mark.parametrize("sure", [False, True])
+def test_what_was_sent_by_a_channel_that_an_agent_has_lost_is_passed_on(engine: Engine, sure: bool) -> None:
+    sender = engine.submit(mail.post_each_by_a_channel_of_its_own, READER, [1, 2, 3], sure).result(20)
+    assert engine.using(pool="reader").submit(mail.collect, 3).result(20) == [(sender, n) for n in (1, 2, 3)]
+    assert engine.submit(mail.to_itself, 4, sure).result(20) == (True, 4)
+
+
 def test_nothing_comes(engine: Engine) -> None:
     assert engine.submit(mail.nothing_comes, 0.01).result(20)
     assert engine.submit(mail.nothing_comes, 0.0).result(20)

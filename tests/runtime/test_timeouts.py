@@ -167,8 +167,10 @@ def test_higher_priorities_overtake(tmp_path: Path, now: str) -> None:
 
 def test_cancelling_a_running_task_frees_its_agent(tmp_path: Path, never: str) -> None:
     heard = Heard()
+    attempts: list[Any] = []
     begun = tmp_path / "begun"
     with Engine(1, crash_limit=1, on_event=heard, attachable=False) as engine:
+        fleet_of(engine).attempts.append(lambda *told: attempts.append(told))
         future = engine.submit(remote.begin_and_wait, str(begun), never)
         wait_for(begun.exists)
         assert not future.cancel()
@@ -179,6 +181,7 @@ def test_cancelling_a_running_task_frees_its_agent(tmp_path: Path, never: str) -
         assert engine.submit(remote.pid_of, 0).result(20) != int(begun.read_text())
     assert [event.data["pid"] for event in heard.why("cancelled")] == [int(begun.read_text())]
     assert not [event for event in heard if event.level != "info"]
+    assert not attempts, "it was cancelled, and did not come to nothing"
 
 
 @pytest.mark.needs("batching", "pooling")

@@ -16,6 +16,8 @@ from engine.settings.resolve import DEFAULT, resolve
 from engine.settings.sources import NOTHING, Source, config_path, misspelt
 from engine.settings.types import Settings, SettingsError
 
+pytestmark = pytest.mark.usefixtures("nothing_switched_off")
+
 PLAN = Path("/somewhere/plan.toml")
 
 

@@ -30,6 +30,7 @@ from engine.store.messages import (
     ToRecorder,
     encode,
     from_recorder,
+    packed,
 )
 from engine.store.schema import open_database
 from engine.store.writer import Writer
@@ -115,11 +116,12 @@ class Line:
 
     def send(self, *messages: ToRecorder) -> None:
         for message in messages:
-            self.send_raw(encode(message))
+            self.send_raw(packed([encode(message)]))
 
-    def send_raw(self, data: bytes) -> None:
+    def send_raw(self, data: bytes, count: int = 1) -> None:
+        """A datagram of so many messages."""
         assert send(self.sock, (data,))
-        self.sent += 1
+        self.sent += count
 
     def answer(self) -> FromRecorder | None:
         """The recorder's next message, None at its end."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.store import queries
 from engine.store.messages import Attempt, Failed, Happened
-from engine.store.queries import tasks
 from engine.store.schema import StoreError
 from engine.store.writer import Writer
 from engine.stream.types import Event
@@ -88,9 +88,45 @@ def test_what_is_known_of_a_run(db: sqlite3.Connection, reader: sqlite3.Connecti
     assert [event.data for event in queries.events(reader, "r1", notable=True)] == [{"pid": 5}]
 
 
-def test_failures_are_found_without_reading_the_others(db: sqlite3.Connection) -> None:
-    plan = rows(db, f"EXPLAIN QUERY PLAN {tasks._TASK.format(tasks._FAILED)} AND t.state = 'failed'", "r1")
-    assert any("tasks_failed" in row[-1] for row in plan)
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (lambda db: queries.failures(db, "r1"), "tasks_failed"),
+        (lambda db: queries.failure_kinds(db, "r1"), "tasks_failed"),
+        (lambda db: queries.runs(db, status="failed"), "runs_by_status"),
+        (lambda db: queries.runs(db), "runs_by_start"),
+        (lambda db: queries.latest(db, "sweep"), "runs_by_name"),
+        (lambda db: queries.deaths(db, "r1"), "events_by_kind"),
+        (lambda db: queries.events(db, "r1", after=5), "PRIMARY KEY"),
+        (lambda db: queries.redelivered(db, "r1"), "PRIMARY KEY"),
+        (lambda db: list(queries.outcomes(db, "r1", 0)), "PRIMARY KEY"),
+        (lambda db: list(queries.outcomes(db, "r1", 0)), "sqlite_autoindex_blocks_1"),
+        (lambda db: queries.unfinished(db, "r1", 0, 5), "sqlite_autoindex_blocks_1"),
+        (lambda db: queries.samples(db, "r1"), "PRIMARY KEY"),
+        (lambda db: queries.search(db, "words"), "VIRTUAL TABLE"),
+    ],
+)
+def test_nothing_is_read_that_was_not_asked_for(
+    reader: sqlite3.Connection, question: Callable[[sqlite3.Connection], object], index: str
+) -> None:
+    asked: list[str] = []
+    reader.set_trace_callback(asked.append)
+    question(reader)
+    reader.set_trace_callback(None)
+    asked = [text for text in asked if not text.startswith("--")]  # what a virtual table asks for itself
+    plans = [row[-1] for text in asked for row in reader.execute(f"EXPLAIN QUERY PLAN {text}")]
+    assert any(index in step for step in plans), plans
+    tables = "|".join(name for (name,) in rows(reader, "SELECT name FROM sqlite_master WHERE type = 'table'"))
+    assert not [step for step in plans if re.fullmatch(f"SCAN ({tables}|[a-z])", step)], plans
+
+
+def test_the_latest_of_a_name(db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    assert queries.latest(reader, "sweep") is None
+    for at, (run, name) in enumerate([("a", "sweep"), ("b", "sweep"), ("c", "Sweep"), ("d", "sweeps")]):
+        Writer(db).write([began(run, name=name, started=START + at)], START)
+    found = queries.latest(reader, "sweep")
+    assert found is not None
+    assert found.id == "b"
 
 
 def test_views_read_well(db: sqlite3.Connection, writer: Writer) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.store import queries
-from engine.store.messages import Held, Ready
+from engine.store.messages import Held, Ready, encode, packed
 from engine.store.recorder import sweep
 from engine.store.schema import open_database
 from engine.store.writer import Writer
@@ -194,16 +194,18 @@ def test_a_run_that_cannot_be_recorded_is_told(recorder: Start, path: Path) -> N
     assert "another run r1" in words
 
 
-@pytest.mark.parametrize("garbage", [b"\xc1", b"\x92\x63\x01", b"x" * 1000])
-def test_what_is_no_message_is_passed_over(recorder: Start, path: Path, garbage: bytes) -> None:
+@pytest.mark.parametrize(
+    ("garbage", "count"), [(b"\xc1", 1), (b"\x92\x63\x01", 2), (b"x" * 1000, 1), (b"\x90", 0)], ids=repr
+)
+def test_what_is_no_message_is_passed_over(recorder: Start, path: Path, garbage: bytes, count: int) -> None:
     line = recorder()
     line.ready()
-    line.send_raw(garbage)
-    line.send(*opening(), ended())
+    line.send_raw(garbage, count)
+    line.send_raw(packed([*map(encode, opening()), b"\x63", encode(ended())]), len(opening()) + 2)
     line.flush()
     code, words = line.close()
     assert code == 0
-    assert "not understood" in words
+    assert words.count("not understood") == count + 1
     assert ask(path, "SELECT status FROM runs") == [("done",)]
 
 

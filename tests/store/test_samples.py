@@ -6,11 +6,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from engine.store import queries
+from engine.store import queries, samples
 from engine.store.messages import PoolSample, Sampled
 from engine.store.writer import Writer
 
-from .conftest import START, rows
+from .conftest import START, began, ended, rows
 
 
 def sample(at: float, done: int = 10, busy: int = 3, queued: int = 5, rate: float = 2.5) -> Sampled:
@@ -42,3 +42,33 @@ def test_a_row_for_the_run_and_one_for_each_pool(path: Path, writer: Writer, db:
         assert [s.done for s in queries.samples(reader, "r1", 1)] == [1, 1]
     shown = rows(db, "SELECT at, pool, agents, busy, rate FROM sample_view WHERE done = 9")
     assert shown == [("2025-11-21 12:00:01.000", "local", 6, 3, None)]
+
+
+def test_what_is_an_hour_old_becomes_minutes(path: Path, writer: Writer, db: sqlite3.Connection) -> None:
+    begin = START + 30
+    for second in range(3721):
+        writer.write([sample(begin + second, done=second, busy=second % 2, queued=second % 60, rate=second % 4)], START)
+    with closing(queries.open_readonly(path)) as reader:
+        found = queries.samples(reader, "r1", -1)
+    minutes = [one for one in found if one.samples > 1]
+    assert [(one.at - START, one.samples) for one in minutes] == [(0, 30), (60, 60)]
+    first, then = minutes
+    assert (first.done, then.done, then.failed, then.restarts) == (29, 89, 1, 7)
+    assert (then.queued, then.queued_max) == (29.5, 59)
+    assert (then.busy, then.busy_max, then.rate, then.cpu) == (1.5, 2, 1.5, 0.5)
+    assert [one.at - begin for one in found if one.samples == 1] == list(range(90, 3721))
+    ((pools,),) = rows(db, "SELECT group_concat(DISTINCT pool) FROM samples_minute")
+    assert sorted(pools.split(",")) == ["-1", "0", "1"]
+
+
+def test_a_run_that_ended_a_day_ago_keeps_minutes(path: Path, writer: Writer, db: sqlite3.Connection) -> None:
+    writer.write([sample(START + second) for second in range(70)], START)
+    other = Writer(db)
+    other.write([began("r2"), sample(START + 5), ended(at=START + 1000)], START)
+    Writer(db).write([began("r3", started=START + samples.KEPT + 999)], START)
+    assert rows(db, "SELECT DISTINCT run FROM samples ORDER BY 1") == [("r1",), ("r2",)]
+    Writer(db).write([began("r4", started=START + samples.KEPT + 1001)], START)
+    assert rows(db, "SELECT run, count(*) FROM samples GROUP BY 1") == [("r1", 210)], "one that goes on keeps its own"
+    assert rows(db, "SELECT run, at - ?, pool, samples FROM samples_minute", START) == [
+        ("r2", 0, -1, 1), ("r2", 0, 0, 1), ("r2", 0, 1, 1),
+    ]  # fmt: skip

@@ -16,7 +16,7 @@ from engine.store import places, queries, schema, tables
 from engine.store.schema import NoDatabaseError, StoreError, open_database
 from engine.store.writer import Writer
 
-from .conftest import START, opening, rows
+from .conftest import START, finished, opening, rows
 
 
 def test_default_place_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +33,36 @@ def test_a_new_database_is_its_owners_alone(path: Path, db: sqlite3.Connection) 
     assert rows(db, "PRAGMA journal_mode") == [("wal",)]
     assert rows(db, "PRAGMA synchronous") == [(1,)]
     assert rows(db, "PRAGMA user_version") == [(tables.VERSION,)]
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [("off", 0), ("normal", 1), ("full", 2)])
+def test_durability_is_what_sqlite_calls_synchronous(path: Path, durability: str, synchronous: int) -> None:
+    with contextlib.closing(open_database(path, durability)) as db:
+        assert rows(db, "PRAGMA synchronous") == [(synchronous,)]
+        assert rows(db, "PRAGMA journal_mode") == [("wal",)]
+
+
+@pytest.mark.parametrize("made_by", ["this version", "the first"])
+def test_what_forgotten_runs_leave_can_be_given_back(path: Path, made_by: str) -> None:
+    if made_by == "the first":
+        places.prepare(path)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            tables.MIGRATIONS[0](db)
+            db.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+            db.execute("PRAGMA user_version = 1")
+            db.commit()
+    with contextlib.closing(open_database(path)) as db:
+        assert rows(db, "PRAGMA auto_vacuum") == [(2 if made_by == "this version" else 0,)]
+        groups = [finished(0, ["x" * 1000] * 1000), finished(2000, ["y" * 1000] * 100, seconds=1e-5)]
+        Writer(db).write([*opening(), *groups], START)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        before = path.stat().st_size
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("DELETE FROM runs")
+        schema.give_back(db)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert path.stat().st_size < before / 4
+        assert rows(db, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_tables_are_strict_and_views_can_be_read(db: sqlite3.Connection) -> None:

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from processes import at_most
 
-from engine.wire import values
+from engine.wire import channel, values
 from engine.wire.memory import Parcel
 
 
@@ -199,6 +200,28 @@ def test_a_whole_column_may_travel_as_a_parcel() -> None:
     assert not parcels
     whole = [values.parcel(data)]
     assert values.open_column(values.encode(0), whole) == column
+    assert values.fit(data, parcels, len(data)) is data
+    index = values.fit(data, parcels, len(data) - 1)
+    assert len(parcels) == 1
+    assert values.open_column(index, parcels) == column
+
+
+def test_a_column_that_finds_no_descriptor_waits_in_memory_until_it_is_sent() -> None:
+    before = Parcel.open
+    data = values.write_column(["x" * 1000] * 500, [])
+    ours, theirs = channel.pair()
+    with ours, theirs:
+        outbox = channel.Outbox(ours)
+        with at_most(3):
+            parcel = values.parcel(data)
+            assert Parcel.open == before
+            assert values.open_column(values.encode(0), [parcel]) == ["x" * 1000] * 500
+            outbox.put(b"frame", [parcel])
+            assert not outbox.flush()
+        assert outbox.flush()
+        received = channel.Receiver(theirs, channel.buffer(100)).receive()
+        assert received is not None
+        assert values.open_column(values.encode(0), received[1]) == ["x" * 1000] * 500
 
 
 def test_a_value_that_cannot_be_pickled_says_why() -> None:

@@ -157,6 +157,13 @@ def runs(db: sqlite3.Connection, status: str | None = None, name: str | None = N
     return found
 
 
+def latest(db: sqlite3.Connection, name: str) -> Run | None:
+    """The newest run of just this name."""
+    query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE name = ? ORDER BY started DESC, rowid DESC LIMIT 1"
+    row = db.execute(query, (name,)).fetchone()
+    return None if row is None else _run(row, time.time())
+
+
 def find(db: sqlite3.Connection, text: str) -> Run:
     """The run with this id, or whose id alone begins so; ``last`` is the newest. Raises `StoreError`."""
     if text == "last":

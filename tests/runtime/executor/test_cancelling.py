@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import remote_functions as remote
 from holding import Held
-from processes import scaled
+from processes import scaled, wait_for
 
 from shoal import Engine
 
@@ -60,6 +60,21 @@ def test_cancelled_before_the_engine_has_seen_it(gate: Path) -> None:
         assert futures.wait(waiting, 20) == (set(waiting), set())
         assert engine.submit(abs, -1).result(20) == 1
     assert not gate.exists()
+
+
+def test_what_was_sent_and_waits_again_is_cancelled_by_a_shutdown(gate: Path, tmp_path: Path) -> None:
+    died, begun = str(tmp_path / "died"), tmp_path / "begun"
+    with Engine(1, None, remote.wait_after, (died, str(begun), str(gate)), attachable=False) as engine:
+        future = engine.submit(remote.die_once, died)
+        try:
+            wait_for(begun.exists)
+            assert future.running()
+            engine.shutdown(wait=False, cancel_futures=True)
+            with pytest.raises(CancelledError):
+                future.result(20)
+            assert future.cancelled()
+        finally:
+            gate.touch()
 
 
 def test_cancelling_every_other_one_of_a_range(single: Single) -> None:

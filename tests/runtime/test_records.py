@@ -1,0 +1,111 @@
+"""What an `Engine` records, and what it says where it can't."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import neg
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import wait_for
+from recorded import ask, kill_recorder, recorders, results
+
+from engine.runtime import run as run_module
+from engine.runtime.executor import Engine
+from engine.runtime.launch import StartError
+from engine.store.places import default_database
+from engine.stream.types import Event
+
+
+@pytest.mark.parametrize("record", [None, False])
+def test_nothing_is_recorded_unless_it_is_asked_for(record: bool | None, tmp_path: Path) -> None:
+    with Engine(1, record=record, attachable=False) as engine:
+        assert engine.submit(neg, 1).result(60) == -1
+        assert not recorders(default_database())
+    assert not default_database().exists()
+
+
+def test_true_is_the_usual_database() -> None:
+    with Engine(1, record=True, attachable=False, name="mine") as engine:
+        assert engine.submit(neg, 1).result(60) == -1
+        assert results(default_database()) == [(0, "-1")], "before the engine ends"
+    assert ask(default_database(), "SELECT id, name, status, done FROM runs") == [(engine.run_id, "mine", "done", 1)]
+
+
+def test_calls_of_one_name_are_one_job(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    with Engine(1, record=database, attachable=False) as engine:
+        assert list(engine.map(neg, range(6000))) == [-number for number in range(6000)]
+        for number in range(3):
+            assert engine.submit(abs, -number).result(60) == number
+        assert list(engine.map(neg, [7])) == [-7]
+        assert engine.submit(lambda x: x, 1).result(60) == 1
+        assert engine.submit(partial(neg, 1)).result(60) == -1
+    jobs = ask(database, "SELECT call, done FROM jobs ORDER BY job")
+    assert jobs == [
+        ("_operator:neg", 6001), ("builtins:abs", 3),
+        ("test_records:test_calls_of_one_name_are_one_job.<locals>.<lambda>", 1), ("partial", 1),
+    ]  # fmt: skip
+    assert results(database)[-1] == (6000, "-7")
+
+
+def test_calls_of_many_names_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "_CALLS", 1)
+    with Engine(1, record=tmp_path / "runs.db", attachable=False) as engine:
+        for call in (neg, abs, hash):
+            engine.submit(call, 1).result(60)
+    assert ask(tmp_path / "runs.db", "SELECT call, done FROM jobs") == [("_operator:neg", 1), ("others", 2)]
+
+
+def test_once_a_second_there_is_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.01)
+    database = tmp_path / "runs.db"
+    with Engine(1, record=database, attachable=False) as engine:
+        while not ask(database, "SELECT 1 FROM samples WHERE done >= 5 AND pool = -1"):
+            engine.submit(neg, 1).result(60)
+
+
+def test_samples_are_left_out_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.001)
+    database = tmp_path / "runs.db"
+    events: list[Event] = []
+    with Engine(1, record=database, attachable=False, on_event=events.append) as engine:
+        assert engine.submit(neg, 1).result(60) == -1
+        kill_recorder(database)
+        assert engine.submit(neg, 2).result(60) == -2
+        wait_for(lambda: any(event.kind == "samples.dropped" for event in events), what="it is told")
+    kinds = [event.kind for event in events]
+    assert kinds.index("recorder.died") < kinds.index("recorder.restarted") < kinds.index("samples.dropped")
+    told = events[kinds.index("samples.dropped")]
+    assert told.text == f"{told.data['dropped']} samples were left out so far, while the database was behind"
+    assert told.data["dropped"] > 0
+    assert len(results(database)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"record": 7}, TypeError, "record must be a path, True or None, not int"),
+        ({"record": True, "durability": "always"}, ValueError, "durability is one of full, normal, off, not 'always'"),
+        ({"record": ""}, StartError, "can't open ."),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], told: str) -> None:
+    with pytest.raises(error) as caught:
+        Engine(1, attachable=False, **arguments)
+    assert told in str(caught.value)
+
+
+def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "runs.db").write_text("notes\n" * 200)
+    with pytest.raises(StartError, match="is not a database, or a damaged one"):
+        Engine(1, record=tmp_path / "runs.db", attachable=False)
+
+
+@pytest.mark.parametrize("durability", ["off", "normal", "full"])
+def test_each_durability(durability: Any, tmp_path: Path) -> None:
+    with Engine(1, record=tmp_path / "runs.db", durability=durability, attachable=False) as engine:
+        futures = [engine.submit(neg, number) for number in range(100)]
+        assert [future.result(60) for future in futures] == [-number for number in range(100)]
+    assert len(results(tmp_path / "runs.db")) == 100
