@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import resource
+import shlex
 import signal
 import stat
 import sys
@@ -14,15 +15,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
+from engine.plan.kept import Kept, encode, settled
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime import specs
 from engine.runtime.driver import Driver, report_text
+from engine.runtime.earlier import Earlier
 from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
@@ -34,6 +37,14 @@ _READER_LEFT: Final = 141
 """As a shell tells of a program that SIGPIPE ended."""
 _PATIENCE: Final = 2.0
 """Seconds that the database may take in the end before it is said what is waited for."""
+
+
+class Resumed(NamedTuple):
+    """A run that is taken up again."""
+
+    run: str
+    number: int
+    """Which resumption this is, from 1 on."""
 
 
 class _Interrupts:
@@ -83,28 +94,45 @@ class _GiveUp:
         return self.given_up
 
 
-def run_headless(spec: RunSpec, options: dict[str, Any], inputs: list[str | int]) -> int:
+def run_headless(
+    spec: RunSpec,
+    options: dict[str, Any],
+    inputs: list[str | int],
+    kept: Kept | None = None,
+    resumed: Resumed | None = None,
+) -> int:
     """Run a spec to its end; the exit code. Raises what `Run` and `Driver` raise before anything has run.
 
-    `inputs` are files it reads, as paths or descriptors: results are never written over them.
+    `inputs` are files it reads, as paths or descriptors: results are never written over them. `kept` is what a
+    resumption will need, or needs: this is one if `resumed` is given.
     """
     _more_descriptors()
     _data_on_stdout()
-    pools = _pools(spec)
-    path = pools[0].image.path
+    path = module_path(spec.path) if kept is None else kept.path
+    pools = _pools(spec, path)
     # A result may be of the user's own class, whose module this process must then find; never before our own modules.
-    sys.path.extend(entry for entry in path or () if entry not in sys.path)
+    sys.path.extend(entry for entry in path if entry not in sys.path)
     serve: int | None = options["serve"]
-    database = _database(options)
+    database = database_of(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
     reporter = Reporter(options["as_json"], quiet=serve is not None)
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
+    if resumed is not None:
+        run_options.run, run_options.resumed = resumed.run, resumed.number
+    elif kept is not None and database is not None:
+        kept = settled(kept)
+        if kept.why_not:
+            say(f"shoal: warning: this run can't be resumed: {kept.why_not}")
+        run_options.spec = encode(kept)
     interrupts = _Interrupts()
-    with interrupts.installed():
+    with interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
         try:
-            return _drive(run, spec, options, writer, reporter, interrupts)
+            earlier = None
+            if resumed is not None and database is not None:  # asked now: from here on nobody else writes to the run
+                earlier = stack.enter_context(contextlib.closing(Earlier(database, run.id)))
+            return _drive(run, spec, options, writer, reporter, interrupts, earlier)
         finally:
             reporter.clear()
             run.close()
@@ -119,18 +147,20 @@ def _drive(
     writer: OrderedWriter | None,
     reporter: Reporter,
     interrupts: _Interrupts,
+    earlier: Earlier | None,
 ) -> int:
     run.fleet.listeners.append(reporter.event)
     run.on_frame = reporter.frame
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
-    driver = Driver(run, spec, writer)
+    driver = Driver(run, spec, writer, earlier)
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:
         reporter.line(
             {
                 "event": "run.started", "at": run.started, "run": run.id, "name": run.name, "tasks": run.total,
                 "agents": run.fleet.board.rows, "shards": len(run.fleet.core.shards),
+                "resumed": run.resumed,
             }
         )  # fmt: skip
     run.fleet.start()
@@ -145,7 +175,7 @@ def _drive(
         if not announced and run.fleet.phase == "running":  # before that a bad callable is still a line, and no screen
             announced = True
             _announce(options["serve"], run)
-        if writer is not None and run.fleet.phase == "running" and run.fleet.core.submitted:
+        if writer is not None and run.fleet.phase == "running" and (run.fleet.core.submitted or sum(run.before)):
             writer.begin()  # not before: what fails earlier than this leaves the results of last time alone
         if stop:
             interrupted = True
@@ -169,7 +199,7 @@ def _drive(
             told = True
             reporter.clear()
             say("interrupted: finishing what runs; ctrl-c again stops at once")
-        run.step(1.0)
+        run.step(0.0 if driver.more else 1.0)
     reporter.clear()
     if options["serve"] is not None and announced:
         _await_reader(run)
@@ -215,24 +245,29 @@ def _end(
     core = run.fleet.core
     give_up = _GiveUp(interrupts)
     run.settle(give_up)
+    failed, before = core.failed + run.before[1], sum(run.before)
     if driver.writer is not None:
         driver.writer.close()  # a full disk may show here, and not before
     broken, left = _broken(driver, options, reporter)
     interrupted = interrupted or (left and not driver.over)
-    status = "interrupted" if interrupted else "failed" if broken or core.failed or core.cancelled else "done"
+    status = "interrupted" if interrupted else "failed" if broken or failed or core.cancelled else "done"
     run.sampler.end()
     seconds = run.sampler.elapsed
     over = core.done + core.failed + core.cancelled
     summary = {
-        "run": run.id, "name": run.name, "status": status, "tasks": core.submitted, "done": core.done,
-        "failed": core.failed,
+        "run": run.id, "name": run.name, "status": status, "tasks": core.submitted + before,
+        "done": core.done + run.before[0], "failed": failed,
         "delivered": round(core.accepted / core.submitted, 6) if core.submitted else 1.0, "seconds": round(seconds, 3),
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.board.rows,
         "restarts": core.restarts, "redelivered": core.redelivered,
     }  # fmt: skip
+    if run.resumed:
+        summary |= {"resumed": run.resumed, "before": before}
     run.finish(status, summary, give_up)
     if not options["as_json"] and (core.submitted or broken is None):
         _tell(summary, options)
+        if driver.again:
+            say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")
         for value in driver.reports:
             reporter.text(report_text(value))
     if broken is not None:
@@ -251,8 +286,11 @@ def _end(
     if give_up.given_up:
         say("shoal: interrupted: the database has not got all of this run")
     if interrupted or give_up.given_up:
+        if run.resumable and not options["as_json"]:
+            database = f" --db {shlex.quote(options['db'])}" if options["db"] else ""
+            say(f"to go on: shoal resume {run.id}{database}")
         return 130
-    return 1 if core.failed or core.cancelled else 0
+    return 1 if failed or core.cancelled else 0
 
 
 def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
@@ -260,11 +298,12 @@ def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
     again = ""
     if summary["restarts"] or summary["redelivered"]:
         again = f"; {summary['restarts']:,} agents restarted, {summary['redelivered']:,} tasks redelivered"
+    before = f" ({summary['before']:,} before)" if "before" in summary else ""
     left = summary["tasks"] - summary["done"] - summary["failed"]
     rest = f", {left:,} not run" if left else ""
     say(
-        f"{summary['name']} {summary['run']}: {summary['done']:,} of {summary['tasks']:,} done{failed}{rest} in "
-        f"{duration(summary['seconds'])} "
+        f"{summary['name']} {summary['run']}: {summary['done']:,} of {summary['tasks']:,} done"
+        f"{before}{failed}{rest} in {duration(summary['seconds'])} "
         f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
     if summary["failed"] and not options["no_record"]:
@@ -337,7 +376,8 @@ def _check_writable(path: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _database(options: dict[str, Any]) -> Path | None:
+def database_of(options: dict[str, Any]) -> Path | None:
+    """Where a run is recorded; None: nowhere."""
     if options["no_record"]:
         return None
     if options["db"] is not None:
@@ -347,9 +387,8 @@ def _database(options: dict[str, Any]) -> Path | None:
     return default_database()
 
 
-def _pools(spec: RunSpec) -> list[specs.PoolSpec]:
-    """The pools as the fleet takes them. Those that preload the same share one image."""
-    path = module_path(spec.path)
+def _pools(spec: RunSpec, path: list[str]) -> list[specs.PoolSpec]:
+    """The pools as the fleet takes them, with modules found at `path`. Those that preload the same share one image."""
     images: dict[tuple[tuple[str, ...], str | None], Image] = {}
     found = []
     for pool in spec.pools:

@@ -113,6 +113,21 @@ class FileItems:
             yield from _decoder(str(self._path))(lines)
 
 
+class KeptItems:
+    """Items that came on standard input when the run was begun. Iterating reads them from the database."""
+
+    def __init__(self, database: Path, run: str) -> None:
+        """Nothing is read yet."""
+        self._database = database
+        self._run = run
+
+    def __iter__(self) -> Iterator[str]:
+        from engine.store.queries import input_items, open_readonly
+
+        with contextlib.closing(open_readonly(self._database)) as db:
+            yield from input_items(db, self._run)
+
+
 class StdinItems:
     """Items from standard input, one a line, as they come: it may never end.
 

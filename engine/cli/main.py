@@ -13,6 +13,7 @@ import click
 
 _COMMANDS = {
     "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
+    "resume": ("engine.cli.resume", "Go on with a run that was cut off."),
     "attach": ("engine.cli.attach", "Watch a run that is going on."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),

@@ -6,12 +6,14 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
+    from engine.plan.kept import Kept
     from engine.plan.steps import RunSpec
     from engine.settings.sources import Source
     from engine.settings.types import PoolSettings
@@ -103,6 +105,7 @@ class Size(click.ParamType[Any]):
 @click.option("--durability", type=click.Choice(DURABILITIES), help="What a recorded result has outlived (normal).")
 @click.option("--no-record", is_flag=True, help="Record nothing.")
 @click.option("--name", help="Name of the run.")
+@click.option("--resume-or-start", is_flag=True, help="Resume the newest unfinished run of just this, if there is one.")
 @click.option("--headless", is_flag=True, help="No screen, even on a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, the last one a summary.")
 @click.option("--serve", type=int, hidden=True)
@@ -121,33 +124,65 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     Exit codes: 0 all done, 1 some task failed, 2 bad input or usage, 130 interrupted (the first ctrl-c lets what runs
     finish, the second stops at once).
     """
+
+    def start() -> int:
+        if options["serve"] is None:  # else the process with the screen has said it
+            warn_misspelt()
+        dashes = "--" in sys.argv
+        spec = make_spec(what, options, dashes)
+        _check_resumable(options)
+        if wants_screen(options):
+            from engine.cli.screen import run_on_screen
+
+            return run_on_screen(sys.argv[1:])
+        from engine.cli import resume
+        from engine.cli.headless import run_headless
+
+        kept = None if options["no_record"] else resume.keep(what, options, dashes, spec)
+        if options["resume_or_start"] and kept is not None:
+            found = resume.unfinished(kept, options)
+            if found is not None:
+                return resume.go_on(found, options)
+        return run_headless(spec, options, _inputs(what, options), kept)
+
+    ctx.exit(code_of(start))
+
+
+def code_of(work: Callable[[], int]) -> int:
+    """The exit code of work; 2, and one line, where it can't be begun."""
     from engine.plan.steps import SpecError
     from engine.settings.types import SettingsError
 
     try:
         from engine.runtime.launch import StartError
         from engine.runtime.limits import TooMany
+        from engine.store.schema import StoreError
         from engine.stream.places import UnsafeFolder
 
-        if options["serve"] is None:  # else the process with the screen has said it
-            warn_misspelt()
-        spec = make_spec(what, options, "--" in sys.argv)
-        on_screen = (
-            not options["headless"] and not options["as_json"] and options["serve"] is None
-            and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
-        )  # fmt: skip
-        if on_screen:
-            from engine.cli.screen import run_on_screen
-
-            code = run_on_screen(sys.argv[1:])
-        else:
-            from engine.cli.headless import run_headless
-
-            code = run_headless(spec, options, _inputs(what, options))
-    except (SpecError, SettingsError, TooMany, StartError, UnsafeFolder) as error:
+        try:
+            return work()
+        except (StartError, TooMany, StoreError, UnsafeFolder) as error:
+            click.echo(f"shoal: {error}", err=True)
+    except (SpecError, SettingsError) as error:
         click.echo(f"shoal: {error}", err=True)
-        code = 2
-    ctx.exit(code)
+    return 2
+
+
+def wants_screen(options: dict[str, Any]) -> bool:
+    """Whether a run is to be shown on a screen: a person sits there, and has not said no."""
+    return (
+        not options["headless"] and not options["as_json"] and options["serve"] is None
+        and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+    )  # fmt: skip
+
+
+def _check_resumable(options: dict[str, Any]) -> None:
+    from engine.plan.steps import SpecError
+
+    if options["resume_or_start"] and options["no_record"]:
+        raise SpecError("--resume-or-start goes by what is recorded: leave --no-record out")
+    if options["resume_or_start"] and options["items"] == "-":
+        raise SpecError("--resume-or-start needs items that can be read again: put them into a file")
 
 
 def warn_misspelt() -> None:
@@ -167,10 +202,14 @@ def _inputs(what: tuple[str, ...], options: dict[str, Any]) -> list[str | int]:
     return [what[0]]  # a plan
 
 
-def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> RunSpec:
-    """What the command line asks for. Raises `SpecError`, and `SettingsError` for a setting from any of its sources."""
-    from engine.plan.load import load
+def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool, kept: Kept | None = None) -> RunSpec:
+    """What the command line asks for. Raises `SpecError`, and `SettingsError` for a setting from any of its sources.
+
+    `kept`: what was kept of it when it was first asked for: the settings are those of then, and so is the plan.
+    """
+    from engine.plan.load import load, parse
     from engine.plan.steps import SpecError
+    from engine.settings.resolve import resolve
 
     first = what[0] if what else ""
     plan = first.endswith(".toml") and not dashes
@@ -182,13 +221,17 @@ def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> R
             raise SpecError(f"one plan at a time: what is {what[1]!r}?")
         if options["items"]:
             raise SpecError("a plan has its items inside: leave --items out")
-        spec = load(Path(first), command_line)
+        if kept is None:
+            spec = load(Path(first), command_line)
+        else:
+            spec = parse(Path(first), kept.plan or "", settings=kept.settings)
         for step in spec.steps:
             step.timeout = options["timeout"] or step.timeout
             step.soft_timeout = options["soft_timeout"] or step.soft_timeout
             step.retries = options["retries"] if options["retries"] is not None else step.retries
     else:
-        spec = _spec_of_items(what, options, dashes, command_line)
+        spec = _spec_of_items(what, options, dashes)
+        spec.settings = resolve(command_line).settings if kept is None else kept.settings
     spec.pools[0] = _first_pool(spec.pools[0], options)
     spec.name = options["name"] or spec.name
     return spec
@@ -230,11 +273,10 @@ def _first_pool(pool: PoolSettings, options: dict[str, Any]) -> PoolSettings:
     return replace(pool, **given)
 
 
-def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool, command_line: Source) -> RunSpec:
+def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> RunSpec:
     from engine.cli.items import FileItems
     from engine.plan.steps import RunSpec, SpecError, Step
     from engine.settings.fields import is_reference
-    from engine.settings.resolve import resolve
     from engine.settings.types import PoolSettings
 
     step = Step(
@@ -260,6 +302,10 @@ def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool,
     if source != "-":
         items = FileItems(Path(source))
         step.arguments, step.total = items, items.count
+    elif options.get("kept_items") is not None:
+        step.arguments, step.total = options["kept_items"]
     elif options["serve"] is not None or sys.stdin.isatty():
         raise SpecError("--items - reads standard input, which is your terminal: pipe something into it")
-    return RunSpec(name, [PoolSettings()], [step], resolve(command_line).settings)
+    else:
+        step.stream = True
+    return RunSpec(name, [PoolSettings()], [step])

@@ -107,6 +107,12 @@ class Ledger:
             self._enqueue(new, 0, tasks, front=False)
         return number
 
+    def failed_before(self) -> int:
+        """The number of a range that is over and had failures before this engine began: for others to come after."""
+        self._last_range += 1
+        self._remember(self._last_range)
+        return self._last_range
+
     def cancel(self, range_id: int, index: int, *, running: bool = False) -> bool:
         """Cancel a task that no shard has yet; with `running` also one that is out, whose agent is then ended if it has
         begun. False if it is too late, or over. Raises IndexError if there is none."""

@@ -17,7 +17,7 @@ from engine.settings.fields import is_reference, nearest
 from engine.settings.pools import pool_value
 from engine.settings.resolve import resolve
 from engine.settings.sources import NOTHING, Source
-from engine.settings.types import PoolSettings
+from engine.settings.types import PoolSettings, Settings
 
 
 class PoolTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,14 +92,26 @@ _TABLES: dict[str, type[msgspec.Struct]] = {"": PlanFile, "pools": PoolTable, "t
 
 def load(path: Path, command_line: Source = NOTHING) -> RunSpec:
     """Read a plan, and resolve the settings it is run with. Raises `SpecError`, and `SettingsError` for a setting."""
+    return parse(path, read(path), command_line)
+
+
+def read(path: Path) -> str:
+    """The text of a plan. Raises `SpecError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpecError(f"{path}: no such plan") from None
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not a text file (byte {error.start} is no UTF-8)") from None
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from None
+
+
+def parse(path: Path, text: str, command_line: Source = NOTHING, settings: Settings | None = None) -> RunSpec:
+    """A plan that was read from `path`, which names of files in it are relative to.
+
+    `settings`: those to run it with, None to resolve them. Raises as `load`.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -108,7 +120,9 @@ def load(path: Path, command_line: Source = NOTHING) -> RunSpec:
         plan = msgspec.convert(raw, PlanFile)
     except msgspec.ValidationError as error:
         raise SpecError(f"{path}: {_explain(str(error))}") from None
-    return _check(path, plan, command_line)
+    spec = _check(path, plan, command_line, settings)
+    spec.text = text
+    return spec
 
 
 def _explain(error: str) -> str:
@@ -147,10 +161,11 @@ def _pool(path: Path, name: str, table: PoolTable) -> PoolSettings:
     return PoolSettings(name=name, **values)
 
 
-def _check(path: Path, plan: PlanFile, command_line: Source) -> RunSpec:
+def _check(path: Path, plan: PlanFile, command_line: Source, settings: Settings | None) -> RunSpec:
     if not plan.tasks:
         raise SpecError(f"{path}: no tasks")
-    settings = resolve(command_line, _settings(path, plan)).settings
+    if settings is None:
+        settings = resolve(command_line, _settings(path, plan)).settings
     pools = [_pool(path, name, table) for name, table in plan.pools.items()] or [PoolSettings()]
     names = [pool.name for pool in pools]
     steps: list[Step] = []
@@ -171,7 +186,8 @@ def _check(path: Path, plan: PlanFile, command_line: Source) -> RunSpec:
                 raise SpecError(f"{where}: no earlier tasks {other!r}{nearest(other, earlier)}")
         _check_limits(where, table)
         steps.append(_step(path, where, table, pool))
-    return RunSpec(plan.name or path.stem, pools, steps, settings, [str(path.parent.resolve())])
+    files = [str((path.parent / file).resolve()) for table in plan.tasks for file in table.files.values()]
+    return RunSpec(plan.name or path.stem, pools, steps, settings, [str(path.parent.resolve())], files)
 
 
 def _check_limits(where: str, table: TaskTable) -> None:

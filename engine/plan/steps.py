@@ -43,6 +43,8 @@ class Step:
     """Deaths of an agent under one task after which that task is given up."""
     priority: int = 0
     """Higher goes first."""
+    stream: bool = False
+    """Its arguments are lines of text that come by a stream, and can be read once only."""
     report: bool = False
     """Its result is what the run is for: the summary prints it."""
 
@@ -57,3 +59,7 @@ class RunSpec:
     settings: Settings = field(default_factory=Settings)
     path: list[str] = field(default_factory=list)
     """Folders to put before the module path of agents."""
+    files: list[str] = field(default_factory=list)
+    """Files whose paths are arguments of tasks."""
+    text: str | None = None
+    """Of the plan it was read from."""

@@ -39,24 +39,24 @@ class _Reader:
 class Control:
     """Listens at a path of its own; the file is this user's alone, and so is the folder."""
 
-    def __init__(self, loop: Loop, hello: Hello, command: Callable[[Command], None]) -> None:
-        """Raises OSError where the socket can't be made."""
+    def __init__(self, loop: Loop, hello: Hello, command: Callable[[Command], None], name: str = "") -> None:
+        """Raises OSError where the socket can't be made. `name`: of its file, the run's id if there is none."""
         self._loop = loop
         self._hello = hello
         self._command = command
         self._readers: dict[int, _Reader] = {}
         self._recent: deque[bytes] = deque(maxlen=_RECENT)
         self._last_frame: bytes | None = None
-        self._listener, self.path = self._listen(hello.run)
+        self._listener, self.path = self._listen(name or hello.run)
         loop.watch(self._listener.fileno(), self._join)
 
     @staticmethod
-    def _listen(run: str) -> tuple[socket.socket, Path]:
+    def _listen(name: str) -> tuple[socket.socket, Path]:
         while True:
             folder = places.runtime_folder()
             places.sweep(folder)
             # Under another name until it listens: a bound socket that does not would look like a dead engine's.
-            path, draft = folder / f"{run}.sock", folder / f"{run}.new"
+            path, draft = folder / f"{name}.sock", folder / f"{name}.new"
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             try:
                 listener.setblocking(False)

@@ -10,10 +10,13 @@ from typing import Any, Final
 from engine.core.tasks import Options
 from engine.plan.steps import RunSpec, SpecError, Step
 from engine.procs.agent import COMMAND
+from engine.runtime.earlier import Earlier, is_large, item_of, line_of
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.results import OrderedWriter, Unreadable, row, to_json, value_of
 from engine.runtime.run import Run
+from engine.store.queries import Outcome
 from engine.wire import frames, values
+from engine.wire.memory import Parcel
 
 CHUNK: Final = 2_000
 """Arguments taken from a step at once, as one range."""
@@ -21,6 +24,8 @@ READY: Final = 20_000
 """Tasks that wait in the core at most, before more are taken: so endless arguments need constant memory."""
 AHEAD: Final = 200_000
 """Results that may wait for an earlier one before nothing more is taken."""
+_LOOKED_UP: Final = 10 * CHUNK
+"""Tasks whose outcomes are looked up at once, where a run is resumed, before others have their turn."""
 
 
 @dataclass(slots=True)
@@ -97,15 +102,22 @@ class Driver:
         writer: where results go, None for nowhere.
         reports: values of the steps that are the run's report.
         problem: why the arguments can't be read any further; the run is then drained.
+        more: there is more to be fed at once.
+        again: tasks that run again though they were done, because their results are too large for the database.
     """
 
-    def __init__(self, run: Run, spec: RunSpec, writer: OrderedWriter | None) -> None:
+    def __init__(self, run: Run, spec: RunSpec, writer: OrderedWriter | None, earlier: Earlier | None = None) -> None:
+        """`earlier`: what came of tasks before the run was resumed."""
         self._run = run
         self._spec = spec
         self.writer = writer
         self.reports: list[Any] = []
         self.problem: SpecError | None = None
+        self.more = False
+        self.again = 0
+        self._earlier = earlier
         self._lines = 0
+        self._kept_all = True
         self._told_unreadable = False
         self._pools = {pool.name: number for number, pool in enumerate(spec.pools)}
         self._waiting = list(spec.steps)
@@ -120,8 +132,11 @@ class Driver:
 
     def read(self, item: Any, group: Group) -> Any:
         """The value of a result; None, and once a warning, for one that can't be read in this process."""
+        return self._value(item, group.parcels)
+
+    def _value(self, item: Any, parcels: list[Parcel]) -> Any:
         try:
-            return value_of(item, group.parcels)
+            return value_of(item, parcels)
         except Unreadable as error:
             if not self._told_unreadable:
                 self._told_unreadable = True
@@ -145,13 +160,22 @@ class Driver:
         core = self._run.fleet.core
         if core.draining or self.problem is not None:
             return
+        self.more = False
         self._open_steps()
+        begun = sum(self._run.before)
         for opened in self._steps.values():
             while not opened.exhausted and not self._run.crowded:
                 if core.pools[opened.pool].queued >= READY or core.submitted - core.accepted > AHEAD:
                     break
+                if self.writer is not None and self.writer.waiting > AHEAD:
+                    break
                 if not self._take(opened):
                     break
+                if sum(self._run.before) - begun >= _LOOKED_UP:
+                    self.more = True
+                    return
+        # Those that come after a step of which nothing was left to be run.
+        self.more = sum(self._run.before) > begun and bool(self._waiting)
 
     def _open_steps(self) -> None:
         for step in list(self._waiting):
@@ -167,12 +191,15 @@ class Driver:
                 assert step.call is not None
                 function, call = fleet.functions.define(step.call), step.call
             pool = self._pools[step.pool]
-            job = self._run.add_job(step.name, call, pool)
+            keep = step.name in self._kept
+            # Numbered as in the plan: the order in which they begin may be another one when the run is resumed.
+            number = self._spec.steps.index(step) + 1
+            job = self._run.add_job(step.name, call, pool, number, exact=keep or step.report)
             arguments = iter(step.arguments)
             if step.gather is not None:
                 source = self._steps[step.gather]
                 arguments = iter([(source.kept_arguments, source.kept_values)])
-            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep=step.name in self._kept)
+            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep=keep)
 
     def _take(self, opened: _Open) -> bool:
         """Submit one more chunk; False if there is nothing to be had now."""
@@ -188,9 +215,11 @@ class Driver:
                 opened.exhausted = True
         except SpecError as error:
             self.problem = error
-        if not found:
-            return False
         step = opened.step
+        if not found:
+            if opened.exhausted and step.stream:
+                self._keep(opened.submitted, [], True)
+            return False
         star = step.command is not None or step.keywords or step.gather is not None
         if step.command is not None:
             held = [
@@ -212,13 +241,61 @@ class Driver:
             retry_on=tuple(step.retry_on), priority=step.priority,
         )  # fmt: skip
         after = tuple(s.last_failed for s in (self._steps[name] for name in step.after) if s.last_failed)
-        sink = _Sink(self, opened, opened.submitted, self._lines)
-        job = Job(opened.function, len(held), Items(held), sink, step.name, star, opened.pool, options, after)
-        base = opened.submitted
+        base, line = opened.submitted, self._lines
         opened.submitted += len(held)
         self._lines += len(held)
-        sink.range = self._run.submit(job, opened.job, base)
+        if step.stream:
+            self._keep(base, found, opened.exhausted)
+        for first, stop in self._left(opened, base, len(held), line):
+            sink = _Sink(self, opened, base + first, line + first)
+            part = held[first:stop]
+            job = Job(opened.function, len(part), Items(part), sink, step.name, star, opened.pool, options, after)
+            sink.range = self._run.submit(job, opened.job, base + first)
         return len(found) == CHUNK and self.problem is None
+
+    def _keep(self, first: int, items: list[str], all_of_them: bool) -> None:
+        """Have items that come by a stream recorded, for nobody can read them again."""
+        if items and not self._run.keep_items(first, items) and self._kept_all:
+            self._kept_all = False
+            text = "there is more on standard input than the database keeps: this run can't be resumed"
+            self._run.fleet.event("warning", "items.dropped", text)
+        if all_of_them and self._kept_all:
+            self._run.keep_items(first + len(items), [])
+
+    def _left(self, opened: _Open, base: int, count: int, line: int) -> Iterator[tuple[int, int]]:
+        """Which of `count` tasks from number `base` on are to be run: pieces, counted from there. `line` is the first
+        one's in the results. What is known of the others passes on.
+        """
+        at = 0
+        if self._earlier is not None:
+            for outcome in self._earlier.outcomes(opened.job, base, base + count):
+                if is_large(outcome) and (self.writer is not None or opened.keep or opened.step.report):
+                    self.again += 1
+                    continue
+                index = outcome.task - base
+                self._known(opened, outcome, line + index)
+                if index > at:
+                    yield at, index
+                at = index + 1
+        if at < count:
+            yield at, count
+
+    def _known(self, opened: _Open, outcome: Outcome, line: int) -> None:
+        """A task was over before the run was resumed."""
+        failed = outcome.state == "failed"
+        opened.over += 1
+        self._run.before[failed] += 1
+        if failed:
+            opened.failed += 1
+            opened.last_failed = opened.last_failed or self._run.fleet.core.failed_before()
+        elif opened.keep or opened.step.report:
+            value = self._value(item_of(outcome), [])
+            if opened.keep:
+                opened.kept_values[outcome.task] = value
+            if opened.step.report:
+                self.reports.append(value)
+        if self.writer is not None:
+            self.writer.put(line, line_of(outcome, self.label(opened)))
 
     def failures(self) -> int:
         """Tasks that failed so far."""

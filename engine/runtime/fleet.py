@@ -54,11 +54,14 @@ class Fleet:
         listeners: called with every event, on the fleet's thread.
     """
 
-    def __init__(self, pools: list[PoolSpec], settings: Settings | None = None, control: str = "") -> None:
+    def __init__(
+        self, pools: list[PoolSpec], settings: Settings | None = None, control: str = "", epoch: int = 1
+    ) -> None:
         """Nothing is started yet. Raises `limits.TooMany` where so many agents do not fit, `SettingsError` for sizes
         that contradict each other.
 
-        `control`: path of the engine's control socket, for the nursery to remove if the engine is killed.
+        `control`: path of the engine's control socket, for the nursery to remove if the engine is killed. `epoch`: of
+        the run's engines, which one this is.
         """
         settings = settings or Settings()
         for spec in pools:
@@ -68,6 +71,7 @@ class Fleet:
         limits.check(rows, sum(pool.shards or 0 for pool in known))
         self.settings = settings
         self.core = Core(
+            epoch,
             spawn_limit=settings.spawn_parallelism if settings.enable_parallel_spawn else 1,
             spawn_retries=settings.spawn_max_retry,
             batch_seconds=min(TARGET, settings.batch_timeout / 5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import platform
@@ -21,7 +22,7 @@ from engine.runtime.results import plain_value, to_json
 from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Event
-from engine.wire import values
+from engine.wire import frames, values
 
 _CROWDED: Final = 16 << 20
 """Bytes that may wait for the database before no more tasks are begun."""
@@ -31,8 +32,14 @@ may wait, which are written within a second or three.
 """
 _PATIENCE: Final = 1.0
 """Seconds that it may be behind before that is told."""
-_VALUE_BYTES: Final = 128 << 10
-"""Of one result that is recorded; a longer one is only said to be large."""
+_MESSAGE_BYTES: Final = 180_000
+"""Of one message, at the most: a socket of an unprivileged user takes 212,960."""
+_ITEMS_BYTES: Final = 64 << 20
+"""Of items of a stream that are kept; with more the run can't be resumed."""
+_TEXT_BYTES: Final = 32 << 10
+"""Of a result that is recorded as text; a longer one stays a pickle. What came in memory of its own, from
+`engine.wire.values.LARGE` bytes on, is only said to be large.
+"""
 
 
 def machine() -> dict[str, Any]:
@@ -60,6 +67,9 @@ class Recording:
         self.gate = Gate(self.line) if durability != "off" else None
         """What sinks are told passes here; None: at once."""
         self.samples_dropped = 0
+        self.exact: set[int] = set()
+        """Jobs whose results are needed again as what they were."""
+        self._items_bytes = 0
         self._say = say
         self._offset = time.time_ns() - time.monotonic_ns()
         self._crowded = False
@@ -142,9 +152,10 @@ class Recording:
         """Record a group of outcomes of a job, of which the range's first task has the index `base`."""
         results = group.items
         if not group.plain:
-            results = [_storable(item) for item in results]
+            exact = job in self.exact
+            results = [_storable(item, exact) for item in results]
         failures = [
-            messages.Failed(base + index, found.kind, found.type, found.message, found.traceback)
+            messages.Failed(base + index, found.kind, found.type, found.message, found.traceback, _detail(found))
             for index, found in group.failures.items()
         ]
         started = (group.started + self._offset) / 1e9
@@ -155,6 +166,22 @@ class Recording:
             attempts,
         )  # fmt: skip
         self._finished(message)
+
+    def items(self, first: int, items: list[str]) -> bool:
+        """Record items of a stream, or its end where there are none. False from when there is no room for them on."""
+        if self._items_bytes > _ITEMS_BYTES:
+            return False
+        data = messages.encode(messages.ItemsRead(first, items))
+        if len(data) > _MESSAGE_BYTES and len(items) > 1:
+            half = len(items) // 2
+            return self.items(first, items[:half]) and self.items(first + half, items[half:])
+        self._items_bytes += len(data)
+        if len(data) > _MESSAGE_BYTES or self._items_bytes > _ITEMS_BYTES:
+            self._items_bytes = _ITEMS_BYTES + 1
+            self.line.tell(messages.ItemsRead(-1, []))
+            return False
+        self.line.send(data, len(data))
+        return True
 
     def _finished(self, message: messages.Finished) -> None:
         """Send a group of outcomes, in as many messages as it takes: each has a limit."""
@@ -185,13 +212,28 @@ def _part(message: messages.Finished, at: int, stop: int) -> messages.Finished:
     )  # fmt: skip
 
 
-def _storable(item: Any) -> Any:
+def _storable(item: Any, exact: bool) -> Any:
     if type(item) is not values.Ext:
         return item
     if item.code != values.PICKLE:
         return ["large", b""]
     try:
-        text = to_json(plain_value(item))
+        value = plain_value(item)
+        text = to_json(value)
     except pickle.UnpicklingError:
         return ["pickle", item.data]
-    return ["json", text] if len(text) <= _VALUE_BYTES // 4 else ["large", b""]
+    if len(text) > _TEXT_BYTES or (exact and not _same(value, text)):
+        return ["pickle", item.data]
+    return ["json", text]
+
+
+def _same(value: Any, text: str) -> bool:
+    """Whether JSON brings a value back as what it was: no tuple as a list, no number as a key's text."""
+    try:
+        return repr(json.loads(text)) == repr(value)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _detail(failure: frames.Failure) -> str:
+    return to_json(failure.detail) if failure.detail else ""

@@ -166,6 +166,11 @@ class OrderedWriter:
         self.failed: OSError | None = None
         """What went wrong with writing, if something did: the run then ends."""
 
+    @property
+    def waiting(self) -> int:
+        """Lines that wait for an earlier one."""
+        return len(self._waiting)
+
     def begin(self) -> None:
         """Open the file, emptying it, unless it is open. What goes wrong is `failed`."""
         try:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from engine.runtime.control import Control
 from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Job
@@ -41,6 +43,10 @@ def version() -> str:
         return "0"
 
 
+_PART: Final = 100_000
+"""Characters of a spec in one message; it is all ASCII."""
+
+
 class ControlError(StartError):
     """A run can't be made attachable."""
 
@@ -56,6 +62,12 @@ class RunOptions:
     command: list[str] = field(default_factory=lambda: list(sys.argv))
     config: dict[str, Any] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    spec: str = ""
+    """What a resumption needs, as JSON; "" where there can be none."""
+    run: str | None = None
+    """The id of the run that is resumed; None: a new one."""
+    resumed: int = 0
+    """Which resumption it is, 0 for a new run."""
 
 
 class Run:
@@ -68,11 +80,16 @@ class Run:
 
     def __init__(self, pools: list[PoolSpec], options: RunOptions) -> None:
         """Start what can be without the nursery. Raises `StartError`, `limits.TooMany` or `places.UnsafeFolder`."""
-        self.id = secrets.token_hex(4)
+        self.id = options.run or secrets.token_hex(4)
         self.name = options.name
         self.started = time.time()
         self.total: int | None = None
         self.stop_asked = ""
+        self.before = [0, 0]
+        """Tasks that were done, and failed, before the run was resumed."""
+        self.resumed = options.resumed
+        self.resumable = bool(options.spec or options.resumed)
+        """Whether it can be resumed, as far as is known."""
         self._options = options
         self._job_count = 0
         self._next_frame = 0.0
@@ -84,8 +101,10 @@ class Run:
         self.frame: Frame | None = None
         self.on_frame: Callable[[Frame], None] | None = None
         """Called ten times a second, if set; otherwise frames are only made while somebody watches."""
-        path = str(places.runtime_folder() / f"{self.id}.sock") if options.control else ""
-        self.fleet = Fleet(pools, options.settings, path)
+        # Of its own: the nursery of the engine before may still be about to remove that one's.
+        name = f"{self.id}-{options.resumed}" if options.resumed else self.id
+        path = str(places.runtime_folder() / f"{name}.sock") if options.control else ""
+        self.fleet = Fleet(pools, options.settings, path, options.resumed + 1)
         self.recording: Recording | None = None
         self.control: Control | None = None
         try:
@@ -96,7 +115,7 @@ class Run:
             if options.control:
                 hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started)
                 try:
-                    self.control = Control(self.fleet.loop, hello, self._commanded)
+                    self.control = Control(self.fleet.loop, hello, self._commanded, name)
                 except OSError as error:
                     raise ControlError(f"can't open a control socket: {error}") from error
                 self.fleet.listeners.append(self.control.event)
@@ -117,7 +136,19 @@ class Run:
         config = {"agents": agents, **options.config}
         tell = recording.line.tell
         pid = os.getpid()
-        tell(messages.RunBegan(self.id, self.name, self.started, pid, options.command, config, version(), machine()))
+        tell(
+            messages.RunBegan(
+                self.id, self.name, self.started, pid, options.command, config, version(), machine(),
+                resumed=options.resumed,
+            )
+        )  # fmt: skip
+        parts = range(0, len(options.spec), _PART)
+        for number, at in enumerate(parts):
+            tell(messages.SpecPart(number, len(parts), options.spec[at : at + _PART]))
+        if options.resumed:  # nothing may be begun before it is known that nobody else resumes it
+            recording.settle(lambda: False)
+            if recording.line.lost is not None:
+                raise StartError(recording.line.lost)
         for pool in self.fleet.core.pools:
             tell(messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards)))
         self.fleet.gate = recording.gate
@@ -129,12 +160,26 @@ class Run:
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
-    def add_job(self, name: str, call: str, pool: int) -> int:
-        """A named set of tasks; its ranges are then submitted with its number."""
-        self._job_count += 1
+    def add_job(self, name: str, call: str, pool: int, number: int | None = None, exact: bool = False) -> int:
+        """A named set of tasks; its ranges are then submitted with its number: the next one, or `number`.
+
+        `exact`: its results are recorded such that they can be had from there again as what they were.
+        """
+        self._job_count = number = self._job_count + 1 if number is None else number
         if self.recording is not None:
-            self.recording.line.tell(messages.JobMade(self._job_count, name, call, pool))
-        return self._job_count
+            self.recording.line.tell(messages.JobMade(number, name, call, pool))
+            if exact:
+                self.recording.exact.add(number)
+        return number
+
+    def keep_items(self, first: int, items: list[str]) -> bool:
+        """Record items that nobody can read again, before they are submitted; none: that was all. False: there is no
+        room for them, and the run can't be resumed.
+        """
+        if self.recording is None or self.recording.items(first, items):
+            return True
+        self.resumable = False
+        return False
 
     def place(self, call: str, pool: int, count: int) -> tuple[int, int]:
         """Where so many calls of something go in the record: the number of the job that has its name, made if there is
@@ -211,12 +256,22 @@ class Run:
 
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
-        self.frame = self.sampler.frame(self.total, state)
+        self.frame = self._view(state)
         if self.control is not None:
             self.control.frame(self.frame)
         if self.on_frame is not None:
             self.on_frame(self.frame)
         return self.frame
+
+    def _view(self, state: RunState | None) -> Frame:
+        done, failed = self.before
+        if not done + failed:
+            return self.sampler.frame(self.total, state)
+        frame = self.sampler.frame(None if self.total is None else self.total - done - failed, state)
+        return msgspec.structs.replace(
+            frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
+            failed=frame.failed + failed,
+        )  # fmt: skip
 
     def _sample(self) -> messages.Sampled:
         return sampled(self.sampler.frame(self.total))

@@ -49,6 +49,15 @@ class SpecPart(msgspec.Struct, frozen=True, array_like=True, tag=11):
     text: str
 
 
+class ItemsRead(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """Items that came by a stream, which nobody can read again: kept for a resumption."""
+
+    first: int
+    """How many came before them; -1: more came than are kept."""
+    items: list[str]
+    """Empty: these were all there are."""
+
+
 class PoolMade(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """A pool, and which of the scoreboard's rows are its agents."""
 
@@ -103,6 +112,8 @@ class Failed(msgspec.Struct, frozen=True, array_like=True):
     type: str
     message: str
     traceback: str
+    detail: str = ""
+    """What a command that failed has left, as JSON; "" where there is nothing."""
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=5):
@@ -211,7 +222,7 @@ class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
 
 
 ToRecorder: TypeAlias = (
-    RunBegan | SpecPart | PoolMade | JobMade | Finished | Ended | Attempt | Happened | Sampled | RunEnded
+    RunBegan | SpecPart | ItemsRead | PoolMade | JobMade | Finished | Ended | Attempt | Happened | Sampled | RunEnded
 )
 FromRecorder: TypeAlias = Committed | Ready | Held | Aside
 

@@ -120,6 +120,14 @@ CREATE TABLE specs (
     PRIMARY KEY (run, part)
 ) STRICT;
 
+CREATE TABLE inputs (
+    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (run, first, count)
+) STRICT;
+
 CREATE TABLE blocks (
     run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     job INTEGER NOT NULL,

@@ -19,8 +19,8 @@ INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, se
 VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?)"""
 _FAILED: Final = """
 INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
-    error_kind, error_type, error_message, error_traceback)
-VALUES (?, ?, ?, 'failed', ?, ?, ?, ?, ?, ?, ?, ?)"""
+    error_kind, error_type, error_message, error_traceback, result)
+VALUES (?, ?, ?, 'failed', ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _BLOCK: Final = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS_THERE: Final = "SELECT EXISTS (SELECT 1 FROM tasks WHERE run = ? AND job = ? AND task BETWEEN ? AND ?)"
 _BLOCKS_THERE: Final = "SELECT first, count FROM blocks WHERE run = ? AND job = ? AND first <= ? ORDER BY first DESC"
@@ -116,7 +116,7 @@ class Tasks:
         self._insert(_DONE, job, good, done=len(good), seconds=sum(row[6] for row in good))
         bad = [(*row, *_why(failures[row[2]])) for row, _ in kept if row[2] in failures and row[2] not in skipped]
         self._insert(_FAILED, job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
-        for _, _, task, _, _, at, _, kind, type_, message, traceback in bad:
+        for _, _, task, _, _, at, _, kind, type_, message, traceback, _ in bad:
             self._texts.add(run, "failure", f"{type_ or kind}: {message}\n{traceback}", at, job, task)
 
     def _block(self, run: str, group: Finished, agent: str | None, times: memoryview, ends: list[int]) -> bool:
@@ -147,7 +147,7 @@ class Tasks:
 
     def ended(self, run: str, end: Ended) -> None:
         """Write what the engine itself ended. Raises sqlite3.Error."""
-        columns = (None, end.at, None, end.kind, None, clean(end.text), None)
+        columns = (None, end.at, None, end.kind, None, clean(end.text), None, None)
         tries = dict(
             self._db.execute(
                 "SELECT task, max(attempt) FROM attempts "
@@ -197,5 +197,6 @@ class Tasks:
             db.execute(_RECOUNT_RUN, {"run": run})
 
 
-def _why(failure: Failed) -> tuple[str, str, str, str]:
-    return failure.kind, clean(failure.type), clean(failure.message), clean(failure.traceback)
+def _why(failure: Failed) -> tuple[str, str, str, str, str | None]:
+    detail = clean(failure.detail) if failure.detail else None
+    return failure.kind, clean(failure.type), clean(failure.message), clean(failure.traceback), detail

@@ -18,6 +18,7 @@ from engine.store.messages import (
     Ended,
     Finished,
     Happened,
+    ItemsRead,
     JobMade,
     PoolMade,
     RunBegan,
@@ -151,6 +152,9 @@ class Writer:
                 )
             case Sampled():
                 self._sampled(run, message)
+            case ItemsRead() as read:
+                piece = run, read.first, len(read.items), as_json(read.items)
+                db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?, ?)", piece)
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:

@@ -14,6 +14,7 @@ from engine.store.queries.history import (
     samples,
     search,
 )
+from engine.store.queries.inputs import Inputs, input_items, inputs
 from engine.store.queries.outcomes import Outcome, outcomes, unfinished
 from engine.store.queries.runs import (
     STATUSES,
@@ -33,6 +34,7 @@ from engine.store.queries.tasks import Task, failure_kinds, failures, redelivere
 __all__ = [
     "STATUSES",
     "Found",
+    "Inputs",
     "JobRow",
     "Outcome",
     "Pool",
@@ -45,6 +47,8 @@ __all__ = [
     "failure_kinds",
     "failures",
     "find",
+    "input_items",
+    "inputs",
     "jobs",
     "latest",
     "open_readonly",

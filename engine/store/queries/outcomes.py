@@ -35,23 +35,31 @@ class Outcome(msgspec.Struct, frozen=True):
 _ROWS: Final = """
 SELECT task, state, attempts, agent, started, seconds, result, result_kind, blob,
     error_kind, error_type, error_message, error_traceback
-FROM tasks WHERE run = ? AND job = ? ORDER BY task"""
-_BLOCKS: Final = f"SELECT {blocks.COLUMNS} FROM blocks WHERE run = ? AND job = ? ORDER BY first"
+FROM tasks WHERE run = :run AND job = :job AND task >= :first AND task < :stop ORDER BY task"""
+_BLOCKS: Final = f"""
+SELECT {blocks.COLUMNS} FROM blocks WHERE run = :run AND job = :job AND first < :stop AND first >= ifnull(
+    (SELECT max(first) FROM blocks WHERE run = :run AND job = :job AND first <= :first), :first)
+ORDER BY first"""
+_ALL: Final = 1 << 62
 
 
-def _of_blocks(db: sqlite3.Connection, run: str, job: int) -> Iterator[Outcome]:
-    for row in db.execute(_BLOCKS, (run, job)):
+def _of_blocks(db: sqlite3.Connection, wanted: dict[str, str | int]) -> Iterator[Outcome]:
+    first, stop = wanted["first"], wanted["stop"]
+    for row in db.execute(_BLOCKS, wanted):
         for one in blocks.expand(row):
+            if not first <= one.task < stop:  # type: ignore[operator]
+                continue
             yield Outcome(one.task, "done", 1, one.agent, one.started, one.seconds, one.result, one.result_kind)
 
 
-def outcomes(db: sqlite3.Connection, run: str, job: int) -> Iterator[Outcome]:
-    """The tasks of a job that are over, in the order of their indexes, each once.
+def outcomes(db: sqlite3.Connection, run: str, job: int, first: int = 0, stop: int | None = None) -> Iterator[Outcome]:
+    """The tasks first..stop-1 of a job that are over, in the order of their indexes, each once.
 
     Read as they are asked for, a bounded number at a time, however many there are.
     """
-    rows = (Outcome(*row) for row in db.execute(_ROWS, (run, job)))
-    return heapq.merge(rows, _of_blocks(db, run, job), key=operator.attrgetter("task"))
+    wanted: dict[str, str | int] = {"run": run, "job": job, "first": first, "stop": _ALL if stop is None else stop}
+    rows = (Outcome(*row) for row in db.execute(_ROWS, wanted))
+    return heapq.merge(rows, _of_blocks(db, wanted), key=operator.attrgetter("task"))
 
 
 def unfinished(db: sqlite3.Connection, run: str, job: int, total: int) -> list[range]:

@@ -1,0 +1,78 @@
+"""What is known of a run that is resumed: the outcomes of its tasks, from the database."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.runtime.launch import StartError
+from engine.runtime.results import row
+from engine.store import queries
+from engine.store.queries import Outcome
+from engine.wire import frames, values
+
+
+class Earlier:
+    """The outcomes of one run. They are asked for in pieces, so that no reader stands in the way of the recorder."""
+
+    def __init__(self, database: Path, run: str) -> None:
+        """Raises `StoreError`; and `StartError` if somebody else may write to the database, for there are pickles in
+        it.
+        """
+        check_owner(database)
+        self._run = run
+        self._db = queries.open_readonly(database)
+
+    def outcomes(self, job: int, first: int, stop: int) -> Iterator[Outcome]:
+        """Those of the tasks first..stop-1 of a job that are over, in order."""
+        return queries.outcomes(self._db, self._run, job, first, stop)
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._db.close()
+
+
+def check_owner(database: Path) -> None:
+    """Raise `StartError` if a file is not this user's, or others may write to it: what is in it is not to be trusted.
+
+    Raises OSError if there is none.
+    """
+    found = database.stat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
+        raise StartError(
+            f"{database} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
+        )
+
+
+def is_large(outcome: Outcome) -> bool:
+    """Whether its result was too large to be recorded."""
+    return outcome.result_kind == "large"
+
+
+def item_of(outcome: Outcome) -> Any:
+    """The result of a task that is done, as an item of a column: a plain value, or a pickle."""
+    match outcome.result_kind:
+        case "bytes":
+            return outcome.blob
+        case "pickle":
+            return values.Ext(values.PICKLE, outcome.blob or b"")
+        case "float":
+            return float(json.loads(outcome.result or "null"))
+        case _:
+            return json.loads(outcome.result or "null")
+
+
+def line_of(outcome: Outcome, task: str | None) -> str:
+    """Its line in a results file, as it was first written, or would have been."""
+    if outcome.state == "failed":
+        detail: dict[str, Any] = json.loads(outcome.result) if outcome.result else {}
+        failure = frames.Failure(
+            0, outcome.error_kind or "", outcome.error_type or "", outcome.error_message or "",
+            outcome.error_traceback or "", b"", detail,
+        )  # fmt: skip
+        return row(outcome.task, task, None, [], failure)
+    return row(outcome.task, task, item_of(outcome), [], None)

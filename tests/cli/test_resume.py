@@ -1,0 +1,326 @@
+"""``shoal resume`` and ``--resume-or-start``: what a person sees, and what comes out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killing import SHOAL, kill_all, over, started
+from processes import wait_for
+
+WORK = '''
+import os, time
+
+def held(x):
+    """Waits where it is told to, as long as there is no file ``go``; says that it ran."""
+    with open("ran.txt", "a") as file:
+        file.write(f"{x}\\n")
+    while str(x).startswith("wait") and not os.path.exists("go"):
+        time.sleep(0.005)
+    if str(x).startswith("bad"):
+        raise ValueError(f"bad item {x}")
+    if str(x).startswith("large"):
+        return "x" * 200_000
+    return {"tuple": (x, 1.5), 7: None}
+
+def pair(arguments, values):
+    while not os.path.exists("go"):
+        time.sleep(0.005)
+    return {"text": repr((arguments, values))}
+
+def last(x):
+    return x * 2
+'''
+PLAN = """
+[pools.main]
+agents = 2
+[[tasks]]
+name = "first"
+call = "work:held"
+items = [1, "two", 3.5]
+[[tasks]]
+name = "all"
+call = "work:pair"
+gather = "first"
+report = true
+[[tasks]]
+name = "after"
+call = "work:last"
+items = [1, 2]
+after = ["all"]
+"""
+ONE = ("--batch-max", "1", "--agents", "2", "--db", "runs.db", "--headless")
+
+
+def shoal(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SHOAL, *arguments], cwd=folder, input=stdin, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def resume(folder: Path, *arguments: str, run: str = "last") -> subprocess.CompletedProcess[str]:
+    return shoal(folder, "resume", run, "--db", "runs.db", "--headless", *arguments)
+
+
+def refusal(folder: Path, *arguments: str, run: str = "last") -> str:
+    """The one line that a resumption is refused with; ``RUN`` stands for the run's id."""
+    done = resume(folder, *arguments, run=run)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    return done.stderr.strip().replace(run_id(folder), "RUN")
+
+
+def run_id(folder: Path) -> str:
+    db = sqlite3.connect(folder / "runs.db")
+    try:
+        return str(db.execute("SELECT id FROM runs ORDER BY started DESC LIMIT 1").fetchone()[0])
+    finally:
+        db.close()
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def ran(folder: Path) -> list[str]:
+    return (folder / "ran.txt").read_text().splitlines()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "work.py").write_text(WORK)
+    return tmp_path
+
+
+@pytest.fixture
+def killed(folder: Path) -> Any:
+    """Starts a run, and kills all of it once so many of its tasks are recorded."""
+
+    def kill(tasks: int, *arguments: str, **given: Any) -> None:
+        process = started(folder, *arguments, **given)
+        try:
+            wait_for(lambda: over(folder / "runs.db") >= tasks, 60, f"{tasks} tasks are over")
+        finally:
+            kill_all(process)
+
+    return kill
+
+
+def items(folder: Path, *found: str) -> Path:
+    path = folder / "items.txt"
+    path.write_text("".join(f"{item}\n" for item in found))
+    return path
+
+
+def go(folder: Path) -> None:
+    (folder / "go").touch()
+
+
+def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: Path, killed: Any) -> None:
+    given = ["a", "wait", "bad", "b", "c"]
+    items(folder, *given)
+    killed(4, "run", "work:held", "--items", "items.txt", "--out", "out.jsonl", *ONE)
+    (folder / "out.jsonl").write_text('{"index": 0, "ok": tr')  # cut off, as a file system may leave it
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 1, done.stderr
+    identity = run_id(folder)
+    told = done.stderr.splitlines()
+    assert told[0] == f"work:held {identity}: 4 of 5 tasks were over"
+    assert told[1].startswith(f"work:held {identity}: 4 of 5 done (4 before), 1 failed in ")
+    assert sorted(ran(folder)) == sorted([*given, "wait"]), "what was done, or has failed, did not run again"
+    out = (folder / "out.jsonl").read_text()
+
+    (folder / "ran.txt").unlink()
+    straight = shoal(folder, "run", "work:held", "--items", "items.txt", "--out", "-", "--no-record", "--headless")
+    assert lines(out) == lines(straight.stdout)
+    assert [line["index"] for line in lines(out)] == [0, 1, 2, 3, 4]
+
+    db = sqlite3.connect(folder / "runs.db")
+    query = "SELECT status, resumed, tasks, done, failed, json_extract(summary, '$.before') FROM runs"
+    assert db.execute(query).fetchall() == [("failed", 1, 5, 4, 1, 4)]
+    numbers = [number for (number,) in db.execute("SELECT number FROM events ORDER BY number")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    db.close()
+    assert refusal(folder) == "shoal: run RUN is over, and 1 of its tasks have failed: nothing is left to resume"
+
+
+def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
+    """The recorder of a killed engine still writes: it is waited for. Then the first ctrl-c, and to the end."""
+    items(folder, *map(str, range(300)), "wait", "x", "y")
+    process = started(folder, "run", "work:held", "--items", "items.txt", *ONE)
+    wait_for(lambda: over(folder / "runs.db") >= 50, 60, "50 are over")
+    process.kill()
+    process.communicate()
+    process = started(folder, "resume", "last", "--db", "runs.db", "--headless")
+    wait_for(lambda: over(folder / "runs.db") >= 302, 60, "all but one are over")
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: _draining(process), 20, "it has heard of it")
+    go(folder)
+    told = process.communicate()[1]
+    assert process.returncode == 130, told
+    assert told.splitlines()[-1] == f"to go on: shoal resume {run_id(folder)} --db {folder / 'runs.db'}"
+    done = resume(folder, "--out", "-")
+    assert done.returncode == 0, done.stderr
+    assert [line["index"] for line in lines(done.stdout)] == list(range(303))
+
+
+def _draining(process: subprocess.Popen[str]) -> bool:
+    assert process.stderr is not None
+    return "interrupted: finishing what runs" in process.stderr.readline()
+
+
+def test_steps_after_steps_and_what_they_gather(folder: Path, killed: Any) -> None:
+    """Gathered values are what they were: tuples, and numbers as keys, which JSON does not know."""
+    (folder / "p.toml").write_text(PLAN)
+    killed(3, "run", "p.toml", "--out", "out.jsonl", "--db", "runs.db", "--headless")
+    (folder / "p.toml").write_text("changed")
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0, done.stderr
+    assert "p.toml has changed since: the run goes on with the plan as it was\n" in done.stderr
+    values = [{"tuple": (x, 1.5), 7: None} for x in (1, "two", 3.5)]
+    assert done.stdout == repr(([1, "two", 3.5], values)) + "\n"
+    out = lines((folder / "out.jsonl").read_text())
+    assert [(line["task"], line["index"]) for line in out] == [
+        ("first", 0), ("first", 1), ("first", 2), ("all", 0), ("after", 0), ("after", 1),
+    ]  # fmt: skip
+    assert sorted(ran(folder)) == ["1", "3.5", "two"]
+    assert refusal(folder) == "shoal: run RUN is done: nothing is left to resume"
+
+
+def test_a_step_after_one_that_had_failures_before(folder: Path, killed: Any) -> None:
+    (folder / "p.toml").write_text(PLAN.replace('"two"', '"bad"').replace("3.5", '"wait"'))
+    killed(2, "run", "p.toml", "--out", "out.jsonl", "--db", "runs.db", "--headless")
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 1, done.stderr
+    out = lines((folder / "out.jsonl").read_text())
+    assert [(line["task"], line.get("kind")) for line in out] == [
+        ("first", None), ("first", "exception"), ("first", None), ("all", "dependency"), ("after", "dependency"),
+        ("after", "dependency"),
+    ]  # fmt: skip
+
+
+def test_large_results_run_again_where_they_are_needed(folder: Path, killed: Any) -> None:
+    items(folder, "large 1", "wait", "b")
+    killed(2, "run", "work:held", "--items", "items.txt", "--out", "out.jsonl", *ONE)
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0, done.stderr
+    assert "1 tasks ran again: their results are too large for the database, and were needed" in done.stderr
+    assert lines((folder / "out.jsonl").read_text())[0]["result"] == "x" * 200_000
+    assert sorted(ran(folder)) == ["b", "large 1", "large 1", "wait", "wait"]
+    db = sqlite3.connect(folder / "runs.db")
+    assert db.execute("SELECT status, done FROM runs").fetchall() == [("done", 3)]
+    db.close()
+
+
+def test_a_command_and_what_it_has_left(folder: Path, killed: Any) -> None:
+    items(folder, "1", "wait", "3")
+    script = folder / "script.sh"
+    script.write_text(
+        "echo out $1; echo err $1 >&2; if [ $1 = wait ]; then while [ ! -e go ]; do sleep 0.01; done; fi\n[ $1 != 3 ]\n"
+    )
+    command = ["run", "--items", "items.txt", "--out", "out.jsonl", *ONE, "--", "sh", "script.sh", "{}"]
+    killed(2, *command)
+    script.write_text(script.read_text() + "#\n")
+    assert refusal(folder) == f"shoal: run RUN is not resumed: {script} has changed (--force goes on all the same)"
+    go(folder)
+    done = resume(folder, "--force")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[0] == f"shoal: warning: {script} has changed"
+    out = lines((folder / "out.jsonl").read_text())
+    assert [line["ok"] for line in out] == [True, True, False]
+    assert out[2]["result"] == {"exit_code": 1, "stdout": "out 3\n", "stderr": "err 3\n"}
+
+
+def test_what_has_changed_is_said(folder: Path, killed: Any) -> None:
+    path = items(folder, "1", "wait", "3")
+    killed(2, "run", "work:held", "--items", "items.txt", *ONE)
+    end = " (--force goes on all the same)"
+    (folder / "work.py").write_text(WORK + "\n")
+    assert refusal(folder) == f"shoal: run RUN is not resumed: {folder / 'work.py'} has changed{end}"
+    (folder / "work.py").rename(folder / "elsewhere.py")
+    assert refusal(folder) == f"shoal: run RUN is not resumed: {folder / 'work.py'} is gone{end}"
+    (folder / "work.py").write_text(WORK)
+    items(folder, "1", "2", "3", "4")
+    assert refusal(folder) == f"shoal: run RUN is not resumed: {path} has changed: 3 items then, 4 now{end}"
+    done = resume(folder, "--force", "--out", "-")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == f"shoal: warning: {path} has changed: 3 items then, 4 now"
+    assert [line["result"]["tuple"][0] for line in lines(done.stdout)] == ["1", "2", "3", "4"]
+    assert ran(folder)[-2:] in (["2", "4"], ["4", "2"]), "what was done stays"
+
+
+def test_what_came_on_standard_input_is_kept(folder: Path, killed: Any) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"1\nwait\n3\n")
+    try:
+        killed(2, "run", "work:held", "--items", "-", "--out", "out.jsonl", *ONE, stdin=reading)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    why = "standard input had not ended: 3 items came before the run was cut off"
+    assert refusal(folder) == f"shoal: run RUN is not resumed: {why} (--force goes on all the same)"
+    go(folder)
+    done = resume(folder, "--force")
+    assert done.returncode == 0, done.stderr
+    assert [line["result"]["tuple"][0] for line in lines((folder / "out.jsonl").read_text())] == ["1", "wait", "3"]
+
+
+def test_standard_input_that_had_ended(folder: Path, killed: Any) -> None:
+    path = items(folder, "wait", *map(str, range(5000)))
+    with path.open() as file:
+        killed(3000, "run", "work:held", "--items", "-", "--out", "out.jsonl", *ONE[2:], stdin=file.fileno())
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0, done.stderr
+    out = lines((folder / "out.jsonl").read_text())
+    assert [line["result"]["tuple"][0] for line in out] == path.read_text().split()
+
+
+def test_runs_that_cannot_be_resumed(folder: Path) -> None:
+    items(folder, "wait")
+    process = started(folder, "run", "work:held", "--items", "items.txt", *ONE)
+    try:
+        wait_for(lambda: (folder / "ran.txt").exists(), 60, "it runs")
+        assert refusal(folder) == "shoal: run RUN is still running (shoal attach RUN)"
+        go(folder)
+    finally:
+        process.communicate()
+    code = f"from shoal import Engine; import os\nwith Engine(1, record={str(folder / 'runs.db')!r}) as e: os._exit(1)"
+    subprocess.run([SHOAL[0], "-c", code], check=False)
+    line = "run RUN can't be resumed: only runs that `shoal run` has begun and recorded can"
+    assert refusal(folder) == f"shoal: {line}"
+    assert refusal(folder, run="nobody") == "shoal: no run 'nobody' (`shoal runs` lists them)"
+    os.chmod(folder / "runs.db", 0o666)
+    path = folder / "runs.db"
+    line = f"{path} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
+    assert refusal(folder) == f"shoal: {line}"
+
+
+def test_resume_or_start(folder: Path, killed: Any) -> None:
+    items(folder, "1", "wait", "3")
+    command = ["run", "--resume-or-start", "work:held", "--items", "items.txt", "--out", "out.jsonl", *ONE]
+    killed(2, *command)
+    first = run_id(folder)
+    go(folder)
+    done = shoal(folder, *command)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (0, f"resuming run {first}")
+    assert len(lines((folder / "out.jsonl").read_text())) == 3
+    done = shoal(folder, *command)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (0, "no unfinished run of this: starting one")
+    assert run_id(folder) != first
+    for options, why in (
+        (["--items", "items.txt", "--no-record"], "--resume-or-start goes by what is recorded: leave --no-record out"),
+        (["--items", "-"], "--resume-or-start needs items that can be read again: put them into a file"),
+    ):
+        done = shoal(folder, "run", "--resume-or-start", "work:held", *options, "--headless", stdin="1\n")
+        assert (done.returncode, done.stderr) == (2, f"shoal: {why}\n")
