@@ -24,8 +24,6 @@ from engine.procs import boot, system
 from engine.store import queries
 from engine.store.schema import StoreError
 
-RESUMES: Final = False
-"""Whether runs can be resumed: only then the engine is in the storm."""
 _TICK: Final = 0.02
 _AFTER: Final = 60.0
 """Seconds beyond the storm's that the run may take to come to its end."""
@@ -89,7 +87,7 @@ class Chaos:
         self._mark = secrets.token_hex(16)
         self._folder = Path(tempfile.mkdtemp(prefix="shoal-chaos-"))
         self._cases: list[Case] = cases(seed, seconds, agents, _spare_memory())
-        self._plan = storm.plan(seed, seconds, RESUMES)
+        self._plan = storm.plan(seed, seconds)
         self._engine: subprocess.Popen[bytes] | None = None
         self._lasting: list[_Lasting] = []
         self._begun = time.monotonic()
@@ -125,7 +123,7 @@ class Chaos:
         return self._folder / name
 
     def _begin(self) -> None:
-        for name in ("data", "config", "cache", "run", "tmp", "here"):
+        for name in ("data", "config", "cache", "state", "run", "tmp", "here"):
             self._path(name).mkdir(mode=0o700)
         self._path("plan.toml").write_text(plan_file(self._cases, self.report.agents))
         self._start(
@@ -135,7 +133,7 @@ class Chaos:
 
     def _start(self, *arguments: str) -> None:
         environment = dict(os.environ)
-        for name in ("data", "config", "cache"):
+        for name in ("data", "config", "cache", "state"):
             environment[f"XDG_{name.upper()}_HOME"] = str(self._path(name))
         environment |= {"XDG_RUNTIME_DIR": str(self._path("run")), "TMPDIR": str(self._path("tmp"))}
         environment[victims.MARK] = self._mark
@@ -170,7 +168,7 @@ class Chaos:
         if code is None:
             return False
         self._code = code
-        if code >= 0 or not RESUMES or not self._run_id():
+        if code >= 0 or not self._run_id():
             return True
         self.report.resumed += 1
         self._start("resume", self.report.run, "--json", "--db", str(self._path("runs.db")))

@@ -44,12 +44,10 @@ _LASTS: Final = (0.05, 1.5)
 """Seconds that what is not for good lasts."""
 
 
-def plan(seed: int, seconds: float, engine: bool = True) -> list[Strike]:
-    """The strikes of a storm of so many seconds, in order. Without `engine`, the engine itself is spared."""
+def plan(seed: int, seconds: float) -> list[Strike]:
+    """The strikes of a storm of so many seconds, in order."""
     found: list[Strike] = []
     for role in ROLES:
-        if role == "engine" and not engine:
-            continue
         dice = random.Random(f"{seed} {role}")  # of its own: one role more or less changes nothing for the others
         deck: list[Deed] = []
         at = dice.uniform(0.2, 1.0) * min(_PAUSE[role], seconds / 2)

@@ -46,8 +46,9 @@ def chaos(
     """Try this machine's Shoal in a storm: everything it starts is killed, stopped and starved; no result may be lost.
 
     A recorded run of tasks with known right answers, many of them nasty, is started in a temporary folder. Meanwhile
-    agents, hosts, the nursery and the recorder are killed, crashed, stopped, and left without descriptors or disk.
-    Then every task is accounted for. Only processes that it started itself are touched, and nothing is left.
+    agents, hosts, the nursery, the recorder and the engine are killed, crashed, stopped, and left without descriptors
+    or disk; a run whose engine was killed is resumed. Then every task is accounted for. Only processes that it started
+    itself are touched, and nothing is left.
 
     Exit codes: 0 all accounted for, 1 something was not, 2 bad usage, 130 interrupted.
     """

@@ -123,13 +123,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: int, style
 @click.option("--json", "as_json", is_flag=True, help="JSON, one run a line.")
 def runs(db: Path | None, status: str | None, name: str | None, limit: int, as_json: bool) -> None:
     """List recorded runs, the newest first."""
-    import sqlite3
     from contextlib import closing
 
     import msgspec
 
     from engine.store import queries
-    from engine.store.schema import NoDatabaseError, StoreError, explain
+    from engine.store.schema import FAULTS, NoDatabaseError, StoreError, explain
 
     path = database(db)
     try:
@@ -138,7 +137,7 @@ def runs(db: Path | None, status: str | None, name: str | None, limit: int, as_j
     except NoDatabaseError as error:
         click.echo(str(error), err=as_json)  # programs read the other stream
         return
-    except (StoreError, sqlite3.Error) as error:
+    except (StoreError, *FAULTS) as error:
         raise StoreProblem(str(error if isinstance(error, StoreError) else explain(path, error))) from error
     if as_json:
         for run in found:

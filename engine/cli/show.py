@@ -87,11 +87,10 @@ def _event(event: StoredEvent) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(run: str, db: Path | None, as_json: bool) -> None:
     """Show one recorded run. RUN is its id, the beginning of it, or `last`."""
-    import sqlite3
     from contextlib import closing
 
     from engine.store import queries
-    from engine.store.schema import StoreError, explain
+    from engine.store.schema import FAULTS, StoreError, explain
 
     path = database(db)
     try:
@@ -109,7 +108,7 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
                 "redelivered": queries.redelivered(connection, found.id),
                 "deaths": queries.deaths(connection, found.id),
             }
-    except (StoreError, sqlite3.Error) as error:
+    except (StoreError, *FAULTS) as error:
         raise StoreProblem(str(error if isinstance(error, StoreError) else explain(path, error))) from error
     if as_json:
         import msgspec

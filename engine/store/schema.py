@@ -35,6 +35,12 @@ leaves it to the system when anything reaches the disk, so that a power cut may 
 """
 
 
+FAULTS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a statement may raise. The second one in place of the first where the file is damaged so that what SQLite says
+about it is no text.
+"""
+
+
 class StoreError(Exception):
     """The database can't be used; the text is one line that says why."""
 
@@ -56,7 +62,7 @@ def is_busy(error: BaseException) -> bool:
 def explain(path: Path, error: Exception) -> StoreError:
     """What SQLite or the system complains of, as one line for people."""
     code = primary(error)
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or isinstance(error, UnicodeDecodeError):
         return StoreError(f"{path} is not a database, or a damaged one")
     if is_busy(error):
         return StoreError(f"{path} is locked by another program")
@@ -81,7 +87,7 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 def check(path: Path, connection: sqlite3.Connection) -> int:
     """The version of an open file, 0 if it is empty.
 
-    Raises `StoreError` if it isn't ours or is too new, or sqlite3.Error.
+    Raises `StoreError` if it isn't ours or is too new, or one of `FAULTS`.
     """
     if 0 < path.stat().st_size < _SMALLEST:  # SQLite would take it for an empty one, and write over it
         raise StoreError(f"{path} is not a database, or a damaged one")
@@ -148,7 +154,7 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
             connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
             migrate(path, connection)
             return connection
-        except (sqlite3.Error, StoreError) as error:
+        except (*FAULTS, StoreError) as error:
             if connection is not None:
                 connection.close()
             if isinstance(error, StoreError):

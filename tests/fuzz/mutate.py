@@ -9,8 +9,9 @@ from typing import Final
 _TELLING: Final = (
     b"\x00", b"\xff", b"\x7f", b"\x80", b"\xc0", b"\xc1", b"\xc4", b"\xc7", b"\xca", b"\xcb", b"\xcf", b"\xd9", b"\xdc",
     b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\x7f\xff\xff\xff",
-    b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
-    b"\x91" * 64, b"[" * 64, b"{", b"}", b'"', b"'", b"=", b"\n", b"\r", b",", b"#", b"\\", b"\xed\xa0\x80", b"\xef\xbb\xbf",
+    b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", b"\xcb\x7f\xf8" + bytes(6),
+    b"\x91" * 64, b"[" * 64, b"{", b"}", b'"', b"'", b"=", b"\n", b"\r", b",", b"#", b"\\",
+     b"\xed\xa0\x80", b"\xef\xbb\xbf",
     b"-1", b"0", b"1e999", b"nan", b"99999999999999999999999", b"null", b"true", b"[[", b"]]", b"\\u0000", b"\\ud800",
 )  # fmt: skip
 """Bytes that mean something to a format that is read here."""

@@ -36,7 +36,7 @@ from engine.runtime.nest import Image
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, SettingsError
 from engine.store import messages, queries
-from engine.store.schema import StoreError, open_database
+from engine.store.schema import FAULTS, StoreError, open_database
 from engine.store.writer import Writer as StoreWriter
 from engine.stream.types import UNREADABLE, Command, Event, Hello, encoder, to_engine, to_reader
 from engine.wire import channel, frames, values
@@ -103,6 +103,11 @@ def decoders(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     yield [*map(_encode, known), record(1, 3)[frames.HEAD.size :]], feed
 
 
+def _one_line(error: Exception) -> None:
+    """What a person is told is one line."""
+    assert "\n" not in str(error).strip(), f"more than a line: {error}"
+
+
 class _Sink:
     def outcomes(self, group: Group) -> None:
         """Nobody wants them."""
@@ -159,13 +164,12 @@ def agents(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
         said = record(1, 3)
         yield [bytes([agent.UP]), bytes([agent.BELL]), b"\x03no", b"\x04", b"\xc1" + bytes(8) + said], feed
     finally:
-        host._epoll.close()
+        host._poll._epoll.close()
         os.close(host._engine)
-        for out in host._outputs.fds:
-            os.close(out)
-        for out in host._outputs.writing:
-            os.close(out)
+        for out in (*(end for end, _ in host._outputs._ends.values()), *host._outputs._writing):
+            out.close()
         os.close(slot.pidfd)
+        slot.reader._ring.release()
         for end in (engine, theirs, ours, peer):
             end.close()
         board.close()
@@ -199,7 +203,8 @@ def rings(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     try:
         yield [full, struct.pack("<QQ", 8192 + 100, 8192) + full[16:]], feed
     finally:
-        del reader, writer
+        for end in (reader, writer):
+            end._ring.release()
         board.close()
         os.close(fd)
 
@@ -255,7 +260,7 @@ def plans(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
                 for _, _ in zip(step.arguments, range(50), strict=False):
                     pass
         except (SpecError, SettingsError) as error:
-            assert "\n" not in str(error).strip(), f"more than a line: {error}"
+            _one_line(error)
 
     yield [_PLAN.encode(), *(b"[[tasks]]" + part for part in _PLAN.encode().split(b"[[tasks]]")[1:])], feed
 
@@ -272,7 +277,7 @@ def items(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
             for _ in FileItems(path):
                 pass
         except SpecError as error:
-            assert "\n" not in str(error).strip(), f"more than a line: {error}"
+            _one_line(error)
 
     yield [b"\x00a\nb\n\xc3\xa9", b'\x01a,b\n1,2\n"x ""y""",3\n', b'\x02{"a": [1, 2.5, null]}\n"x"\n3\n'], feed
 
@@ -334,7 +339,7 @@ def databases(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
         for name in (path, path.with_name("runs.db-wal"), path.with_name("runs.db-shm")):
             name.unlink(missing_ok=True)
         path.write_bytes(damaged)
-        with contextlib.suppress(StoreError, sqlite3.Error), closing(queries.open_readonly(path)) as read:
+        with contextlib.suppress(StoreError, *FAULTS), closing(queries.open_readonly(path)) as read:
             for run in queries.runs(read):
                 queries.pools(read, run.id), queries.spec(read, run.id), list(queries.events(read, run.id))
                 for job in queries.jobs(read, run.id):

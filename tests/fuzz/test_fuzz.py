@@ -86,8 +86,7 @@ def test_no_input_crashes_hangs_or_swells(name: str, tmp_path: Path) -> None:
         gc.collect()
         grown, more = _resident() - memory, _descriptors() - opened
         seconds = time.monotonic() - begun
-    print(
-        f"| {name} | {count:,} | {count / seconds:,.0f}/s | {slowest * 1000:.1f} ms | {grown / 2**20:+.1f} MiB | {more:+} |"
-    )
+    rate, longest = f"{count / seconds:,.0f}/s", f"{slowest * 1000:.1f} ms"
+    print(f"| {name} | {count:,} | {rate} | {longest} | {grown / 2**20:+.1f} MiB | {more:+} |")
     assert grown < _GROWTH
     assert more <= 0
