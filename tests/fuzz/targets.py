@@ -93,14 +93,14 @@ def decoders(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
         frames.to_host, frames.from_host, frames.to_nursery, frames.from_nursery, frames.to_mailbox, frames.to_agent,
         frames.to_begin, messages.to_recorder, messages.from_recorder, to_engine, to_reader, frames.outcomes_decoder,
     ]  # fmt: skip
-    known = [*_TO_HOST, *_FROM_HOST, *_NURSERY, *_STORED, messages.Ready(""), messages.Committed(7)]
+    known: list[Any] = [*_TO_HOST, *_FROM_HOST, *_NURSERY, _STORED, messages.Ready(""), messages.Committed(7)]
 
     def feed(data: bytes) -> None:
         for decoder in every:
             with contextlib.suppress(*UNREADABLE):
                 decoder.decode(data)
 
-    yield [*map(_encode, known), record(1, 3)[frames.HEAD.size :]], feed
+    yield [*(_encode(one) for one in known), record(1, 3)[frames.HEAD.size :]], feed
 
 
 def _one_line(error: Exception) -> None:
@@ -314,12 +314,12 @@ def stored(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
 
         def feed(data: bytes) -> None:
             with contextlib.suppress(*UNREADABLE):
-                message = messages.to_recorder.decode(data)
+                found = messages.to_recorder.decode(data)
                 with contextlib.suppress(sqlite3.Error, StoreError):
-                    writer.write([message], 1.0)
+                    writer.write(found, 1.0)
                 assert not db.in_transaction
 
-        yield [_encode(message) for message in _STORED], feed
+        yield [_encode(_STORED), *(_encode([message]) for message in _STORED)], feed
 
 
 @contextlib.contextmanager
