@@ -329,7 +329,7 @@ class Recorder:
         found = (message.run for message in (*self._opening, *self._held) if isinstance(message, RunBegan))
         return next(found, None)
 
-    def _excused(self, error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    def _excused(self, error: Exception) -> bool:
         """Whether to try again: what the database complains of will be over, or may be."""
         code, since = primary(error), self._stuck_since
         stuck = 0.0 if since is None else time.monotonic() - since

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from engine.store import places
 from engine.store.tables import MIGRATIONS, VERSION, VIEWS
 
@@ -35,10 +37,12 @@ leaves it to the system when anything reaches the disk, so that a power cut may 
 """
 
 
-FAULTS: Final = (sqlite3.Error, UnicodeDecodeError)
-"""What a statement may raise. The second one in place of the first where the file is damaged so that what SQLite says
-about it is no text.
+DAMAGE: Final = (UnicodeDecodeError, msgspec.MsgspecError)
+"""What a statement, and reading its rows, may raise beside an error of SQLite's where the file is damaged: its text is
+no text, or its JSON none.
 """
+FAULTS: Final = (sqlite3.Error, *DAMAGE)
+"""What a question to the database may raise."""
 
 
 class StoreError(Exception):
@@ -62,7 +66,7 @@ def is_busy(error: BaseException) -> bool:
 def explain(path: Path, error: Exception) -> StoreError:
     """What SQLite or the system complains of, as one line for people."""
     code = primary(error)
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or isinstance(error, UnicodeDecodeError):
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or isinstance(error, DAMAGE):
         return StoreError(f"{path} is not a database, or a damaged one")
     if is_busy(error):
         return StoreError(f"{path} is locked by another program")
