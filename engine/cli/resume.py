@@ -7,6 +7,7 @@ import os
 import select
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,10 +81,22 @@ def keep(what: tuple[str, ...], options: dict[str, Any], dashes: bool, spec: Run
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """What the database complains of is bad input."""
+    from engine.plan.steps import SpecError
+    from engine.store.schema import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise SpecError(str(error)) from error
+
+
 def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
     """The newest run that was to do just this and has not done it; None, which is said, if there is none.
 
-    Raises `SpecError` if it is still running, else `StoreError`.
+    Raises `SpecError` if it is still running, or nothing can be asked.
     """
     from engine.cli.reporter import say
     from engine.plan.kept import decode
@@ -91,14 +104,14 @@ def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
     from engine.store import queries
     from engine.store.schema import NoDatabaseError
 
-    with contextlib.suppress(NoDatabaseError), contextlib.closing(_open(_database(options))) as db:
+    with _asking(), contextlib.suppress(NoDatabaseError), contextlib.closing(_open(_database(options))) as db:
         for run in queries.runs(db, limit=0):
             if run.status == "done":
                 continue
-            text = queries.spec(db, run.id)
+            kept, text = None, queries.spec(db, run.id)
             with contextlib.suppress(SpecError):
                 kept = None if text is None else decode(text)
-            if text is None or kept is None or kept.why_not or kept.digest != wanted.digest:
+            if kept is None or kept.why_not or kept.digest != wanted.digest:
                 continue
             if run.status == "running":
                 raise SpecError(f"run {run.id} does just this, and is still running (shoal attach {run.id})")
@@ -111,7 +124,7 @@ def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
 
 
 def go_on(name: str, options: dict[str, Any]) -> int:
-    """Resume a run; the exit code. Raises `SpecError`, `StoreError`, and what `run_headless` raises."""
+    """Resume a run; the exit code. Raises `SpecError`, and what `run_headless` raises."""
     from engine.cli.headless import Resumed, run_headless
     from engine.cli.items import KeptItems
     from engine.plan import kept as plan
@@ -121,7 +134,7 @@ def go_on(name: str, options: dict[str, Any]) -> int:
 
     database = _database(options).absolute()
     out = options["out"] if options["out"] in (None, "-") else os.path.abspath(options["out"])
-    with contextlib.closing(_open(database)) as db:
+    with _asking(), contextlib.closing(_open(database)) as db:
         check_owner(database)
         run = queries.find(db, name)
         if run.status == "crashed":

@@ -156,12 +156,11 @@ def code_of(work: Callable[[], int]) -> int:
     try:
         from engine.runtime.launch import StartError
         from engine.runtime.limits import TooMany
-        from engine.store.schema import StoreError
         from engine.stream.places import UnsafeFolder
 
         try:
             return work()
-        except (StartError, TooMany, StoreError, UnsafeFolder) as error:
+        except (StartError, TooMany, UnsafeFolder) as error:
             click.echo(f"shoal: {error}", err=True)
     except (SpecError, SettingsError) as error:
         click.echo(f"shoal: {error}", err=True)

@@ -126,11 +126,7 @@ class Ledger:
         if state == SENT and running:
             self._call_off(pool, found, index)
         elif state == READY:
-            pool.queued -= 1
-            found.holes = True
-            if not pool.queued:  # nothing but holes: let go of their ranges
-                for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
-                    queue.clear()
+            self._hole(pool, found, 1)
         elif state != WAITING:
             return False
         found.state[index] = CANCELLED
@@ -139,7 +135,31 @@ class Ledger:
         self._final(found, 1, failed=1)
         return True
 
+    def cancel_rest(self, range_id: int) -> None:
+        """Cancel all tasks of a range that no shard has yet; nothing if it is over."""
+        found = self.ranges.get(range_id)
+        if found is None:
+            return
+        for state in (READY, WAITING):
+            for first, stop in list(found.runs_of(state, 0, found.count)):
+                tasks = stop - first
+                if state == READY:
+                    self._hole(self.pools[found.pool], found, tasks)
+                found.set(first, tasks, CANCELLED)
+                self.cancelled += tasks
+                self._actions.append(TasksOver(range_id, first, tasks, "cancelled", "cancelled"))
+                self._final(found, tasks, failed=tasks)
+
     # -- inside ----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _hole(pool: Pool, found: TaskRange, tasks: int) -> None:
+        """Ready tasks leave their queue from its midst."""
+        pool.queued -= tasks
+        found.holes = True
+        if not pool.queued:  # nothing but holes: let go of their ranges
+            for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
+                queue.clear()
 
     def _call_off(self, pool: Pool, found: TaskRange, index: int) -> None:
         """A task that is out no longer counts."""

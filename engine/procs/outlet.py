@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.procs.failures import failure
 from engine.procs.ring import Writer
 from engine.procs.scoreboard import CELLS, DONE, FAILED, Scoreboard
 from engine.wire import channel, frames, values
@@ -62,8 +63,13 @@ class Outlet:
         plain = values.write_plain(results)
         column = values.write_held(results, parcels) if plain is None else plain
         column = values.fit(column, parcels, frames.FRAME_MAX - (64 << 10))  # long strings may need a parcel
-        cells, base = self._cells, self._base
         count = len(results)
+        try:
+            fds = [parcel.fd for parcel in parcels]
+        except OSError as error:  # the tasks have used up all that this process may open
+            self._emit_alone(batch, first, results, ends, errors, began, last, error)
+            return
+        cells, base = self._cells, self._base
         head = frames.HEAD.pack(batch, first, count, began)
         body = frames.Outcomes(msgspec.Raw(column), ends.tobytes(), errors, plain is not None)
         record = head + frames.encode(body)
@@ -74,7 +80,7 @@ class Outlet:
             # Through the channel, behind what the ring held at this moment; it blocks while the host has no room, as it
             # should.
             prefix = bytes((frames.RECORD,)) + self._ring.head.to_bytes(8, "little")
-            while not channel.send(self._sock, (prefix, record), [parcel.fd for parcel in parcels]):
+            while not channel.send(self._sock, (prefix, record), fds):
                 time.sleep(_AGAIN)
             return
         try:
@@ -82,6 +88,19 @@ class Outlet:
                 self.bell(now)
         except RecursionError:  # in the midst of a task, see `Tasks._asked`: what is written is written
             pass
+
+    def _emit_alone(
+        self, batch: int, first: int, results: list[Any], ends: array[int], errors: list[frames.Failure], began: int,
+        last: bool, why: OSError,
+    ) -> None:  # fmt: skip
+        """Write outcomes one by one, because not all of them can be sent: a single one that can't fails."""
+        if len(results) == 1:
+            self.emit(batch, first, [None], ends, [failure(first, "result", why)], began, last)
+            return
+        for at, result in enumerate(results):
+            failed = [error for error in errors if error.offset == first + at]
+            start = ends[at - 1] if at else began
+            self.emit(batch, first + at, [result], ends[at : at + 1], failed, start, last and at == len(results) - 1)
 
     def silent(self, now: int) -> bool:
         """Whether the bell was not rung for so long that it should be, whatever else there is to do."""

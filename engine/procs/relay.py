@@ -42,7 +42,7 @@ class Relay:
             while (received := bag.receiver.receive()) is not None:
                 self._pass_on(bytes(received[0]), received[1])
         except (channel.Closed, ValueError):
-            self._poll.unwatch(bag.sock.fileno())
+            self.close(slot)
 
     def deliver(self, slot: Slot | None, frame: frames.ToMailbox, data: bytes, parcels: list[Parcel]) -> None:
         """A message for an agent; if that has died meanwhile, the engine hears of it and keeps what is to be kept."""

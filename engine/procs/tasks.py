@@ -46,6 +46,10 @@ _clock = time.monotonic_ns
 _Ext = values.Ext
 
 
+class _Unknown:
+    """A kind of result that no task has."""
+
+
 class Function:
     """A function that this agent was told of."""
 
@@ -121,7 +125,7 @@ class Tasks:
         slow = size = place = 0
         now = self._began = clock()
         limit = now + _GROUP_NS if trivial else 0
-        known: type = ext  # a kind of result that needs no look
+        known: type = _Unknown  # a kind of result that needs no look
         source = enumerate(items, 1)
         item = value = None
         while True:

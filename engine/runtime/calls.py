@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from engine.runtime import arguments
 from engine.runtime.futures import TaskFuture
-from engine.runtime.maps import MapChunk
+from engine.runtime.maps import Chunks, Left, MapChunk
 from engine.runtime.specs import Exceptions, options_with
 from engine.runtime.stats import stats
 from engine.runtime.worker import CHUNK, Barrier, Call, How, Worker
@@ -73,7 +73,7 @@ class Calls(Executor):
         items: Iterator[Any] = ((args, {}) for args in zip(*iterables, strict=False)) if star else iter(iterables[0])
         size = CHUNK if ahead is None else max(1, min(CHUNK, ahead // 2))
         most = math.inf if ahead is None else max(1, ahead // size)
-        chunks: deque[MapChunk] = deque()
+        chunks = Chunks()
         while len(chunks) < most and (chunk := self._chunk(fn, star, items, size)):
             chunks.append(chunk)
         refill = partial(self._chunk, fn, star, items, size) if ahead is not None else lambda: None
@@ -144,20 +144,22 @@ class Calls(Executor):
         return chunk
 
     def _pieces(
-        self, chunks: deque[MapChunk], deadline: float | None, refill: Callable[[], MapChunk | None]
+        self, chunks: Chunks, deadline: float | None, refill: Callable[[], MapChunk | None]
     ) -> Generator[Iterable[Any], None, None]:
         """The results of chunks as they come, and of those that `refill` makes whenever one is through."""
         piece: Iterable[Any] = ()
         try:
-            while chunks:
-                found = chunks[0].take(deadline)
+            while (first := chunks.first()) is not None:
+                found = first.take(deadline)
                 if found is not None:
                     piece = iter(found) if isinstance(found, list) else self._watched(found, chunks)
                     yield piece
                     continue
-                chunks.popleft()
-                if (chunk := refill()) is not None:
-                    chunks.append(chunk)
+                chunks.drop(first)
+                if (chunk := refill()) is not None and not chunks.append(chunk):
+                    self._worker.retract(chunk, False)
+        except Left:
+            pass
         finally:
             self._retract(chunks)
             if isinstance(piece, Generator):
@@ -166,7 +168,7 @@ class Calls(Executor):
             else:
                 deque(piece, maxlen=0)  # whoever still goes through it finds no more
 
-    def _watched(self, piece: Iterable[Any], chunks: deque[MapChunk]) -> Generator[Any, None, None]:
+    def _watched(self, piece: Iterable[Any], chunks: Chunks) -> Generator[Any, None, None]:
         """Results one of which may be raised, which ends the map: nobody need ask for the next one first."""
         try:
             yield from piece
@@ -176,9 +178,10 @@ class Calls(Executor):
             self._retract(chunks)
             raise
 
-    def _retract(self, chunks: deque[MapChunk]) -> None:
-        while chunks:
-            self._worker.retract(chunks.popleft(), False)
+    def _retract(self, chunks: Chunks) -> None:
+        for chunk in chunks.leave():
+            chunk.leave()
+            self._worker.retract(chunk, False)
 
 
 class View(Calls):
@@ -219,5 +222,6 @@ class Results(itertools.chain[Any]):
 
     def close(self) -> None:
         """Want no more: a loop over them ends, and what was not begun is cancelled."""
-        self._pieces.close()
         self._give_up()
+        with contextlib.suppress(ValueError):  # another thread goes through them this very moment: it finds the end
+            self._pieces.close()

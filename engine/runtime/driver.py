@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.tasks import Options
 from engine.plan.steps import RunSpec, SpecError, Step
@@ -14,9 +14,11 @@ from engine.runtime.earlier import Earlier, is_large, item_of, line_of
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.results import OrderedWriter, Unreadable, row, to_json, value_of
 from engine.runtime.run import Run
-from engine.store.queries import Outcome
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
+
+if TYPE_CHECKING:
+    from engine.store.queries import Outcome
 
 CHUNK: Final = 2_000
 """Arguments taken from a step at once, as one range."""

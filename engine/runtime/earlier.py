@@ -7,13 +7,14 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.runtime.launch import StartError
 from engine.runtime.results import row
-from engine.store import queries
-from engine.store.queries import Outcome
 from engine.wire import frames, values
+
+if TYPE_CHECKING:
+    from engine.store.queries import Outcome
 
 
 class Earlier:
@@ -23,13 +24,16 @@ class Earlier:
         """Raises `StoreError`; and `StartError` if somebody else may write to the database, for there are pickles in
         it.
         """
+        from engine.store import queries  # a run that is begun has no need of it
+
         check_owner(database)
         self._run = run
+        self._queries = queries
         self._db = queries.open_readonly(database)
 
     def outcomes(self, job: int, first: int, stop: int) -> Iterator[Outcome]:
         """Those of the tasks first..stop-1 of a job that are over, in order."""
-        return queries.outcomes(self._db, self._run, job, first, stop)
+        return self._queries.outcomes(self._db, self._run, job, first, stop)
 
     def close(self) -> None:
         """May be called twice."""

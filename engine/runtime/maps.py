@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -11,6 +12,11 @@ from engine.runtime.errors import exception_for, exception_of
 from engine.runtime.jobs import Group, Items
 from engine.wire import values
 from engine.wire.memory import Parcel
+
+
+class Left(Exception):
+    """Nobody wants any more results of this map."""
+
 
 _Piece: TypeAlias = tuple[int, Iterable[Any]]
 
@@ -44,6 +50,7 @@ class MapChunk:
         """What the engine ended, unless it has arrived: first, stop, and why."""
         self._arrived = threading.Condition()
         self._awaken: list[MapChunk] = []
+        self._left = False
         self._wanted = -1
         """Index for which the reader waits, or is about to."""
 
@@ -101,14 +108,21 @@ class MapChunk:
         self._failed.append((first, stop, error))
         self.awake()
 
+    def leave(self) -> None:
+        """No more results are wanted: who waits for one need not."""
+        self._left = True
+        self.awake()
+
     # -- in the thread that iterates ----------------------------------------------------------------------------------
 
     def take(self, deadline: float | None) -> Iterable[Any] | None:
         """The next results that have arrived together, once they have; None after the last.
 
         To take them, or to go through them, raises a task's exception; TimeoutError once `deadline` (monotonic) has
-        passed.
+        passed; `Left` once somebody has called `leave`.
         """
+        if self._left:
+            raise Left
         if self._at == self._count:
             return None
         piece = self._pieces.pop(self._at, None)
@@ -121,6 +135,8 @@ class MapChunk:
         with self._arrived:
             self._wanted = at  # before looking again: what arrives from here on is notified
             while (piece := self._pieces.pop(at, None)) is None:
+                if self._left:
+                    raise Left
                 for first, stop, error in self._failed:
                     if first <= at < stop:
                         raise error
@@ -130,6 +146,47 @@ class MapChunk:
                 self._arrived.wait(left)
             self._wanted = -1
             return piece
+
+
+class Chunks:
+    """The ranges of a map that have not been read to their end.
+
+    One thread reads them; another may give the map up meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: deque[MapChunk] = deque()
+        self._gate = threading.Lock()
+        self._left = False
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def first(self) -> MapChunk | None:
+        """The one to be read now; None if there is none, or the map was given up."""
+        with self._gate:
+            return self._chunks[0] if self._chunks else None
+
+    def drop(self, chunk: MapChunk) -> None:
+        """The first one has been read."""
+        with self._gate:
+            if self._chunks and self._chunks[0] is chunk:
+                self._chunks.popleft()
+
+    def append(self, chunk: MapChunk) -> bool:
+        """Take in another; False if the map was given up."""
+        with self._gate:
+            if not self._left:
+                self._chunks.append(chunk)
+            return not self._left
+
+    def leave(self) -> list[MapChunk]:
+        """Give the map up; what was still to be read."""
+        with self._gate:
+            self._left = True
+            rest = list(self._chunks)
+            self._chunks.clear()
+            return rest
 
 
 def _opened(items: list[Any], parcels: list[Parcel]) -> Iterator[Any]:

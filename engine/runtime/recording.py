@@ -32,8 +32,6 @@ may wait, which are written within a second or three.
 """
 _PATIENCE: Final = 1.0
 """Seconds that it may be behind before that is told."""
-_MESSAGE_BYTES: Final = 180_000
-"""Of one message, at the most: a socket of an unprivileged user takes 212,960."""
 _ITEMS_BYTES: Final = 64 << 20
 """Of items of a stream that are kept; with more the run can't be resumed."""
 _TEXT_BYTES: Final = 32 << 10
@@ -172,11 +170,11 @@ class Recording:
         if self._items_bytes > _ITEMS_BYTES:
             return False
         data = messages.encode(messages.ItemsRead(first, items))
-        if len(data) > _MESSAGE_BYTES and len(items) > 1:
+        if len(data) > DATAGRAM and len(items) > 1:
             half = len(items) // 2
             return self.items(first, items[:half]) and self.items(first + half, items[half:])
         self._items_bytes += len(data)
-        if len(data) > _MESSAGE_BYTES or self._items_bytes > _ITEMS_BYTES:
+        if len(data) > DATAGRAM or self._items_bytes > _ITEMS_BYTES:
             self._items_bytes = _ITEMS_BYTES + 1
             self.line.tell(messages.ItemsRead(-1, []))
             return False

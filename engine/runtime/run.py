@@ -43,6 +43,8 @@ def version() -> str:
         return "0"
 
 
+_BEGIN_SECONDS: Final = 30.0
+"""For the database to take the beginning of a resumption."""
 _PART: Final = 100_000
 """Characters of a spec in one message; it is all ASCII."""
 
@@ -146,7 +148,9 @@ class Run:
         for number, at in enumerate(parts):
             tell(messages.SpecPart(number, len(parts), options.spec[at : at + _PART]))
         if options.resumed:  # nothing may be begun before it is known that nobody else resumes it
-            recording.settle(lambda: False)
+            until = time.monotonic() + _BEGIN_SECONDS
+            if not recording.settle(lambda: time.monotonic() > until):
+                raise StartError(f"{options.database} takes nothing for now: run {self.id} is not resumed")
             if recording.line.lost is not None:
                 raise StartError(recording.line.lost)
         for pool in self.fleet.core.pools:

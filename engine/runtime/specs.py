@@ -142,4 +142,8 @@ def options_with(
         changed["retry_on"] = arguments.exceptions("retry_on", retry_on)
     if key is not None:
         changed["key"] = zlib.crc32(repr(key).encode())
-    return replace(base, **changed)
+    found = replace(base, **changed)
+    if found.timeout is not None and found.soft_timeout is not None and found.soft_timeout >= found.timeout:
+        told = f"soft_timeout ({found.soft_timeout:g} s) must be less than timeout ({found.timeout:g} s)"
+        raise ValueError(f"{told}, which ends the task")
+    return found

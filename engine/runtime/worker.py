@@ -130,7 +130,7 @@ class Worker:
                 if self.closing or run.stop_asked:
                     if self.cancel_all or run.stop_asked:
                         for number in list(core.ranges):
-                            self._cancel_ready(number)
+                            core.cancel_rest(number)
                         run.fleet.settle()
                     if not self.inbox and (not core.ranges or run.stop_asked == "stop"):
                         break
@@ -222,7 +222,7 @@ class Worker:
             if what.tasks is not None and place is not None:
                 core.cancel(what.tasks.range, place, running=thing.running)
         elif what.range is not None:
-            self._cancel_ready(what.range)
+            core.cancel_rest(what.range)
 
     def _take_map(self, chunk: MapChunk) -> None:
         how: How = chunk.how
@@ -299,14 +299,6 @@ class Worker:
             args, kwargs = value if star else ((value,), {})
             held[at] = values.hold(((function, *args), kwargs))
         return self.run.fleet.functions.define(APPLY), True
-
-    def _cancel_ready(self, number: int) -> None:
-        """Cancel all of a range that has not been sent; nothing, if it is over."""
-        core = self.run.fleet.core
-        found = core.ranges.get(number)
-        for index in range(found.count if found is not None else 0):
-            if core.cancel(number, index) and number not in core.ranges:
-                break
 
 
 def _fail(what: MapChunk | list[TaskFuture | None], error: BaseException) -> None:

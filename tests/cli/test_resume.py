@@ -14,6 +14,14 @@ import pytest
 from killing import SHOAL, kill_all, over, started
 from processes import wait_for
 
+from engine.cli.headless import run_headless
+from engine.cli.resume import keep
+from engine.cli.run import run as command
+from engine.plan import kept as plan
+from engine.plan.steps import RunSpec, Step
+from engine.runtime import recording
+from engine.settings.types import PoolSettings
+
 WORK = '''
 import os, time
 
@@ -151,6 +159,7 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     assert refusal(folder) == "shoal: run RUN is over, and 1 of its tasks have failed: nothing is left to resume"
 
 
+@pytest.mark.needs("pooling")  # hundreds of tasks
 def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
     """The recorder of a killed engine still writes: it is waited for. Then the first ctrl-c, and to the end."""
     items(folder, *map(str, range(300)), "wait", "x", "y")
@@ -270,11 +279,14 @@ def test_what_came_on_standard_input_is_kept(folder: Path, killed: Any) -> None:
     why = "standard input had not ended: 3 items came before the run was cut off"
     assert refusal(folder) == f"shoal: run RUN is not resumed: {why} (--force goes on all the same)"
     go(folder)
-    done = resume(folder, "--force")
+    done = resume(folder, "--force", "--json")
     assert done.returncode == 0, done.stderr
     assert [line["result"]["tuple"][0] for line in lines((folder / "out.jsonl").read_text())] == ["1", "wait", "3"]
+    summary = lines(done.stdout)[-1]
+    assert [summary[name] for name in ("run", "tasks", "done", "resumed", "before")] == [run_id(folder), 3, 3, 1, 2]
 
 
+@pytest.mark.needs("pooling")  # hundreds of tasks
 def test_standard_input_that_had_ended(folder: Path, killed: Any) -> None:
     path = items(folder, "wait", *map(str, range(5000)))
     with path.open() as file:
@@ -292,11 +304,19 @@ def test_runs_that_cannot_be_resumed(folder: Path) -> None:
     try:
         wait_for(lambda: (folder / "ran.txt").exists(), 60, "it runs")
         assert refusal(folder) == "shoal: run RUN is still running (shoal attach RUN)"
+        done = shoal(folder, "run", "--resume-or-start", "work:held", "--items", "items.txt", *ONE)
+        line = f"run {run_id(folder)} does just this, and is still running (shoal attach {run_id(folder)})"
+        assert (done.returncode, done.stderr) == (2, f"shoal: {line}\n")
         go(folder)
     finally:
         process.communicate()
-    code = f"from shoal import Engine; import os\nwith Engine(1, record={str(folder / 'runs.db')!r}) as e: os._exit(1)"
-    subprocess.run([SHOAL[0], "-c", code], check=False)
+    code = """
+import os
+from shoal import Engine
+with Engine(1, record="runs.db", attachable=False) as engine:
+    os._exit(engine.submit(abs, -1).result())
+"""
+    assert subprocess.run([SHOAL[0], "-c", code], cwd=folder, check=False).returncode == 1
     line = "run RUN can't be resumed: only runs that `shoal run` has begun and recorded can"
     assert refusal(folder) == f"shoal: {line}"
     assert refusal(folder, run="nobody") == "shoal: no run 'nobody' (`shoal runs` lists them)"
@@ -304,6 +324,38 @@ def test_runs_that_cannot_be_resumed(folder: Path) -> None:
     path = folder / "runs.db"
     line = f"{path} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
     assert refusal(folder) == f"shoal: {line}"
+
+
+def _here(folder: Path, monkeypatch: pytest.MonkeyPatch, *found: str) -> int:
+    """A run in this process, of items that come by a stream."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    step = Step("tasks", call="work:held", arguments=iter(found), stream=True)
+    spec = RunSpec("r", [PoolSettings(size=1)], [step])
+    options = command.make_context("run", ["work:held", "--items", "-", *ONE]).params
+    kept = keep(("work:held",), options, False, spec)
+    return run_headless(spec, options | {"items": None}, [], kept)
+
+
+def test_more_on_standard_input_than_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recording, "_ITEMS_BYTES", 100)
+    assert _here(folder, monkeypatch, *("x" * 30 for _ in range(5)), "bad") == 1
+    told = capsys.readouterr().err
+    assert "there is more on standard input than the database keeps: this run can't be resumed" in told
+    why = "it was given more on standard input than the database keeps"
+    assert refusal(folder) == f"shoal: run RUN can't be resumed: {why}"
+
+
+def test_a_run_that_is_too_large_to_be_kept_says_so_when_it_begins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plan, "SPEC_BYTES", 10)
+    assert _here(folder, monkeypatch, "bad") == 1
+    why = "this run can't be resumed: what would be kept of its plan takes 0 MiB, and 0 MiB is the most"
+    assert capsys.readouterr().err.startswith(f"shoal: warning: {why}\n")
+    assert refusal(folder) == f"shoal: {why.replace('this run', 'run RUN')}"
 
 
 def test_resume_or_start(folder: Path, killed: Any) -> None:

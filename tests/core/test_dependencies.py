@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cores import finish, fleet, known, take
+from cores import finish, fleet, known, take, there
 
 from engine.core import ledger
 from engine.core.actions import RangeOver, Send, TasksOver
+from engine.core.core import EPOCH_SHIFT, Core
 from engine.core.invariants import check
 from engine.core.tasks import CANCELLED, READY, SENT, WAITING, Options
 
@@ -116,6 +117,27 @@ def test_cancelling_all_that_is_ready_empties_the_queue() -> None:
     assert take(core, RangeOver) == [RangeOver(number, 2)]
 
 
+def test_cancelling_the_rest_of_a_range_is_told_in_runs() -> None:
+    core = fleet()
+    known(core, 1.0)
+    first = core.submit(6, 1)
+    second = core.submit(3, 1, after=[first])
+    (send,) = take(core, Send)
+    assert core.cancel(first, 3)
+    core.take(0.0)
+    core.cancel_rest(second)
+    core.cancel_rest(first)
+    assert list(core.ranges[first].state) == [SENT, *[CANCELLED] * 5]
+    assert (core.queued, core.cancelled) == (0, 8)
+    actions = core.take(0.0)
+    over = [(a.range, a.first, a.count, a.kind) for a in actions if isinstance(a, TasksOver)]
+    assert over == [(second, 0, 3, "cancelled"), (first, 1, 2, "cancelled"), (first, 4, 2, "cancelled")]
+    finish(core, send)
+    assert take(core, RangeOver) == [RangeOver(first, 5)]
+    core.cancel_rest(first)
+    assert not core.take(0.0)
+
+
 def test_a_range_all_cancelled_while_it_waits() -> None:
     core = fleet()
     first = core.submit(1, 1)
@@ -136,3 +158,29 @@ def test_holes_in_front_are_skipped() -> None:
     for index in range(3):
         core.cancel(number, index)
     assert [s.range for s in take(core, Send)] == [other]
+
+
+def test_what_failed_before_this_engine_began() -> None:
+    """A run that is resumed: the tasks after those that had failures fail, and nothing else does."""
+    core = fleet()
+    before = core.failed_before()
+    last = core.submit(2, 1, after=[before])
+    text = f"range {before} that it comes after had failures"
+    assert TasksOver(last, 0, 2, "dependency", text) in take(core, object)
+    fine = core.submit(1, 1)
+    assert take(core, Send)[0].range == fine
+    check(core)
+
+
+def test_batches_of_another_epoch_are_strangers() -> None:
+    core = Core(2)
+    rows = core.add_pool("p", 1, 1).rows
+    there(core)
+    core.agents_up((row, 1) for row in rows)
+    core.submit(1, 1)
+    (send,) = take(core, Send)
+    assert send.batch >> EPOCH_SHIFT == 2
+    assert core.outcomes(0, send.batch - (1 << EPOCH_SHIFT), 0, 1, (), 1) is None
+    assert core.stale == 1
+    finish(core, send)
+    assert core.done == 1

@@ -123,7 +123,7 @@ def test_sizes_as_people_write_them() -> None:
 
 def test_times_of_thirty_years() -> None:
     known = {"spawn_timeout": 1e9, "pool_max_idle": 1e9, "pool_warmup_time": 1e9}
-    with Engine(2, min_workers=1, timeout=1e9, soft_timeout=1e9, settings=known, attachable=False) as engine:
+    with Engine(2, min_workers=1, timeout=1e9, soft_timeout=1e8, settings=known, attachable=False) as engine:
         assert engine.submit(abs, -1).result(30) == 1
         assert engine.map(abs, [-2], timeout=1e9).__next__() == 2
 
@@ -141,3 +141,13 @@ def test_a_misspelt_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(RuntimeWarning, match="SHOAL_POOLSIZE is not a setting: did you mean SHOAL_POOL_SIZE") as told:
         Engine(1, attachable=False).shutdown()
     assert told[0].filename == __file__
+
+
+def test_a_soft_timeout_that_could_never_come_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"soft_timeout \(5 s\) must be less than timeout \(1 s\)"):
+        Engine(2, soft_timeout=5, timeout=1, attachable=False)
+    with (
+        Engine(2, timeout=1, attachable=False) as engine,
+        pytest.raises(ValueError, match=r"soft_timeout \(2 s\) must be less"),
+    ):
+        engine.using(soft_timeout=2)

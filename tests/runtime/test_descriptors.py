@@ -13,7 +13,7 @@ from processes import at_most, scaled, wait_for
 
 from engine.wire import values
 from engine.wire.memory import Parcel
-from shoal import Engine, PoolSettings
+from shoal import Engine, PoolSettings, RemoteError
 
 LARGE = 150_000
 
@@ -93,3 +93,12 @@ def test_arguments_that_find_no_descriptor_are_sent_once_there_is_one() -> None:
             wait_for(lambda: len(wire.outbox), what="the batch to wait for a descriptor")
         assert future.result(30) == 2 * LARGE
         assert core_of(engine).redelivered == 0
+
+
+@pytest.mark.parametrize("size", [LARGE, 50 * LARGE])
+def test_a_result_for_which_an_agent_finds_no_descriptor_is_its_tasks_failure(size: int) -> None:
+    with Engine(1, attachable=False) as engine:
+        with pytest.raises(RemoteError, match="Too many open files"):  # nothing can be imported to pickle it
+            engine.submit(remote.use_up_descriptors, size).result(30)
+        assert len(engine.submit(remote.use_up_descriptors, 10).result(30)) == 10
+        assert core_of(engine).restarts == 0

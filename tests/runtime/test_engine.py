@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import remote_functions as remote
@@ -392,3 +394,11 @@ def test_killing_the_caller_leaves_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == -signal.SIGKILL
     wait_for(lambda: not marked_processes(), 2.0, "all of it gone")
+
+
+def test_a_result_of_the_type_that_others_travel_in_is_itself() -> None:
+    with Engine(1, attachable=False) as engine:
+        for code, data in ((1, pickle.dumps("other")), (1, b"none"), (2, b"\0\0\0\0"), (7, b"")):
+            found = engine.submit(remote.extension, code, data).result(20)
+            assert (type(found), found.code, found.data) == (msgspec.msgpack.Ext, code, data)
+        assert list(engine.map(remote.extension, [7] * 100, [b"x"] * 100))[99].code == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import threading
 from collections.abc import Iterator
@@ -248,3 +249,24 @@ def test_an_error_cancels_the_items_that_wait_while_the_results_are_held(tmp_pat
 def test_numbers_that_are_none(engine: Engine, name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=name):
         engine.map(abs, [1], **{name: value})
+
+
+@pytest.mark.parametrize("buffersize", [None, 2])
+def test_a_map_is_closed_while_another_thread_waits_for_its_results(
+    single: Single, tmp_path: Path, buffersize: int | None
+) -> None:
+    engine, held = single
+    results = engine.map(remote.touch, [str(tmp_path / f"ran{n}") for n in range(20)], buffersize=buffersize)
+    found: list[Any] = []
+    reader = threading.Thread(target=lambda: found.extend(results))
+    reader.start()
+    wait_for(lambda: inspect.getgeneratorstate(results._pieces) == "GEN_RUNNING", what="the reader to wait")
+    results.close()
+    reader.join(20)
+    assert not reader.is_alive()
+    assert found == []
+    assert list(results) == []
+    wait_for(lambda: not engine._worker.run.fleet.core.queued, what="all of it to be cancelled")
+    held.release()
+    assert engine.submit(abs, -1).result(20) == 1
+    assert not list(tmp_path.glob("ran*"))
