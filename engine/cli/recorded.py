@@ -41,15 +41,13 @@ def database(given: Path | None) -> Path:
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
     """What goes wrong with the database at `path` in here becomes a `StoreProblem`: one line, exit code 2."""
-    import sqlite3
-
-    from engine.store.schema import StoreError, explain
+    from engine.store.schema import FAULTS, StoreError, explain
 
     try:
         yield
     except StoreError as error:
         raise StoreProblem(str(error)) from error
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise StoreProblem(str(explain(path, error))) from error
 
 

@@ -230,8 +230,11 @@ class Host:
         head = self._board.get(slot.row, HEAD)
         try:
             self._hear(slot)
-        except (ValueError, IndexError) as error:  # user code has written to a descriptor that it found
+        except ValueError as error:  # user code has written to a descriptor that it found
             slot.told = f"its channel holds what no agent writes: {error}"
+            self._kill(slot, "")
+        except channel.Closed:  # or has shut it down: we hold its other end as well, so it can't have been closed
+            slot.told = "it has shut down its channel"
             self._kill(slot, "")
         self._drain(slot, head)
 
@@ -242,11 +245,15 @@ class Host:
             if kind == agents.BELL:
                 pass  # it only wakes us
             elif kind == frames.RECORD:
+                record = bytes(view[9:])
+                if len(record) < frames.HEAD.size:
+                    raise ValueError("a record without a head")
                 self._drain(slot, int.from_bytes(view[1:9], "little"))
                 self._bundle.flush()
-                record = bytes(view[9:])
                 self._bundle.alone(slot.row, record, parcels)
                 self._seen(slot, record)
+            elif kind in (agents.UP, agents.NOT_UP) and slot.up:
+                raise ValueError("it says anew how its start went")
             elif kind == agents.UP:
                 if not slot.doomed:
                     slot.up = True

@@ -19,14 +19,18 @@ import socket
 import sys
 import time
 import traceback
+from typing import Final
 
 import msgspec
 
-from engine.procs import boot, host, system
+from engine.procs import boot, host, orphans, system
 from engine.procs.agent import resolve
 from engine.procs.scoreboard import Scoreboard
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
+
+_LEAVE: Final = 2.0
+"""Seconds to go on looking for what a killed engine has left behind."""
 
 
 class Nursery:
@@ -40,6 +44,7 @@ class Nursery:
         self._board: Parcel | None = None
         self._socket = ""
         self._engine = -1
+        self._engine_pid = 0
 
     def serve(self) -> None:
         """Until the engine closes the channel or ends."""
@@ -66,7 +71,12 @@ class Nursery:
                         poller.register(pidfd, select.POLLIN)
 
     def leave(self) -> None:
-        """The engine is gone: take away its socket, which it may not have been able to."""
+        """The engine is gone: take away its socket, which it may not have been able to. If it was killed, nobody else
+        will end what the children of dead hosts have left behind; and what its hosts are about to end goes as well.
+        """
+        mark = os.environ.get(orphans.MARK)
+        if mark and system.is_exiting(self._engine_pid):
+            orphans.end_marked(mark, time.monotonic() + _LEAVE)
         if self._socket:
             with contextlib.suppress(OSError):
                 os.unlink(self._socket)
@@ -81,7 +91,7 @@ class Nursery:
         if frame.version != frames.VERSION:
             return frames.Prepared("engine and nursery are of different versions: reinstall shoal", 0, 0.0)
         try:
-            self._engine = os.pidfd_open(frame.engine)
+            self._engine, self._engine_pid = os.pidfd_open(frame.engine), frame.engine
         except OSError:
             raise channel.Closed from None
         self._board, self._socket = parcels[0], frame.socket

@@ -25,11 +25,12 @@ class Relay:
         self._pass_on = pass_on
 
     def open(self, slot: Slot, end: Parcel) -> None:
-        """An agent has opened a channel, of which this is the host's end."""
+        """An agent has opened a channel, of which this is the host's end. Raises ValueError if it is none."""
+        sock = _socket(end)
         if slot.mail is not None:  # it lost its first one: what it had sent by it is passed on
             self.take(slot)
             self.close(slot)
-        bag = slot.mail = Mailbag(socket.socket(fileno=os.dup(end.fd)), self._buffer)
+        bag = slot.mail = Mailbag(sock, self._buffer)
         self._poll.watch(bag.sock.fileno(), lambda: self.take(slot))
 
     def take(self, slot: Slot) -> None:
@@ -58,3 +59,13 @@ class Relay:
             self._poll.unwatch(slot.mail.sock.fileno())
             slot.mail.sock.close()
             slot.mail = None
+
+
+def _socket(parcel: Parcel) -> socket.socket:
+    """The end of a channel that an agent has sent. Raises ValueError if it is none."""
+    fd = os.dup(parcel.fd)
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as error:
+        os.close(fd)
+        raise ValueError("a channel for messages that is no socket") from error

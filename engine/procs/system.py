@@ -19,6 +19,7 @@ _prctl_text.argtypes = (ctypes.c_int, ctypes.c_char_p)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_PF_EXITING = 0x4
 
 
 Handler = Callable[[int, FrameType | None], None]
@@ -61,6 +62,16 @@ def children(pid: int) -> list[int]:
             return [int(child) for child in listed.read().split()]
     except (OSError, ValueError):
         return []
+
+
+def is_exiting(pid: int) -> bool:
+    """Whether a process has ended, or is about to: it gives up its descriptors before it counts as ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _PF_EXITING)
+    except (OSError, ValueError, IndexError):
+        return True
 
 
 def threads() -> int:

@@ -273,8 +273,14 @@ class Fleet:
     # -- what hosts say, as `hosts.Owner` -----------------------------------------------------------------------------
 
     def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
-        """As `hosts.Owner`: outcomes."""
-        found = groups.accept(self.core, row, record, parcels)
+        """As `hosts.Owner`: outcomes. An agent whose record can't be read is ended, and its host lives: user code has
+        found the channel, and the tasks of its neighbours have nothing to do with it.
+        """
+        try:
+            found = groups.accept(self.core, row, record, parcels)
+        except groups.GARBAGE as error:
+            self._distrust(row, error)
+            return
         if found is None:
             return
         number, group = found
@@ -291,6 +297,12 @@ class Fleet:
         for recorder in self.recorders:
             recorder(number, group)
         self._tell(sum(parcel.size() for parcel in parcels) if parcels else 0, job.sink.outcomes, group)
+
+    def _distrust(self, row: int, error: BaseException) -> None:
+        agent = self.core.agents[row]
+        name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
+        self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
+        self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
 
     def _tell(self, size: int, sink: Callable[..., None], *said: Any) -> None:
         """Tell a sink; `size` is what it holds beyond what was recorded of it, in bytes."""

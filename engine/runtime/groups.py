@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+import struct
 from collections.abc import Collection, Iterator
 from typing import Final
 
 from engine.core.core import Core
 from engine.runtime.jobs import Group
+from engine.stream.types import UNREADABLE
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
+GARBAGE: Final = (*UNREADABLE, ValueError, IndexError, TypeError, EOFError, struct.error, pickle.UnpicklingError)
+"""What `accept` may raise for a record that no agent of ours writes."""
 _NONE: Final[dict[int, frames.Failure]] = {}
 
 
@@ -27,8 +32,8 @@ def split(view: memoryview) -> Iterator[tuple[int, memoryview]]:
 def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> tuple[int, Group] | None:
     """Give the core the outcomes of a record: what counts of them, with its range; None if nothing does.
 
-    Raises ValueError, struct.error or what msgspec raises for a record that no agent of ours writes: before the core
-    has heard of it, so that no task is taken for finished whose outcome can't be read.
+    Raises one of `GARBAGE` for a record that no agent of ours writes: before the core has heard of it, so that no task
+    is taken for finished whose outcome can't be read.
     """
     batch_id, offset, count, started = frames.HEAD.unpack_from(record)
     body = frames.outcomes_decoder.decode(memoryview(record)[frames.HEAD.size :])

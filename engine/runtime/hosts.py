@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
-import struct
+import time
 from functools import partial
 from typing import Any, Final, Protocol
 
 from engine.core.pools import Shard
-from engine.procs import scoreboard
+from engine.procs import orphans, scoreboard
 from engine.procs.scoreboard import Scoreboard
 from engine.runtime import deaths, groups
 from engine.runtime.keeper import Keeper
@@ -24,6 +25,8 @@ from engine.wire.memory import Parcel, stow_some
 
 _MANY: Final = 64
 """Messages of one host that are handled before others are heard."""
+_LAST_LOOK: Final = 2.0
+"""Seconds to go on looking for strays in the end."""
 _SMALL: Final = 512
 """Bytes of a message after which another one seldom waits: where much is going on, records are bundled."""
 
@@ -32,7 +35,7 @@ class Owner(Protocol):
     """Who hears of hosts: the fleet."""
 
     def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
-        """An agent has outcomes."""
+        """An agent has outcomes, or what it takes for some."""
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """A host says anything else."""
@@ -72,6 +75,9 @@ class Hosts:
         self._early: dict[int, Shard] = {}
         """Those whose hosts can't be forked yet, by number."""
         self._settled = False
+        self._mark = secrets.token_hex(8)
+        self._strays = False
+        """A host was killed: what its agents' children have left behind is nobody's."""
         self._keepers: list[Keeper] = []
         self._keeper_of = [self._keeper(spec.image, control) for spec in specs]
 
@@ -80,7 +86,7 @@ class Hosts:
             if keeper.image == image:
                 return keeper
         size = scoreboard.size(self._board.rows, self._board.capacity)
-        keeper = Keeper(self._loop, image, "" if self._keepers else control, self._board_fd, size, self)
+        keeper = Keeper(self._loop, image, "" if self._keepers else control, self._board_fd, size, self, self._mark)
         self._keepers.append(keeper)
         return keeper
 
@@ -130,10 +136,13 @@ class Hosts:
         return True
 
     def close(self) -> None:
-        """End the nurseries too."""
+        """End the nurseries too, and what is nobody's by now."""
         self.dismiss()
         for keeper in self._keepers:
             keeper.close()
+        if self._strays:
+            self._strays = False
+            orphans.end_marked(self._mark, time.monotonic() + _LAST_LOOK)
 
     # -- to them ------------------------------------------------------------------------------------------------------
 
@@ -204,7 +213,7 @@ class Hosts:
                         self._owner.record(row, record, parcels)
                 else:
                     self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
-            except (*UNREADABLE, ValueError, IndexError, struct.error) as error:
+            except (*UNREADABLE, ValueError, IndexError) as error:
                 return self._distrust(wire, error)
             if len(view) < _SMALL and limit <= _MANY:  # nothing more is likely: asking costs as much as being told
                 return True
@@ -232,6 +241,7 @@ class Hosts:
         if self._wires.get(wire.shard) is not wire:
             return
         del self._wires[wire.shard]
+        self._strays = True
         with contextlib.suppress(ValueError):  # half of a message, from user code that found the channel
             self._hear(wire, 1 << 30)
         self._loop.unwatch(wire.sock.fileno())

@@ -44,8 +44,13 @@ class Keeper:
         settled: the image is ready, or has failed.
     """
 
-    def __init__(self, loop: Loop, image: Image, control: str, board: Parcel, board_bytes: int, owner: Owner) -> None:
-        """`control`: path of a socket that the nursery removes if the engine is killed, "" for none."""
+    def __init__(
+        self, loop: Loop, image: Image, control: str, board: Parcel, board_bytes: int, owner: Owner, mark: str = ""
+    ) -> None:
+        """`control`: path of a socket that the nursery removes if the engine is killed, "" for none. `mark`: the
+        fleet's, by which whatever comes of the nursery is found.
+        """
+        self._mark = mark
         self.image = image
         self.ready = False
         self.settled = False
@@ -69,7 +74,7 @@ class Keeper:
         Raises `StartError`.
         """
         if self._nest is None:
-            self._nest = Nest(self._loop, self._said, self._gone)
+            self._nest = Nest(self._loop, self._said, self._gone, self._mark)
 
     def start(self) -> None:
         """Have it import the image. Raises `StartError`."""

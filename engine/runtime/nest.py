@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.procs import boot
+from engine.procs import boot, orphans
 from engine.runtime.launch import StartError, launch
 from engine.runtime.loop import Loop
 from engine.wire import channel, frames, values
@@ -40,15 +40,19 @@ class Image:
 class Nest:
     """The nursery process and the channel to it. Not started again by itself."""
 
-    def __init__(self, loop: Loop, said: Callable[[frames.FromNursery], None], gone: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: Loop, said: Callable[[frames.FromNursery], None], gone: Callable[[], None], mark: str = ""
+    ) -> None:
+        """`mark`: the fleet's, by which whatever comes of this nursery is found."""
         self._loop = loop
         self._said = said
         self._gone = gone
         self.prepared = False
         """It has imported what it was to import."""
         self._log = os.memfd_create("shoal-nursery-log", os.MFD_CLOEXEC)
+        environment = boot.environment() | {orphans.MARK: mark}
         try:
-            self._process, ours = launch("engine.procs.nursery", "FD", output=self._log, env=boot.environment())
+            self._process, ours = launch("engine.procs.nursery", "FD", output=self._log, env=environment)
         except StartError:
             os.close(self._log)
             raise

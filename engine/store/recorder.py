@@ -43,7 +43,7 @@ from engine.store.messages import (
 )
 from engine.store.messages import Aside as ToldAside
 from engine.store.places import is_gone
-from engine.store.schema import StoreError, explain, is_busy, open_database, primary
+from engine.store.schema import FAULTS, StoreError, explain, is_busy, open_database, primary
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
 from engine.wire.channel import Closed, Outbox, Receiver, buffer
@@ -294,7 +294,7 @@ class Recorder:
             return self._to_file()
         try:
             complaints = self._writer.write(self._held, time.time())
-        except sqlite3.Error as error:
+        except FAULTS as error:
             if self._excused(error):
                 return False
             self.stand_aside(explain(self._path, error))
@@ -329,7 +329,7 @@ class Recorder:
         found = (message.run for message in (*self._opening, *self._held) if isinstance(message, RunBegan))
         return next(found, None)
 
-    def _excused(self, error: sqlite3.Error) -> bool:
+    def _excused(self, error: Exception) -> bool:
         """Whether to try again: what the database complains of will be over, or may be."""
         code, since = primary(error), self._stuck_since
         stuck = 0.0 if since is None else time.monotonic() - since
@@ -369,14 +369,14 @@ class Recorder:
             try:
                 writer.crash(self._gone_at or time.time())
                 break
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 if not self._excused(error):
                     raise explain(self._path, error) from error
                 if self.late:
                     _say("gave up: the run still says that it is running")
                     return False
                 time.sleep(_RETRY)
-        with contextlib.suppress(sqlite3.Error):  # only advice to the query planner
+        with contextlib.suppress(*FAULTS):  # only advice to the query planner
             self._db.execute("PRAGMA analysis_limit = 400")
             self._db.execute("PRAGMA optimize")
         return True
@@ -407,7 +407,7 @@ def _open(path: Path, durability: str) -> sqlite3.Connection:
     """The database, with what was put aside for it. Raises `StoreError`."""
     db = open_database(path, durability)
     try:
-        with contextlib.suppress(sqlite3.Error):  # another recorder is at it; there will be a next time
+        with contextlib.suppress(*FAULTS):  # another recorder is at it; there will be a next time
             fold_in(path, db, _say)
             sweep(db)
     except BaseException:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from engine.store import places
 from engine.store.tables import MIGRATIONS, VERSION, VIEWS
 
@@ -33,6 +35,14 @@ DURABILITIES: Final = {"off": "OFF", "normal": "NORMAL", "full": "FULL"}
 """What each is in SQLite's words. ``normal`` outlives the death of every process, ``full`` a power cut, too; ``off``
 leaves it to the system when anything reaches the disk, so that a power cut may damage the file.
 """
+
+
+DAMAGE: Final = (UnicodeDecodeError, msgspec.MsgspecError)
+"""What a statement, and reading its rows, may raise beside an error of SQLite's where the file is damaged: its text is
+no text, or its JSON none.
+"""
+FAULTS: Final = (sqlite3.Error, *DAMAGE)
+"""What a question to the database may raise."""
 
 
 class StoreError(Exception):
@@ -56,7 +66,7 @@ def is_busy(error: BaseException) -> bool:
 def explain(path: Path, error: Exception) -> StoreError:
     """What SQLite or the system complains of, as one line for people."""
     code = primary(error)
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or isinstance(error, DAMAGE):
         return StoreError(f"{path} is not a database, or a damaged one")
     if is_busy(error):
         return StoreError(f"{path} is locked by another program")
@@ -81,7 +91,7 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 def check(path: Path, connection: sqlite3.Connection) -> int:
     """The version of an open file, 0 if it is empty.
 
-    Raises `StoreError` if it isn't ours or is too new, or sqlite3.Error.
+    Raises `StoreError` if it isn't ours or is too new, or one of `FAULTS`.
     """
     if 0 < path.stat().st_size < _SMALLEST:  # SQLite would take it for an empty one, and write over it
         raise StoreError(f"{path} is not a database, or a damaged one")
@@ -148,7 +158,7 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
             connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
             migrate(path, connection)
             return connection
-        except (sqlite3.Error, StoreError) as error:
+        except (*FAULTS, StoreError) as error:
             if connection is not None:
                 connection.close()
             if isinstance(error, StoreError):

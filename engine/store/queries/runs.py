@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.store.places import is_gone
-from engine.store.schema import NoDatabaseError, StoreError, check, explain, open_database
+from engine.store.schema import FAULTS, NoDatabaseError, StoreError, check, explain, open_database
 from engine.store.tables import VERSION
 
 _BUSY_SECONDS: Final = 5.0
@@ -110,7 +110,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
             connection.close()
             connection = sqlite3.connect(address + "&immutable=1", uri=True)
             return connection, check(path, connection)
-    except (sqlite3.Error, StoreError) as error:
+    except (*FAULTS, StoreError) as error:
         if connection is not None:
             connection.close()
         if isinstance(error, StoreError):
