@@ -76,7 +76,7 @@ def chaos(
 
 
 def _tell(report: Report) -> None:
-    from engine.cli.runs import printable
+    from engine.cli.words import printable
 
     click.echo(f"storm {report.seed}: {report.seconds:g} s over {report.agents} agents, {report.took:.1f} s in all")
     for role, deeds in report.struck.items():
