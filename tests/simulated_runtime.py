@@ -186,7 +186,7 @@ class SimRuntime(SimHosts):
                     self.told_stopped.add(row)
                 self.core.agent_down(self.now, row, generation, batches, why, "killed")
             case ("returned", tuple(batches)):
-                self.core.returned([b for b in batches if isinstance(b, int)])
+                self.core.returned([(batch, offset, age) for batch, offset, age in batches])
             case other:
                 raise AssertionError(other)
 

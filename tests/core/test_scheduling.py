@@ -173,7 +173,7 @@ def test_drain() -> None:
     core.drain()
     core.drain()
     assert take(core, Recall) == [Recall(0)]
-    core.returned([two.batch])
+    core.returned([(two.batch, 0, 0)])
     assert list(core.batches) == [one.batch]
     finish(core, one, failed=(0,))
     assert core.idle
