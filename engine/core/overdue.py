@@ -25,7 +25,8 @@ class Overdue(Elastic):
     """Looks for batches that are overdue, while there is somebody who could help or something that can't wait."""
 
     def _see_overdue(self, pool: Pool, now: float) -> None:
-        """After a scheduling pass: look if it is time to, and see that somebody does."""
+        """After a scheduling pass: look if it is time to, and see that somebody does. Not at once when it begins to
+        matter: most of what is late where processors are scarce is over a moment later."""
         if pool.overdue_at is not None:
             if pool.overdue_at > now:
                 return
