@@ -243,6 +243,17 @@ def test_giving_back_at_any_moment_loses_no_task_and_runs_none_of_those_given_ba
     assert len(ends) > 2, "it hardly ever came in time to give anything back"
 
 
+def test_giving_back_between_two_tasks_leaves_one_outcome_to_come(agent: Alone) -> None:
+    """Built-in functions take no signal: it finds its way between them, where all that has begun may be written."""
+    agent.define(1, abs)
+    prove(agent, 1, -1)
+    for _ in range(60):
+        batch = agent.work(1, [*range(-10_000, 0)])
+        found = agent.finish(ASK_REST | ASK_FLUSH, batch, 10_000)
+        assert found == [*range(10_000, 0, -1)][: len(found)]
+    assert agent.given_back
+
+
 def dive(margin: int) -> int:
     """Work for a moment with hardly any stack left."""
 
