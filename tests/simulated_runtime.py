@@ -78,6 +78,10 @@ class SimRuntime(SimHosts):
                 case Spawn():
                     self._asked_to_spawn(action)
                 case Recall() | Retire() | StopTask():
+                    for number in action.rest if isinstance(action, Recall) else ():
+                        batch = self.core.batches.get(number)
+                        assert batch is None or batch.shard == action.shard
+                        assert batch is None or batch.range.options.batch_size is None, "it is to stay whole"
                     if action.shard in self.hosts:
                         self.hosts[action.shard].inbox.append(action)
                 case Send():
