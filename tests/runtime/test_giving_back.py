@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import remote_functions as remote
-from inside import agents, core_of, counts, fleet_of, kill
+from inside import agents, core_of, counts, fleet_of, host_pids, kill
 from processes import wait_for
 
+from engine.procs.outlet import REST
 from engine.procs.scoreboard import BATCH
-from shoal import Engine
+from shoal import Engine, TaskPoisoned
 
 pytestmark = pytest.mark.needs("pooling", "batching")
 
@@ -78,3 +79,25 @@ def test_an_agent_that_is_killed_after_it_gave_back_loses_one_task(tmp_path: Pat
         gate.touch()
         assert list(found) == [str(gate)] * 8
         assert core_of(engine).redelivered == 1
+
+
+@pytest.mark.parametrize("rest", [b"", bytes(19), bytes(21)])
+def test_an_agent_that_gives_back_what_makes_no_sense_is_ended(rest: bytes) -> None:
+    """User code that finds its agent's channel costs no more than the agent."""
+    with Engine(1, attachable=False) as engine:
+        engine.wait_ready(30)
+        hosts = host_pids(engine)
+        with pytest.raises(TaskPoisoned):
+            engine.using(crash_limit=1).submit(remote.babble, bytes((REST,)) + rest, 60.0).result(20)
+        assert engine.submit(abs, -1).result(20) == 1
+        assert host_pids(engine) == hosts
+
+
+@pytest.mark.parametrize("rest", [bytes(20), b"\xff" * 20])
+def test_what_an_agent_gives_back_that_it_does_not_have_is_nothing(rest: bytes) -> None:
+    with Engine(1, attachable=False) as engine:
+        engine.wait_ready(30)
+        before = agents(engine)
+        engine.submit(remote.babble, bytes((REST,)) + rest, 0.0).result(20)
+        assert engine.submit(abs, -1).result(20) == 1
+        assert agents(engine) == before
