@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,9 @@ import msgspec
 from processes import wait_for
 
 from engine.procs import agent
+from engine.procs.outlet import GIVEN, REST
 from engine.procs.ring import Reader
-from engine.procs.scoreboard import ASK, BATCH, HELD, OFFSET, Scoreboard, create
+from engine.procs.scoreboard import ASK, BATCH, HEAD, HELD, OFFSET, Scoreboard, asking, create
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
 
@@ -28,6 +30,9 @@ class Alone:
         self.board = Scoreboard(fd, 1, CAPACITY)
         os.close(fd)
         self.records: list[tuple[int, int, frames.Outcomes, list[Parcel]]] = []
+        self.given_back: list[tuple[int, int, int]] = []
+        """What it will not run: batch, offset, nanoseconds that the task before that had run."""
+        self._finished: Counter[int] = Counter()
         self._reader = Reader(self.board, 0)
         self._sock, theirs = channel.pair()
         self._receiver = channel.Receiver(self._sock, channel.buffer(frames.RECEIVE))
@@ -56,7 +61,9 @@ class Alone:
         return self._batches
 
     def take(self) -> None:
-        """Take what it has said so far."""
+        """Take what it has said so far, as a host does: by the channel first, and then by the ring as it stood before
+        that."""
+        head = self.board.get(0, HEAD)
         while True:
             try:
                 received = self._receiver.receive()
@@ -68,7 +75,11 @@ class Alone:
             if view[0] == frames.RECORD:
                 self._drain(int.from_bytes(view[1:9], "little"))
                 self._add(bytes(view[9:]), parcels)
-        self._drain(None)
+            elif view[0] == REST:
+                _, batch, offset, nanoseconds = GIVEN.unpack(view)
+                assert self._finished[batch] < offset, "no outcome is to come by which the host would see the end"
+                self.given_back.append((batch, offset, nanoseconds))
+        self._drain(head)
 
     def _drain(self, upto: int | None) -> None:
         while (found := self._reader.peek(upto)) is not None:
@@ -80,6 +91,7 @@ class Alone:
         body = frames.outcomes_decoder.decode(record[frames.HEAD.size :])
         assert len(array("Q", body.ends)) == count
         self.records.append((batch, first, body, parcels))
+        self._finished[batch] += count
 
     def outcomes(self, batch: int) -> list[Any]:
         """What came of a batch's tasks so far, in order: a value, or a `frames.Failure`."""
@@ -100,8 +112,8 @@ class Alone:
         wait_for(lambda: self.board.get(0, BATCH) == 0, what="the batch to be over")
         return self.outcomes(batch)
 
-    def ask(self, what: int) -> None:
-        self.board.set(0, ASK, what)
+    def ask(self, what: int, batch: int = 0) -> None:
+        self.board.set(0, ASK, asking(what, batch))
         os.kill(self.pid, signal.SIGURG)
 
     def insist(self, what: int, batch: int, count: int) -> None:
@@ -112,6 +124,18 @@ class Alone:
             return len(self.outcomes(batch)) == count
 
         wait_for(asked, what="the outcomes")
+
+    def finish(self, what: int, batch: int, count: int) -> list[Any]:
+        """Ask all the time, until a batch is over of which some may be given back; what came of the others."""
+
+        def over() -> bool:
+            self.ask(what, batch)
+            found = len(self.outcomes(batch))
+            return found == min([count, *(offset for number, offset, _ in self.given_back if number == batch)])
+
+        wait_for(lambda: any(over() for _ in range(100)), what="the end of the batch")
+        wait_for(lambda: self.board.get(0, BATCH) == 0, what="the batch to be over")
+        return self.outcomes(batch)
 
     def reach(self, batch: int, offset: int) -> None:
         """Wait until a task runs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -45,6 +45,15 @@ class SimAgent:
     written: int = 0
     running: bool = False
     ring: list[Record] = field(default_factory=list)
+    given_back: list[tuple[int, int, int]] = field(default_factory=list)
+    """What its host has not heard of: batch, offset, nanoseconds."""
+
+    @property
+    def rest(self) -> int:
+        """Tasks that it could give back: at least one outcome more must come."""
+        if self.current is None:
+            return 0
+        return self.current.count - max(self.ran + self.running, self.written + 1)
 
 
 @dataclass
@@ -97,12 +106,12 @@ class SimHosts(RuleBasedStateMachine):
                     if runs and agent.ran == stop.offset:
                         self._collect_dead(host, agent, "")
             case Recall():
-                back = [send.batch for send in host.queue]
+                back = [*host.queue]
                 host.queue.clear()
                 for agent in host.agents.values():
-                    back += [send.batch for send in agent.following]
+                    back += agent.following
                     agent.following.clear()
-                host.outbox.append(("returned", tuple(back)))
+                host.outbox.append(("returned", tuple((send.batch, 0, 0) for send in back)))
         self._dispatch(host)
 
     def _dispatch(self, host: SimHost) -> None:
@@ -150,6 +159,17 @@ class SimHosts(RuleBasedStateMachine):
             agent.ran += 1
         agent.running = agent.ran < send.count
 
+    @precondition(lambda self: any(a.rest > 0 for _, a in self._agents()))
+    @rule(which=PICKS, rest=PICKS, age=st.sampled_from([0, 0, 1_000, 200_000_000]), begun=st.booleans())
+    def gives_back(self, which: int, rest: int, age: int, begun: bool) -> None:
+        """An agent gives back the end of its batch, asked or not."""
+        _, agent = pick([(h, a) for h, a in self._agents() if a.rest > 0], which)
+        assert agent.current is not None
+        self._begins(agent, begun and agent.rest > 1)
+        offset = agent.current.count - 1 - rest % agent.rest
+        agent.current = replace(agent.current, count=offset)
+        agent.given_back.append((agent.current.batch, offset, age))
+
     @precondition(lambda self: any(a.ran > a.written for _, a in self._agents(busy=True)))
     @rule(which=PICKS, keep=st.integers(0, 3), direct=st.integers(0, 4))
     def writes(self, which: int, keep: int, direct: int) -> None:
@@ -167,13 +187,17 @@ class SimHosts(RuleBasedStateMachine):
         if direct:
             self._collect(host, agent)
 
-    @precondition(lambda self: any(a.ring for _, a in self._agents()))
+    @precondition(lambda self: any(a.ring or a.given_back for _, a in self._agents()))
     @rule(which=PICKS)
     def collects(self, which: int) -> None:
-        self._collect(*pick([(h, a) for h, a in self._agents() if a.ring], which))
+        self._collect(*pick([(h, a) for h, a in self._agents() if a.ring or a.given_back], which))
 
     def _collect(self, host: SimHost, agent: SimAgent) -> None:
-        """The host passes on what an agent wrote, in order; a batch's last outcome makes room for another."""
+        """The host passes on what an agent wrote, in order; a batch's last outcome makes room for another. What is
+        given back was said before the batch's last outcome, and is heard before it."""
+        for given in agent.given_back:
+            host.outbox.append(("returned", (given,)))
+        agent.given_back.clear()
         for record in agent.ring:
             if record.sent:
                 continue

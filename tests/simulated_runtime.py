@@ -78,6 +78,10 @@ class SimRuntime(SimHosts):
                 case Spawn():
                     self._asked_to_spawn(action)
                 case Recall() | Retire() | StopTask():
+                    for number in action.rest if isinstance(action, Recall) else ():
+                        batch = self.core.batches.get(number)
+                        assert batch is None or batch.shard == action.shard
+                        assert batch is None or batch.range.options.batch_size is None, "it is to stay whole"
                     if action.shard in self.hosts:
                         self.hosts[action.shard].inbox.append(action)
                 case Send():
@@ -186,7 +190,7 @@ class SimRuntime(SimHosts):
                     self.told_stopped.add(row)
                 self.core.agent_down(self.now, row, generation, batches, why, "killed")
             case ("returned", tuple(batches)):
-                self.core.returned([b for b in batches if isinstance(b, int)])
+                self.core.returned([(batch, offset, age) for batch, offset, age in batches])
             case other:
                 raise AssertionError(other)
 

@@ -56,6 +56,8 @@ class Recall:
     """Have a shard give back the batches that no agent has begun."""
 
     shard: int
+    rest: tuple[int, ...] = ()
+    """Batches of which the tasks that no agent has begun are to come back, too, though the batch itself has begun."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -61,6 +61,15 @@ class Cost:
         else:
             self.seconds = known + 0.2 * (min(mean, 4 * max(known, _TRIVIAL)) - known)
 
+    def at_least(self, seconds: float) -> None:
+        """Take in that one task, which is not over, has run for so long while others waited behind it for nothing.
+
+        This is believed at once and in full: what was thought of the function has just proved wrong. If it was one
+        task alone, the next outcomes bring it down again soon.
+        """
+        if self.seconds is None or self.seconds < seconds:
+            self.seconds = seconds
+
 
 def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: int, target: float = TARGET) -> int:
     """Tasks for the next batch, at least 1.

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
 from engine.core.batching import TARGET, ahead, batch_size
-from engine.core.elastic import Elastic
+from engine.core.overdue import Overdue
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
 from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, TaskRange
@@ -24,7 +24,7 @@ _NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
-class Core(Elastic):
+class Core(Overdue):
     """Tasks, batches, agents and shards of one run.
 
     Stimuli are methods; each takes the time it happened. They never call out: what is to be done is
@@ -57,7 +57,12 @@ class Core(Elastic):
         """Send nothing any more, and call back what no agent has begun."""
         if not self.draining:
             self.draining = True
-            self._actions.extend(Recall(shard.id) for shard in self.shards if shard.batches)
+            out = [shard.id for shard in self.shards if shard.batches]
+            rests: dict[int, list[int]] = {shard: [] for shard in out}
+            for batch in self.batches.values():
+                if self._divisible(batch):
+                    rests[batch.shard].append(batch.id)
+            self._actions.extend(Recall(shard, tuple(rests[shard])) for shard in out)
 
     @property
     def idle(self) -> bool:
@@ -189,13 +194,24 @@ class Core(Elastic):
             self._lost(batch.id, running.get(batch.id, -1), "", text)
         self._move_away(shard)
 
-    def returned(self, batches: Iterable[int]) -> None:
-        """Batches come back that no agent had begun."""
-        for batch_id in batches:
+    def returned(self, batches: Iterable[tuple[int, int, int]]) -> None:
+        """Tasks come back that no agent had begun: those of a batch from an offset on, 0 for a whole batch. The third
+        number is the nanoseconds that the task before those has run by now, 0 if none did."""
+        for batch_id, offset, nanoseconds in sorted(batches, reverse=True):  # the first sent come to stand first again
             batch = self.batches.get(batch_id)
-            if batch is not None:
+            if batch is None or offset >= batch.count:
+                continue
+            self._costs[batch.range.function].at_least(nanoseconds * 1e-9)
+            stop = batch.first + batch.count
+            if offset <= batch.accepted:
+                offset = batch.accepted
                 self._forget(batch)
-                self._again(batch.range, batch.first + batch.accepted, batch.first + batch.count, lost=False)
+            else:
+                left = batch.left
+                batch.count = offset
+                batch.gone = {at for at in batch.gone if at < offset}
+                self.pools[batch.range.pool].sent -= left - batch.left
+            self._again(batch.range, batch.first + offset, stop, lost=False)
 
     def break_pool(self, pool: int, why: str) -> None:
         """A pool can't start, for a reason found outside: its tasks fail."""
@@ -212,6 +228,7 @@ class Core(Elastic):
             if pool.queued and not self.draining and not self.paused:
                 self._schedule(pool, now)
             self._adjust(pool, now)
+            self._see_overdue(pool, now)
         if self._to_spawn:
             self._spawn()
         actions, self._actions = self._actions, []
@@ -278,6 +295,8 @@ class Core(Elastic):
             found.set(first, size, SENT)
             batch = Batch(next(self._batch_ids), found, first, size, shard.id, now)
             self.batches[batch.id] = batch
+            if not pool.out or options.priority < pool.lowest:
+                pool.lowest = options.priority
             shard.batches += 1
             pool.out += 1
             self._note_idle(pool)

@@ -100,6 +100,8 @@ def _check_pool(core: Core, pool: Pool) -> None:
     _same(pool.held, held, f"{name}: agents that may not be started")
     _same(pool.up, sum(core.agents[row].up for row in pool.rows), f"{name}: agents up")
     assert pool.ever_up or not pool.up, f"{name} has agents up, yet never had"
+    priorities = [b.range.options.priority for b in core.batches.values() if b.range.pool == pool.id]
+    assert pool.lowest <= min(priorities, default=pool.lowest), f"{name}: {pool.lowest} is not the lowest priority out"
     if pool.broken is not None:
         assert not pool.queued, f"{name} is broken, yet {pool.queued} tasks are ready"
         assert all(not r.state.count(WAITING) for r in ranges), f"{name} is broken, yet tasks wait"

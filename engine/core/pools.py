@@ -88,6 +88,10 @@ class Shard:
     """Seconds that those had waited, in all."""
     stolen: int = 0
     """Of those, tasks that had been placed on another shard."""
+    recalled: float = 0.0
+    """When it was last asked to give back what is overdue."""
+    patience: float = 0.0
+    """Seconds from then on in which it is not asked again."""
 
     @property
     def load(self) -> float:
@@ -155,6 +159,10 @@ class Pool:
     """When its size is looked at again, for growth."""
     idle_at: float | None = None
     """When it is looked for agents to retire, while there are more than the minimum."""
+    lowest: int = 0
+    """No batch has a lower priority of those that are out."""
+    overdue_at: float | None = None
+    """When it is looked for batches that are overdue, while they may be and that would matter."""
     spare: list[int] = field(default_factory=lambda: [0, 0])
     """Fewest idle agents in the last half of `max_idle`, and in the one before."""
 

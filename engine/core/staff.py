@@ -45,7 +45,7 @@ class Staff(Ledger):
         """(row, generation) of agents whose start is to be asked for."""
         self._timers: list[tuple[float, int, str, int, int]] = []
         """Heap of (due, tie-breaker, what, its number, generation of the agent). What: ``host``, ``agent`` or ``again``
-        to start one, ``look`` or ``idle`` for a pool."""
+        to start one, ``look``, ``idle`` or ``overdue`` for a pool."""
         self._tie = count()
 
     # -- what there is to work with --------------------------------------------------------------------------
@@ -314,7 +314,7 @@ class Staff(Ledger):
         """Do what has become due."""
         while self._timers and self._timers[0][0] <= now:
             _, _, what, number, generation = heapq.heappop(self._timers)
-            if what in ("look", "idle"):  # what follows this, the scheduling pass, looks
+            if what in ("look", "idle", "overdue"):  # what follows this, the scheduling pass, looks
                 if what == "look":
                     self.pools[number].look_at = None
                 continue

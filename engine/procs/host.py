@@ -19,6 +19,7 @@ from typing import Final
 from engine.procs import agent as agents
 from engine.procs import mail, orphans, system
 from engine.procs.bundle import Bundle
+from engine.procs.outlet import GIVEN, REST
 from engine.procs.output import LINES_A_FRAME, Outputs
 from engine.procs.poll import Poll
 from engine.procs.queue import ShardQueue
@@ -153,9 +154,10 @@ class Host:
                 case frames.StopTask():
                     dropped = self._queue.stop(frame.batch, frame.offset)
                     if dropped is not None:
-                        self._send(frames.encode(frames.Returned([dropped])))
+                        self._send(frames.encode(frames.Returned([(dropped, 0, 0)])))
                 case frames.Recall():
-                    self._send(frames.encode(frames.Returned(self._queue.recall())))
+                    back = self._queue.recall(frozenset(frame.rest))
+                    self._send(frames.encode(frames.Returned([(batch, 0, 0) for batch in back])))
                 case frames.Stop():
                     self._over = True
                     return
@@ -230,7 +232,7 @@ class Host:
         head = self._board.get(slot.row, HEAD)
         try:
             self._hear(slot)
-        except ValueError as error:  # user code has written to a descriptor that it found
+        except (ValueError, IndexError, struct.error) as error:  # user code has written to a descriptor that it found
             slot.told = f"its channel holds what no agent writes: {error}"
             self._kill(slot, "")
         except channel.Closed:  # or has shut it down: we hold its other end as well, so it can't have been closed
@@ -262,6 +264,10 @@ class Host:
                     if not self._came_up:
                         self._first_up = time.monotonic()
                     self._came_up.append((slot.row, slot.generation, slot.pid))
+            elif kind == REST:
+                _, batch, offset, nanoseconds = GIVEN.unpack(view)
+                if self._queue.given_back(slot, batch, offset):
+                    self._send(frames.encode(frames.Returned([(batch, offset, nanoseconds)])))
             elif kind == mail.OPEN and parcels:
                 self._relay.open(slot, parcels[0])
             elif kind == agents.NOT_UP:

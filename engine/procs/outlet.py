@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from array import array
 from typing import Any, Final
@@ -17,6 +18,12 @@ from engine.wire.memory import Parcel
 
 BELL: Final = 0x02
 """First byte of a message to the host: there are records in the ring."""
+
+REST: Final = 0x04
+"""First byte of a message to the host: the end of a batch is given back."""
+GIVEN: Final = struct.Struct("<BQIQ")
+"""That message: its first byte, the batch, the offset from which on it is given back, and the nanoseconds that the task
+before that has run by now."""
 
 _QUIET_NS: Final = 5_000_000
 """No second bell within this time: the host looks by itself soon enough."""
@@ -101,6 +108,13 @@ class Outlet:
             failed = [error for error in errors if error.offset == first + at]
             start = ends[at - 1] if at else began
             self.emit(batch, first + at, [result], ends[at : at + 1], failed, start, last and at == len(results) - 1)
+
+    def give_back(self, batch: int, offset: int, nanoseconds: int) -> None:
+        """Tell the host that the tasks of a batch from `offset` on will not be run here. To be sent before the outcome
+        of the last task that is: by that the host knows that the batch is over."""
+        message = GIVEN.pack(REST, batch, offset, nanoseconds)
+        while not channel.send(self._sock, (message,)):
+            time.sleep(_AGAIN)
 
     def silent(self, now: int) -> bool:
         """Whether the bell was not rung for so long that it should be, whatever else there is to do."""

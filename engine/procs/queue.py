@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from engine.procs.scoreboard import BATCH, Scoreboard
 from engine.procs.slots import Held, Slot
@@ -132,14 +132,28 @@ class ShardQueue:
         elif self._idle and self._ahead:
             self._even_out()
 
-    def recall(self) -> list[int]:
-        """Take back every batch that no agent has begun; their ids."""
+    def recall(self, rest: Container[int] = ()) -> list[int]:
+        """Take back every batch that no agent has begun; their ids. Of those in `rest` that have begun, agents will be
+        asked to give back the tasks that have not."""
         back = [held.id for held in self._waiting]
         self._waiting.clear()
         for slot in list(self._ahead.values()):
             while slot.ahead and (held := self._take_back(slot)) is not None:
                 back.append(held.id)
+        for slot in (*self._open.values(), *self._ahead.values()):
+            for held in (slot.current, *slot.ahead):
+                if held is not None and held.id in rest:
+                    held.rest = True
         return back
+
+    def given_back(self, slot: Slot, batch: int, offset: int) -> bool:
+        """An agent will not run the tasks of a batch from `offset` on. False if that is known."""
+        for held in (slot.current, *slot.ahead):  # it may be further than its bells have told
+            if held is not None and held.id == batch and 0 < offset < held.size:
+                slot.taken -= held.size - offset
+                held.size, held.rest = offset, False
+                return True
+        return False
 
     def _prefetch(self) -> None:
         """Fill the queues of busy agents: one batch for each first, then another."""

@@ -52,7 +52,9 @@ TAIL: Final = 12
 HELD: Final = 13
 """Offset + 1 of the first outcome of the running batch that is not in the ring yet, 0 for none."""
 ASK: Final = 14
-"""What the host's signal asks for, as bits: `ASK_FLUSH`, `ASK_SOFT`. Written by the host."""
+"""What the host's signal asks for, as bits: `ASK_FLUSH`, `ASK_SOFT`, `ASK_REST`; above them, from `ASK_BATCH` on, the
+lower half of the number of the batch that it is about. Written by the host.
+"""
 PONG: Final = 15
 """Number of the last `Ping` that the agent has answered."""
 
@@ -60,6 +62,15 @@ ASK_FLUSH: Final = 1
 """Write the outcomes that are held back, though a task runs."""
 ASK_SOFT: Final = 2
 """Raise `SoftTimeout` in the task that runs."""
+ASK_REST: Final = 4
+"""Give back what has not begun of the batch that runs, if it still is the one that is meant."""
+ASK_BATCH: Final = 8
+
+
+def asking(bits: int, batch: int) -> int:
+    """What to write into `ASK`."""
+    return (batch & 0xFFFFFFFF) << ASK_BATCH | bits
+
 
 _PAGE: Final = mmap.PAGESIZE
 

@@ -16,11 +16,14 @@ from engine.wire.memory import Parcel
 class Held:
     """A batch in transit."""
 
-    __slots__ = ("data", "function", "id", "parcels", "prefetch", "size", "soft", "stops", "timeout")
+    __slots__ = ("data", "function", "id", "parcels", "prefetch", "rest", "size", "soft", "stops", "timeout")
 
     def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
         self.id = work.batch
         self.size = work.count
+        """Tasks, but for those that its agent has given back."""
+        self.rest = False
+        """What has not begun of it is to be given back."""
         self.function = work.function
         self.timeout = work.timeout
         self.soft = work.soft_timeout

@@ -19,7 +19,18 @@ from typing import Any, Final
 from engine.procs import system
 from engine.procs.failures import SoftTimeout, failure
 from engine.procs.outlet import Outlet
-from engine.procs.scoreboard import ASK, ASK_FLUSH, ASK_SOFT, CELLS, HELD, OFFSET, START, Scoreboard
+from engine.procs.scoreboard import (
+    ASK,
+    ASK_FLUSH,
+    ASK_REST,
+    ASK_SOFT,
+    CELLS,
+    HELD,
+    OFFSET,
+    START,
+    Scoreboard,
+    asking,
+)  # fmt: skip
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -85,6 +96,11 @@ class Tasks:
         self._level = _NOTHING
         self._forked = False
         self._items: list[Any] = []
+        """The batch's, as far as it has not been given back."""
+        self._source = enumerate(self._items, 1)
+        """What they are fetched from, numbered."""
+        self._told = 0
+        """How many there are for all that the host knows."""
         # The group: what has finished and is not written yet. A task is finished by its end being added, the last of
         # its traces, so whatever interrupts the loop sees whole tasks.
         self._batch = 0
@@ -119,14 +135,14 @@ class Tasks:
         results, ends = self._results, self._ends
         add, add_end, clock = results.append, ends.append, _clock
         ext, plain, short = _Ext, values.PLAIN, values.SHORT
-        self._items, self._batch, self._first = items, work.batch, 0
+        self._items, self._batch, self._first, self._told = items, work.batch, 0, count
         self._soft_ns = int(work.soft_timeout * 1e9) if function.interruptible else 0
         self.listen()
         slow = size = place = 0
         now = self._began = clock()
         limit = now + _GROUP_NS if trivial else 0
         known: type = _Unknown  # a kind of result that needs no look
-        source = enumerate(items, 1)
+        source = self._source = enumerate(items, 1)
         item = value = None
         while True:
             cells[start_at] = now
@@ -182,6 +198,7 @@ class Tasks:
             if self._forked:  # a task's own fork has come back from it: it is no agent, and must not go on as one
                 os._exit(0)
             self._level = _NOTHING
+            count = len(items)  # what comes after these may have been given back
             # Only the last can have been slow: it ends the group.
             if ends and ends[-1] - (ends[-2] if len(ends) > 1 else self._began) >= _GROUP_NS:
                 slow += 1
@@ -201,6 +218,8 @@ class Tasks:
         count = len(ends)
         if not count:
             return
+        if len(self._items) < self._told:
+            self._tell_rest()
         end = self._first + count
         if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's end
             results, errors = results[:count], [error for error in errors if error.offset < end]
@@ -208,6 +227,20 @@ class Tasks:
         self._first = end
         del self._results[:count], self._errors[: len(errors)]
         ends.clear()
+
+    def _give_rest(self) -> None:
+        """Give back the tasks that have not begun, and see that one more outcome is still to come."""
+        # The enumerator alone knows exactly what was fetched: the row lags behind between two steps of the loop.
+        fetched = int(self._source.__reduce__()[1][1]) - 1
+        keep = max(fetched, self._first + 1)
+        if keep < len(self._items):
+            del self._items[keep:]  # in one step: what is gone will be told of, before the next outcomes if not now
+            self._tell_rest()
+
+    def _tell_rest(self) -> None:
+        size = len(self._items)
+        self._outlet.give_back(self._batch, size, _clock() - (self._ends[-1] if self._ends else self._began))
+        self._told = size
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         """The host's signal: write what has finished, tell the task of its soft timeout."""
@@ -223,6 +256,10 @@ class Tasks:
                 self._emit()
                 self._began = began
                 cells[base + HELD] = self._first + 1
+                self._level = level
+            if cells[base + ASK] == asking(cells[base + ASK] & 0xFF | ASK_REST, self._batch):
+                self._level = _NOTHING
+                self._give_rest()
                 self._level = level
             # Read anew: a signal that came meanwhile found us busy.
             if cells[base + ASK] & ASK_SOFT and level == _ANYTHING and self._soft_ns and task != self._told_soft:

@@ -12,7 +12,20 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from engine.procs.scoreboard import ASK, ASK_FLUSH, ASK_SOFT, BATCH, CELLS, HELD, OFFSET, PONG, START, Scoreboard
+from engine.procs.scoreboard import (
+    ASK,
+    ASK_FLUSH,
+    ASK_REST,
+    ASK_SOFT,
+    BATCH,
+    CELLS,
+    HELD,
+    OFFSET,
+    PONG,
+    START,
+    Scoreboard,
+    asking,
+)  # fmt: skip
 from engine.procs.slots import Slot
 from engine.wire import frames
 
@@ -100,6 +113,8 @@ class Watch:
         held = cells[base + HELD]
         if held and offset > held and age > self._care.flush_after:
             wanted |= ASK_FLUSH
+        if current.rest and offset < current.size:
+            wanted |= ASK_REST
         if wanted:
             self._ask(slot, current.id, offset, wanted, now)
         limit = self._care.memory_limit
@@ -115,18 +130,18 @@ class Watch:
         return (self._cells[base + BATCH], self._cells[base + OFFSET]) == (batch, offset)
 
     def _ask(self, slot: Slot, batch: int, offset: int, bits: int, now: float) -> None:
-        """Have an agent do something while its task runs: once for each task and thing, but for outcomes again until
-        they are there."""
+        """Have an agent do something while its task runs: once for each task and thing, but for outcomes, and for what
+        it has not begun, again until they are there."""
         pause = _ASK_AGAIN
         if slot.asked[:2] == (batch, offset):
             if not bits & ~slot.asked[2]:
                 again, pause = slot.ask_again
-                if not bits & ASK_FLUSH or now < again:
+                if not bits & (ASK_FLUSH | ASK_REST) or now < again:
                     return
                 pause *= 2
             bits |= slot.asked[2]  # it may not have looked yet
         slot.asked, slot.ask_again = (batch, offset, bits), (now + pause, pause)
-        self._cells[slot.row * CELLS + ASK] = bits
+        self._cells[slot.row * CELLS + ASK] = asking(bits, batch)
         signal.pidfd_send_signal(slot.pidfd, signal.SIGURG)
 
     def idle(self, slots: Iterable[Slot], now: float) -> None:

@@ -226,7 +226,7 @@ class Fleet:
             case StopTask():
                 self.hosts.put(action.shard, frames.encode(frames.StopTask(action.batch, action.offset)))
             case Recall():
-                self.hosts.put(action.shard, frames.encode(frames.Recall()))
+                self.hosts.put(action.shard, frames.encode(frames.Recall(list(action.rest))))
             case Happened() if self.error is None:  # else it is said once, and not for each pool
                 self.event(action.level, action.kind, action.text, **action.data)
 

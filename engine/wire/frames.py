@@ -176,7 +176,10 @@ class Kill(msgspec.Struct, frozen=True, array_like=True, tag=13):
 
 
 class Recall(msgspec.Struct, frozen=True, array_like=True, tag=14):
-    """Engine to host: give back every batch that no agent has begun."""
+    """Engine to host: give back every batch that no agent has begun; and of some, what their agents have not begun."""
+
+    rest: list[int]
+    """Batches that may be cut in two."""
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True, tag=15):
@@ -249,9 +252,12 @@ class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):
 
 
 class Returned(msgspec.Struct, frozen=True, array_like=True, tag=22):
-    """Host to engine: batches that no agent had begun, after `Recall`."""
+    """Host to engine: tasks that no agent had begun, after `Recall`."""
 
-    batches: list[int]
+    batches: list[tuple[int, int, int]]
+    """(batch, offset from which on it comes back, nanoseconds that the task before that has run by now); offset 0 for a
+    whole batch.
+    """
 
 
 class Output(msgspec.Struct, frozen=True, array_like=True, tag=23):

@@ -65,7 +65,7 @@ def test_break_pool_with_work_out() -> None:
     core.break_pool(0, "twice")
     actions = take(core, object)
     assert Recall(0) in actions
-    core.returned([sends[3].batch])
+    core.returned([(sends[3].batch, 0, 0)])
     finish(core, sends[0], failed=(0,))
     assert core.ranges[number].state[0] == FAILED
     core.agent_down(0.0, 0, 1, [(sends[1].batch, 0)], "", "SIGKILL")

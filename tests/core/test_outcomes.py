@@ -247,6 +247,6 @@ def test_what_waits_at_a_shard_without_agents_is_called_back() -> None:
     core.agent_down(0.0, 0, 1, [(mine[0].batch, -1)], "stopped", "")
     assert take(core, Recall) == [Recall(0)]
     before = core.redelivered
-    core.returned([mine[1].batch, 99])
+    core.returned([(mine[1].batch, 0, 0), (99, 0, 0)])
     assert core.redelivered == before, "nobody died with it"
     check(core)

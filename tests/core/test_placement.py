@@ -97,7 +97,7 @@ def test_what_comes_back_keeps_its_order_and_is_not_split_further() -> None:
     home = core.pools[0].placement.place(0, core.shards).id
     sends = [send for send in take(core, Send) if send.shard == home]
     assert len(sends) == 2
-    core.returned([send.batch for send in reversed(sends)])
+    core.returned([(send.batch, 0, 0) for send in sends])
     again = [send for send in take(core, Send) if send.shard == home]
     assert [(s.first, s.count) for s in again] == [(s.first, s.count) for s in sends]
 
@@ -107,7 +107,7 @@ def test_without_a_key_too_what_comes_back_stays_in_one_piece() -> None:
     known(core, 0.001)
     core.submit(6400, 1)
     send = next(send for send in take(core, Send) if send.count > 8)
-    core.returned([send.batch])
+    core.returned([(send.batch, 0, 0)])
     assert (send.first, send.first + send.count) in {(s.first, s.stop) for shard in core.shards for s in shard.ready}
 
 

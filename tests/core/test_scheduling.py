@@ -172,8 +172,8 @@ def test_drain() -> None:
     one, two = take(core, Send)
     core.drain()
     core.drain()
-    assert take(core, Recall) == [Recall(0)]
-    core.returned([two.batch])
+    assert take(core, Recall) == [Recall(0, (one.batch, two.batch))]
+    core.returned([(two.batch, 0, 0)])
     assert list(core.batches) == [one.batch]
     finish(core, one, failed=(0,))
     assert core.idle

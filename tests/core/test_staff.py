@@ -313,7 +313,7 @@ def test_a_host_that_has_done_something_or_lived_for_long_has_proved_itself() ->
         (send,) = take(core, Send, now)
         if number % 2:
             now += PROVEN_AFTER
-        finish(core, send) if number % 2 == 0 else core.returned([send.batch])
+        finish(core, send) if number % 2 == 0 else core.returned([(send.batch, 0, 0)])
         core.cancel(number + 1, 0)
         core.host_down(now, 0, {}, "OOM")
         assert core.shards[0].early_deaths == 1

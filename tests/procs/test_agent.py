@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import wait_for
 
-from engine.procs.scoreboard import ASK_FLUSH, ASK_SOFT, PONG
+from engine.procs.scoreboard import ASK_FLUSH, ASK_REST, ASK_SOFT, PONG
 from engine.wire import frames
 from shoal import SoftTimeout
 
@@ -30,6 +30,10 @@ def act(what: Any) -> Any:
     kind, value = what
     if kind == "raise":
         raise value
+    if kind == "work":
+        until = time.perf_counter() + 0.0002
+        while time.perf_counter() < until:
+            pass
     if kind == "unpicklable":
         return lambda: (yield), iter([1]), (x for x in [1])
     return value
@@ -155,6 +159,100 @@ def test_asking_all_the_time_changes_no_outcome(agent: Alone) -> None:
         assert stamps == sorted(stamps)
 
 
+def test_what_has_not_begun_is_given_back_when_asked_for(agent: Alone, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    agent.define(1, wait_at)
+    batch = agent.work(1, [1, 2, str(gate), 3, 4, 5])
+    agent.reach(batch, 2)
+    agent.ask(ASK_REST, batch)
+    wait_for(lambda: agent.outcomes(batch) == [1, 2] and agent.given_back, what="the rest")
+    agent.ask(ASK_REST, batch)  # there is nothing more: nothing comes of it
+    gate.touch()
+    wait_for(lambda: agent.outcomes(batch) == [1, 2, str(gate)])
+    assert agent.run(1, [6, 7]) == [6, 7]
+    ((number, offset, age),) = agent.given_back
+    assert (number, offset) == (batch, 3)
+    assert age > 0
+
+
+def test_the_rest_of_another_batch_is_not_given_back(agent: Alone, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    agent.define(1, wait_at)
+    batch = agent.work(1, [str(gate), 1, 2])
+    agent.reach(batch, 0)
+    for other in (0, batch + 1, batch + 256):
+        agent.ask(ASK_REST, other)
+    agent.ask(ASK_SOFT, batch)
+    gate.touch()
+    wait_for(lambda: agent.outcomes(batch) == [str(gate), 1, 2])
+    assert not agent.given_back
+
+
+def test_what_is_given_back_in_a_group_leaves_the_outcomes_before_it_whole(agent: Alone, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    agent.define(1, wait_at)
+    prove(agent, 1, 0)
+    batch = agent.work(1, [1, 2, str(gate), 3, 4, 5])
+    agent.reach(batch, 2)
+    agent.ask(ASK_REST, batch)
+    wait_for(lambda: agent.outcomes(batch) == [] and agent.given_back, what="the rest")
+    agent.ask(ASK_FLUSH | ASK_REST, batch)
+    wait_for(lambda: agent.outcomes(batch) == [1, 2])
+    gate.touch()
+    wait_for(lambda: agent.outcomes(batch) == [1, 2, str(gate)])
+    assert [given[:2] for given in agent.given_back] == [(batch, 3)]
+
+
+@pytest.mark.parametrize("trivial", [False, True])
+def test_giving_back_at_any_moment_loses_no_task_and_runs_none_of_those_given_back(trivial: bool) -> None:
+    agent = Alone()
+    try:
+        agent.define(1, act)
+        if trivial:
+            prove(agent, 1, ("return", 1))
+
+        @settings(deadline=None, max_examples=60)
+        @given(
+            st.lists(st.sampled_from(["return", "work", "work", "hold", "raise"]), min_size=1, max_size=60),
+            st.sampled_from([ASK_REST, ASK_REST | ASK_FLUSH, ASK_REST | ASK_FLUSH | ASK_SOFT]),
+            st.integers(0, 200),
+        )
+        def whole(kinds: list[str], what: int, pause: int) -> None:
+            given_back = len(agent.given_back)
+            items: list[Any] = [
+                (kind, ValueError(n) if kind == "raise" else [n] if kind == "hold" else n)
+                for n, kind in enumerate(kinds)
+            ]
+            batch = agent.work(1, items)
+            for _ in range(pause):
+                agent.take()
+            found = agent.finish(what, batch, len(items))
+            mine = agent.given_back[given_back:]
+            assert all(number == batch for number, _, _ in mine)
+            assert [f.message if isinstance(f, frames.Failure) else f for f in found] == [
+                str(value) if kind == "raise" else value for kind, value in items[: len(found)]
+            ]
+            assert len(mine) <= 1
+            assert len(found) >= 1
+
+        whole()
+    finally:
+        agent.close()
+
+
+def test_giving_back_between_two_tasks_leaves_one_outcome_to_come(agent: Alone) -> None:
+    """Built-in functions take no signal: it finds its way between them, where all that has begun may be written."""
+    agent.define(1, abs)
+    prove(agent, 1, -1)
+    rounds = 0
+    while len(agent.given_back) < 3:  # seldom more than a few rounds: it must come while the batch runs
+        rounds += 1
+        assert rounds < 5_000
+        batch = agent.work(1, [*range(-10_000, 0)])
+        found = agent.finish(ASK_REST | ASK_FLUSH, batch, 10_000)
+        assert found == [*range(10_000, 0, -1)][: len(found)]
+
+
 def dive(margin: int) -> int:
     """Work for a moment with hardly any stack left."""
 
@@ -181,6 +279,18 @@ def test_asking_does_no_harm_to_a_task_that_has_used_the_stack_up(agent: Alone) 
         batch = agent.work(1, [0, 0, margin, 0])
         agent.insist(ASK_FLUSH | ASK_SOFT, batch, 4)
         assert agent.outcomes(batch) == [0, 0, margin, 0]
+
+
+def test_giving_back_does_no_harm_to_a_task_that_has_used_the_stack_up(agent: Alone) -> None:
+    agent.define(1, dive)
+    prove(agent, 1, 0)
+    for margin in range(4, 12):
+        batch = agent.work(1, [0, margin, 0, 0, 0])
+        agent.reach(batch, 1)
+        found = agent.finish(ASK_FLUSH | ASK_REST, batch, 5)
+        assert found == [0, margin, 0, 0, 0][: len(found)]
+    assert agent.given_back
+    assert agent.run(1, [0, 0]) == [0, 0]
 
 
 def test_a_soft_timeout_lets_the_task_tidy_up(agent: Alone, tmp_path: Path) -> None:

@@ -148,6 +148,34 @@ def test_recall_takes_back_all_that_no_agent_has_begun(shard: Shard) -> None:
     assert sorted(shard.given) == [[1], [2]]
 
 
+def test_recall_marks_the_batches_whose_rest_is_wanted_too(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, count=5)
+    row = next(row for row, numbers in enumerate(shard.given) if numbers[0] == 1)
+    shard.reads(row)
+    first, second = (slot.current for slot in (shard.slots[row], shard.slots[1 - row]))
+    assert first is not None
+    assert second is not None
+    (stuck,) = shard.slots[1 - row].ahead
+    (back,) = (held.id for held in shard.slots[row].ahead)
+    assert shard.queue.recall({1, 3, 4}) == [back]
+    assert [first.rest, second.rest, stuck.rest] == [True, False, True], "the second has not been read"
+
+
+def test_what_an_agent_gives_back_counts_for_it_no_more(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4, count=5)
+    slot = shard.slots[0]
+    assert slot.taken == 10
+    assert slot.current is not None
+    for held, taken in ((slot.current, 7), (slot.ahead[0], 4)):  # the bell that tells of the next batch may be to come
+        held.rest = True
+        assert shard.queue.given_back(slot, held.id, 2)
+        assert (held.size, held.rest, slot.taken) == (2, False, taken)
+        for offset in (2, 3, 0, 5):
+            assert not shard.queue.given_back(slot, held.id, offset)
+    assert not shard.queue.given_back(slot, 99, 1)
+    assert slot.taken == 4
+
+
 def test_a_cancelled_batch_is_taken_out_of_the_midst_of_a_queue(shard: Shard) -> None:
     shard.add(1, 2, 3, 4, 5, 6, 7, 8)
     row = next(row for row, numbers in enumerate(shard.given) if numbers[0] == 1)

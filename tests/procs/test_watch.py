@@ -14,12 +14,14 @@ from engine.procs import slots, watch
 from engine.procs.scoreboard import (
     ASK,
     ASK_FLUSH,
+    ASK_REST,
     ASK_SOFT,
     BATCH,
     HELD,
     OFFSET,
     START,
     Scoreboard,
+    asking,
     create,
 )  # fmt: skip
 from engine.procs.slots import Held, Slot
@@ -58,7 +60,7 @@ class Row:
         """What is asked for, and how many signals that took, when the task has run for so many seconds."""
         self.signals = 0
         self.watch.working(self.slot, 100.0 + age)
-        return self.board.get(0, ASK), self.signals
+        return self.board.get(0, ASK) & 0xFF, self.signals
 
     def close(self) -> None:
         os.close(self.slot.pidfd)
@@ -94,6 +96,24 @@ def test_outcomes_are_asked_for_again_until_they_are_there_but_more_and_more_sel
     assert [row.look(age / 100)[1] for age in range(102, 200)] == [0] * 98
     row.board.set(0, OFFSET, 7)
     assert row.look(0.06) == (ASK_FLUSH, 1), "what was asked of one task is not asked of the next"
+
+
+def test_the_rest_of_a_batch_is_asked_for_until_it_is_given_back(row: Row) -> None:
+    assert row.slot.current is not None
+    row.slot.current.rest = True
+    assert row.look(0.01) == (ASK_REST, 1)
+    assert row.board.get(0, ASK) == asking(ASK_REST, 7)
+    assert [age for age in range(11, 50) if row.look(age / 1000)[1]] == []
+    assert row.look(0.051) == (ASK_REST | ASK_FLUSH, 1)
+    row.board.set(0, HELD, 6)
+    assert [age for age in range(61, 400) if row.look(age / 1000)[1]] == [101, 201]
+    row.board.set(0, OFFSET, 7)
+    assert row.look(0.01) == (ASK_REST, 1)
+    row.board.set(0, OFFSET, 10)
+    assert row.look(0.01)[1] == 0, "it is the last"
+    row.board.set(0, OFFSET, 6)
+    row.slot.current.size = 6
+    assert row.look(0.01)[1] == 0
 
 
 def test_the_task_that_is_judged_is_the_one_to_blame(row: Row) -> None:
