@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from engine.wire import channel
 
+_LONGEST = 86_400.0
+"""Seconds of one wait: epoll refuses those beyond 24 days."""
+
 
 class Poll:
     """Calls a handler for each descriptor that has something to read, and empties outboxes as room comes."""
@@ -36,7 +39,7 @@ class Poll:
 
     def wait(self, seconds: float | None) -> None:
         """Wait for something, at most so long (None: until something comes), and handle it."""
-        for fd, event in self._epoll.poll(seconds):
+        for fd, event in self._epoll.poll(None if seconds is None else min(seconds, _LONGEST)):
             handler = self._handlers.get(fd)
             if handler is None:  # another's handler has forgotten it
                 continue

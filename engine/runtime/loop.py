@@ -6,8 +6,12 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from typing import Final
 
 Handler = Callable[[], None]
+
+_LONGEST: Final = 86_400.0
+"""Seconds of one wait: epoll refuses those beyond 24 days."""
 
 
 class Loop:
@@ -61,7 +65,7 @@ class Loop:
 
     def step(self, timeout: float | None) -> None:
         """Wait for something at most `timeout` seconds (None: as long as it takes), and handle what there is."""
-        for fd, event in self._epoll.poll(timeout):
+        for fd, event in self._epoll.poll(None if timeout is None else min(timeout, _LONGEST)):
             if event & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
                 writer()
             if event & ~select.EPOLLOUT and (reader := self._readers.get(fd)) is not None:

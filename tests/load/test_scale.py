@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from processes import enabled, wait_for
 
+from engine.procs.scoreboard import OFFSET
 from engine.runtime.executor import Engine
 
 FULL = os.environ.get("SHOAL_TEST_LOAD") == "full"
@@ -50,7 +51,8 @@ def test_a_hundred_tasks_on_a_pool_of_twenty(tmp_path: Path) -> None:
     go = tmp_path / "go"
     with Engine(20, min_workers=2, attachable=False, max_idle=0.2) as engine:
         futures = [engine.submit(held, str(go)) for _ in range(100)]
-        wait_for(lambda: engine.stats()["pools"]["main"]["busy"] == 20, 30, "all of 20 agents are busy")
+        board = engine._worker.run.fleet.board
+        wait_for(lambda: all(board.get(row, OFFSET) for row in range(20)), 30, "each of 20 agents runs a task")
         assert engine.stats()["pools"]["main"]["queued"] == 80
         go.touch()
         assert len({future.result(60) for future in futures}) >= 20
