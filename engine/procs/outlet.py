@@ -19,7 +19,7 @@ from engine.wire.memory import Parcel
 BELL: Final = 0x02
 """First byte of a message to the host: there are records in the ring."""
 
-REST: Final = 0x04
+REST: Final = 0x05
 """First byte of a message to the host: the end of a batch is given back."""
 GIVEN: Final = struct.Struct("<BQIQ")
 """That message: its first byte, the batch, the offset from which on it is given back, and the nanoseconds that the task
