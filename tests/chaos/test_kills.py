@@ -188,7 +188,7 @@ def test_one_interrupt_drains_and_a_second_stops(tmp_path: Path, started: list[S
     run = Started("engine.workloads.coordination:sleep", "--items", str(items), "--agents", "4", "--out", str(out))
     started.append(run)
     wait_for(lambda: len(run.agents) == 4, what="agents")
-    wait_for(lambda: out.stat().st_size > 0 or len(run.events) > 1, what="work")
+    wait_for(lambda: (out.exists() and out.stat().st_size > 0) or len(run.events) > 1, what="work")
     run.process.send_signal(signal.SIGINT)
     code, summary = run.finish()
     assert code == 130

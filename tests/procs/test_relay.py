@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from engine.procs import agent, mail, outlet
 from engine.procs.poll import Poll
 from engine.procs.relay import Relay
 from engine.procs.slots import Slot
@@ -92,3 +93,8 @@ def test_an_end_that_is_gone_is_heard_once(told: Told) -> None:
     for _ in range(100):
         told.relay.deliver(told.slot, TAKEN, b"x", [])
     told.relay.close(told.slot)
+
+
+def test_what_an_agent_says_is_told_apart_by_its_first_byte() -> None:
+    kinds = (agent.UP, agent.NOT_UP, outlet.BELL, outlet.REST, mail.OPEN, frames.RECORD)
+    assert len(set(kinds)) == len(kinds)
