@@ -9,6 +9,7 @@ from hypothesis.stateful import precondition, rule
 from simulated_hosts import PICKS, Message, Record, SimHost, SimHosts, pick
 
 from engine.core.actions import Happened, RangeOver, Recall, Retire, Send, Spawn, StartHost, StopTask, TasksOver
+from engine.core.batching import MOST_TRIVIAL
 from engine.core.tasks import READY, Options
 
 FUNCTIONS = {1: 0, 2: 2_000, 3: 30_000_000, 4: 2_000_000_000}
@@ -133,7 +134,8 @@ class SimRuntime(SimHosts):
     def _sent(self, send: Send) -> None:
         assert not self.core.draining, "sent while draining"
         assert send.batch >> 40 == 3
-        assert send.count <= min(self.options[send.range].batch_max, self.options[send.range].batch_size or 500)
+        options = self.options[send.range]
+        assert send.count <= min(filter(None, (options.batch_max, options.batch_size)), default=MOST_TRIVIAL)
         for other in self.after[send.range]:
             assert self.over.get(other) == 0, "a dependency is not over, or failed"
         for index in range(send.first, send.first + send.count):

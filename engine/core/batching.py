@@ -16,7 +16,13 @@ these do."""
 DEEPEST: Final = 5
 """Batches that may wait there at the most."""
 PROVEN: Final = 32
-"""Tasks of a function that must be known before several batches wait there: the first may be the only short one."""
+"""Tasks of a function that must be known before it is taken for a trivial one: the first may be the only short one."""
+MOST: Final = 500
+"""Tasks in one batch at the most, unless the user says otherwise, or they are trivial."""
+MOST_TRIVIAL: Final = 2500
+"""Trivial tasks in one batch at the most."""
+WORTH: Final = 0.001
+"""Seconds of work up to which trivial tasks travel in larger batches: a message costs as much as hundreds of them."""
 BYTES: Final = 96 * 1024
 """Bytes of arguments in one batch, roughly; a frame's hard limit is higher."""
 _MANY: Final = 8
@@ -71,6 +77,13 @@ class Cost:
             self.seconds = seconds
 
 
+def most(cost: Cost) -> int:
+    """Tasks of a function in one batch at the most, where the user has set no limit."""
+    if cost.seconds is None or cost.seen < PROVEN:
+        return MOST
+    return max(MOST, min(MOST_TRIVIAL, int(WORTH / max(cost.seconds, 1e-9))))
+
+
 def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: int, target: float = TARGET) -> int:
     """Tasks for the next batch, at least 1.
 
@@ -79,7 +92,7 @@ def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: 
         ready: tasks of the pool that wait. Half of an agent's even share at the most goes at once, so the end
             stays even.
         agents: agents of the pool that can work.
-        batch_max: the user's limit.
+        batch_max: the user's limit, or `most`.
         item_bytes: mean bytes of an argument, 0 for small.
         target: seconds of work that a batch aims at.
     """

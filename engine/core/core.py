@@ -7,7 +7,7 @@ from itertools import count
 from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
-from engine.core.batching import TARGET, ahead, batch_size
+from engine.core.batching import TARGET, ahead, batch_size, most
 from engine.core.overdue import Overdue
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
@@ -262,15 +262,16 @@ class Core(Overdue):
             assert segment is not None
             found, first, end = segment.range, segment.first, segment.stop
             options = found.options
-            if found.holes:  # some of the segment ended while it was ready: take the first run that did not
-                _, end = next(found.runs_of(READY, first, end, options.batch_max))
             cost = self._costs[found.function]
+            limit = options.batch_max or options.batch_size or most(cost)
+            if found.holes:  # some of the segment ended while it was ready: take the first run that did not
+                _, end = next(found.runs_of(READY, first, end, limit))
             size = end - first
             if options.batch_size is not None:
-                size = min(size, options.batch_size, options.batch_max)
+                size = min(size, options.batch_size, limit)
             else:
-                most, aim = options.batch_max, self._batch_seconds
-                size = min(size, batch_size(cost, pool.queued, pool.up, most, options.item_bytes, aim))
+                aim = self._batch_seconds
+                size = min(size, batch_size(cost, pool.queued, pool.up, limit, options.item_bytes, aim))
             # A pool that can grow shows by what is queued that it should.
             prefetch = ahead(cost, size) if self._prefetch and not pool.on_demand and not pool.room else 0
             idle = shard.batches < shard.up

@@ -27,7 +27,7 @@ class Options:
         timeout: seconds one task may run, None for no limit.
         soft_timeout: seconds after which a task is told that its time is up, None for never.
         retry_on: names of exceptions (``Name`` or ``module.Name``) that are worth a retry; empty for all.
-        batch_max: tasks in one batch at the most.
+        batch_max: tasks in one batch at the most; None for as many as suit the function (`batching.most`).
         batch_size: tasks in every batch; None to go by their measured durations.
         item_bytes: mean size of an item on the wire, to keep batches below a frame; 0 where unknown or small.
         priority: tasks with a higher one are sent before all others of their pool.
@@ -37,7 +37,7 @@ class Options:
     retries: int = 0
     crash_limit: int = 5
     timeout: float | None = None
-    batch_max: int = 500
+    batch_max: int | None = None
     item_bytes: int = 0
     soft_timeout: float | None = None
     retry_on: tuple[str, ...] = ()

@@ -68,6 +68,7 @@ class Agent:
         self._base = row * CELLS
         self._outlet = Outlet(board, row, sock)
         self._tasks = Tasks(board, row, self._outlet)
+        self._opener = values.Opener()
         self._receiver = channel.Receiver(sock, channel.buffer(frames.RECEIVE))
         self._defined: dict[int, frames.Define] = {}
         self._functions: dict[int, Function] = {}
@@ -136,11 +137,11 @@ class Agent:
         cells[base + STATE] = _BUSY
         try:
             function = self._function(work.function)
-            items = values.open_column(work.column, parcels)
+            items = self._opener.open(work.column, parcels)
         except BaseException as error:
             self._fail_all(work, error)
         else:
-            self._tasks.run(work, function, items, parcels)
+            self._tasks.run(work, function, items, parcels, self._opener.plain)
             mail.task_over()
         cells[base + OFFSET] = 0
         cells[base + BATCH] = 0

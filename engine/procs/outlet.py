@@ -54,6 +54,7 @@ class Outlet:
         errors: list[frames.Failure],
         began: int,
         last: bool = False,
+        plain: bool = False,
     ) -> None:
         """Write the outcomes of tasks that ran one after the other.
 
@@ -65,10 +66,11 @@ class Outlet:
             errors: what the failed ones say.
             began: when the first began, CLOCK_MONOTONIC in ns.
             last: they are the last of their batch: the bell will be rung in any case.
+            plain: all results are known to be of plain kinds, and none is large.
         """
         parcels: list[Parcel] = []
-        plain = values.write_plain(results)
-        column = values.write_held(results, parcels) if plain is None else plain
+        written = values.write_plain(results, plain)
+        column = values.write_held(results, parcels) if written is None else written
         column = values.fit(column, parcels, frames.FRAME_MAX - (64 << 10))  # long strings may need a parcel
         count = len(results)
         try:
@@ -78,7 +80,7 @@ class Outlet:
             return
         cells, base = self._cells, self._base
         head = frames.HEAD.pack(batch, first, count, began)
-        body = frames.Outcomes(msgspec.Raw(column), ends.tobytes(), errors, plain is not None)
+        body = frames.Outcomes(msgspec.Raw(column), ends.tobytes(), errors, written is not None)
         record = head + frames.encode(body)
         if errors:
             cells[base + FAILED] += len(errors)

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from types import FrameType
 from typing import Any, Final
@@ -111,6 +111,8 @@ class Tasks:
         """When each ended, and the next one began."""
         self._began = 0
         """When its first task began."""
+        self._plain = True
+        """No result of the batch has needed more than to be written down."""
         self._soft_ns = 0
         self._told_soft = (0, 0)
         """(batch, offset + 1) of the task that was last told of its soft timeout."""
@@ -127,15 +129,19 @@ class Tasks:
         if system.handler(SIGNAL) is not self._handler:
             system.handle(SIGNAL, self._handler)
 
-    def run(self, work: frames.Work, function: Function, items: list[Any], parcels: Sequence[Parcel]) -> None:
-        """Run a batch and write its outcomes. `items` is used up."""
+    def run(
+        self, work: frames.Work, function: Function, items: list[Any], parcels: Sequence[Parcel], plain: bool = False
+    ) -> None:
+        """Run a batch and write its outcomes. `items` is used up; `plain`: none of them is to be unwrapped."""
         cells, base = self._cells, self._base
         offset_at, start_at, held_at = base + OFFSET, base + START, base + HELD
         call, star, trivial, count = function.call, work.star, function.trivial, len(items)
         results, ends = self._results, self._ends
         add, add_end, clock = results.append, ends.append, _clock
-        ext, plain, short = _Ext, values.PLAIN, values.SHORT
+        ext, short = _Ext, values.SHORT
+        bare = plain and trivial and not star
         self._items, self._batch, self._first, self._told = items, work.batch, 0, count
+        self._plain = True
         self._soft_ns = int(work.soft_timeout * 1e9) if function.interruptible else 0
         self.listen()
         slow = size = place = 0
@@ -151,7 +157,27 @@ class Tasks:
             kind = "exception"
             try:
                 self._level = _ANYTHING
-                for place, item in source if count <= _GROUP_TASKS else islice(source, _GROUP_TASKS):
+                fetched: Iterator[tuple[int, Any]] = source if count <= _GROUP_TASKS else islice(source, _GROUP_TASKS)
+                if bare:  # the loop below, without what such tasks do not need: it takes longer than they do
+                    for cells[offset_at], item in fetched:
+                        value = call(item)
+                        if type(value) is not known:
+                            if type(value) in short:
+                                known = type(value)
+                            else:
+                                kind = "result"
+                                value, more = self._held(value)
+                                kind = "exception"
+                                size += more
+                                if size > _GROUP_BYTES:
+                                    limit = 0
+                        add(value)
+                        now = clock()
+                        add_end(now)
+                        if now > limit:
+                            break
+                    place, fetched = self._fetched(), iter(())
+                for place, item in fetched:
                     cells[offset_at] = place
                     if type(item) is ext:
                         kind = "arguments"
@@ -168,22 +194,23 @@ class Tasks:
                     if type(value) is not known:
                         if type(value) in short:
                             known = type(value)
-                        elif type(value) in plain:
-                            size += 4 * len(value)
                         else:
                             kind = "result"
                             item = None  # it may be large, and so may be what is made now
-                            value = values.hold(value)
+                            value, more = self._held(value)
                             kind = "exception"
-                            size += values.size(value) if type(value) is ext else _GROUP_BYTES + 1
+                            size += more
+                            if size > _GROUP_BYTES:
+                                limit = 0
                     add(value)
                     now = clock()
                     add_end(now)
-                    if now > limit or size > _GROUP_BYTES:
+                    if now > limit:
                         break
                 self._level = _FLUSH
             except BaseException as error:
                 self._level = _FLUSH
+                place = self._fetched() if bare else place
                 # If the task is over, this came too late for it, and from no task: a signal's handler raised it.
                 if self._first + len(ends) < place and not self._forked:
                     failed = failure(place - 1, kind, error)
@@ -223,16 +250,26 @@ class Tasks:
         end = self._first + count
         if len(results) > count or (errors and errors[-1].offset >= end):  # interrupted before the last one's end
             results, errors = results[:count], [error for error in errors if error.offset < end]
-        self._outlet.emit(self._batch, self._first, results, array("Q", ends), errors, self._began, last)
+        self._outlet.emit(self._batch, self._first, results, array("Q", ends), errors, self._began, last, self._plain)
         self._first = end
         del self._results[:count], self._errors[: len(errors)]
         ends.clear()
 
+    def _fetched(self) -> int:
+        """How many tasks have begun. The enumerator alone knows: the row lags behind between two steps of the loop."""
+        return int(self._source.__reduce__()[1][1]) - 1
+
+    def _held(self, value: object) -> tuple[object, int]:
+        """What a result that is not short waits as, and about how many bytes that takes; raises what pickling does."""
+        if type(value) in values.PLAIN:
+            return value, 4 * len(value)  # type: ignore[arg-type]
+        self._plain = False
+        value = values.hold(value)
+        return value, values.size(value) if type(value) is _Ext else _GROUP_BYTES + 1
+
     def _give_rest(self) -> None:
         """Give back the tasks that have not begun, and see that one more outcome is still to come."""
-        # The enumerator alone knows exactly what was fetched: the row lags behind between two steps of the loop.
-        fetched = int(self._source.__reduce__()[1][1]) - 1
-        keep = max(fetched, self._first + 1)
+        keep = max(self._fetched(), self._first + 1)
         if keep < len(self._items):
             del self._items[keep:]  # in one step: what is gone will be told of, before the next outcomes if not now
             self._tell_rest()

@@ -74,9 +74,10 @@ class Calls(Executor):
         size = CHUNK if ahead is None else max(1, min(CHUNK, ahead // 2))
         most = math.inf if ahead is None else max(1, ahead // size)
         chunks = Chunks()
-        while len(chunks) < most and (chunk := self._chunk(fn, star, items, size)):
+        another = partial(self._chunk, fn, star, items, size, not star and type(iterables[0]) is range)
+        while len(chunks) < most and (chunk := another()):
             chunks.append(chunk)
-        refill = partial(self._chunk, fn, star, items, size) if ahead is not None else lambda: None
+        refill = another if ahead is not None else lambda: None
         return Results.of(self._pieces(chunks, deadline, refill), partial(self._retract, chunks))
 
     def using(
@@ -134,11 +135,15 @@ class Calls(Executor):
         fleet = self._worker.run.fleet
         return stats(fleet.core, fleet.post.mail)
 
-    def _chunk(self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int) -> MapChunk | None:
+    def _chunk(
+        self, fn: Callable[..., Any], star: bool, items: Iterator[Any], size: int, numbers: bool
+    ) -> MapChunk | None:
+        """The next items, on their way. `numbers`: all are integers, which need no look."""
         found = list(itertools.islice(items, size))
         if not found:
             return None
-        held = found if not star and values.is_plain(found) else [values.hold(value) for value in found]
+        plain = numbers or (not star and values.is_plain(found))
+        held = found if plain else [values.hold(value) for value in found]
         chunk = MapChunk(fn, star, held, self._how)
         self._post(chunk)
         return chunk

@@ -55,7 +55,7 @@ def care(spec: PoolSpec, settings: Settings) -> frames.Care:
 
 def limited(options: Options, pool: PoolSettings, settings: Settings) -> Options:
     """A range's options within what the run and its pool allow: no batch outlives its agent."""
-    most = min(options.batch_max, pool.max_tasks or options.batch_max)
+    most = min(filter(None, (options.batch_max, pool.max_tasks)), default=None)
     if not (settings.enable_batching and settings.enable_pooling):
         most = 1
     size = options.batch_size or settings.batch_size

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from engine.core.batching import BYTES
+from engine.core.batching import BYTES, MOST_TRIVIAL
 from engine.core.tasks import Options
 from engine.procs.agent import APPLY
 from engine.runtime.futures import FutureTasks, TaskFuture
@@ -314,4 +314,4 @@ def _fail(what: MapChunk | list[TaskFuture | None], error: BaseException) -> Non
 def _sized(options: Options, held: list[Any]) -> Options:
     """The options of a range, with the mean size of its arguments where that matters to a frame."""
     size = values.mean_size(held)
-    return options if size * options.batch_max <= BYTES else replace(options, item_bytes=size)
+    return options if size * (options.batch_max or MOST_TRIVIAL) <= BYTES else replace(options, item_bytes=size)

@@ -55,7 +55,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "that one batch may hold where batches size themselves."
         ),
     ] = 0.1
-    batch_max_size: Annotated[Count, Meta(description="Tasks in one batch at the most.")] = 500
+    batch_max_size: Annotated[
+        Count | None,
+        Meta(
+            description="Tasks in one batch at the most; auto: 500, and up to 2,500 of those that together take less "
+            "than a millisecond."
+        ),
+    ] = None
     spawn_parallelism: Annotated[Count, Meta(description="Agents that may be starting at the same time.")] = 50
     spawn_max_retry: Annotated[
         int,

@@ -136,9 +136,9 @@ def write_column(column: Sequence[object], parcels: list[Parcel]) -> bytes:
     return data if len(data) < LARGE else write_held(column, parcels)
 
 
-def write_plain(column: Sequence[object]) -> bytes | None:
-    """Encode a column of plain values alone, all of them small; None if it is none."""
-    if not is_plain(column):
+def write_plain(column: Sequence[object], known: bool = False) -> bytes | None:
+    """Encode a column of plain values alone, all of them small; None if it is none. `known`: `is_plain` holds."""
+    if not known and not is_plain(column):
         return None
     try:
         data = encode(column)
@@ -193,6 +193,31 @@ def open_column(column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[A
     if type(found) is not list:
         raise ValueError("neither a column nor the index of one")
     return found
+
+
+class Opener:
+    """Opens columns of arguments, and tells whether they hold anything to unwrap: most do not, and a look at each item
+    costs as much as the smallest tasks.
+    """
+
+    def __init__(self) -> None:
+        self._decode = msgspec.msgpack.Decoder(ext_hook=self._wrapped).decode
+        self.plain = True
+        """No item of the last column is wrapped."""
+
+    def _wrapped(self, code: int, data: memoryview) -> Ext:
+        self.plain = False
+        return Ext(code, bytes(data))
+
+    def open(self, column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[Any]:
+        """As `open_column`."""
+        self.plain = True
+        found = self._decode(column)
+        if type(found) is int:
+            found = self._decode(parcels[found].load())
+        if type(found) is not list:
+            raise ValueError("neither a column nor the index of one")
+        return found
 
 
 def unwrap(item: Any, parcels: Sequence[Parcel]) -> Any:

@@ -54,7 +54,7 @@ def test_a_line_for_every_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert by_name["enable_sharding"] == ["false", str(file), "SHOAL_ENABLE_SHARDING"]
     assert by_name["batch_size"] == ["auto", "default", "SHOAL_BATCH_SIZE"]
     assert {line.rindex("SHOAL_") for line in lines} == {head.index("VARIABLE")}
-    assert "Tasks in one batch at the most\n" in result.stdout
+    assert "Agents that may be starting at the same time\n" in result.stdout
     assert "\x1b" not in result.stdout
 
 
@@ -66,8 +66,9 @@ def test_json(file: Path) -> None:
         name: getattr(Settings(spawn_parallelism=2), name) for name in Settings.__struct_fields__
     }
     assert rows[6] == {
-        "name": "batch_max_size", "value": 500, "origin": "default", "variable": "SHOAL_BATCH_MAX_SIZE",
-        "meaning": "Tasks in one batch at the most",
+        "name": "batch_max_size", "value": None, "origin": "default", "variable": "SHOAL_BATCH_MAX_SIZE",
+        "meaning": "Tasks in one batch at the most; auto: 500, and up to 2,500 of those that together take less than a "
+        "millisecond",
     }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_a_terminal_has_the_meanings_where_they_fit(
     config.main(["show"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= columns for line in lines if line.startswith(" ") or not below)
-    assert ("    Tasks in one batch at the most" in lines) is below
+    assert ("    Agents that may be starting at the same time" in lines) is below
     assert len(lines) > 1 + len(Settings.__struct_fields__)
 
 

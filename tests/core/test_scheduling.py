@@ -6,7 +6,7 @@ import pytest
 from cores import finish, fleet, known, take
 
 from engine.core.actions import Recall, Send, Spawn, StartHost
-from engine.core.batching import BYTES, DEEPEST, LEAST, Cost, ahead, batch_size
+from engine.core.batching import BYTES, DEEPEST, LEAST, MOST, MOST_TRIVIAL, PROVEN, Cost, ahead, batch_size, most
 from engine.core.core import Core
 from engine.core.tasks import READY, Options
 
@@ -81,6 +81,27 @@ def test_batch_sizes() -> None:
     assert cost.seconds == 0.5
     cost.learn(0.0, 1)
     assert cost.seconds == pytest.approx(0.4)
+
+
+def test_trivial_tasks_travel_in_larger_batches_unless_a_limit_is_set() -> None:
+    cost = Cost()
+    assert most(cost) == MOST
+    cost.learn(1e-7 * (PROVEN - 1), PROVEN - 1)
+    assert most(cost) == MOST  # a few may be the only short ones
+    cost.learn(1e-7, 1)
+    assert most(cost) == MOST_TRIVIAL
+    cost.at_least(1e-6)
+    assert most(cost) == 1000
+    cost.at_least(1e-4)
+    assert most(cost) == MOST
+    for options, size in (
+        (Options(), MOST_TRIVIAL), (Options(batch_max=300), 300), (Options(batch_size=700), 700),
+        (Options(batch_size=7, batch_max=300), 7),
+    ):  # fmt: skip
+        core = fleet(1)
+        core.submit(100_000, 1, options=options)
+        core._costs[1].learn(1e-7 * PROVEN, PROVEN)
+        assert take(core, Send)[0].count == size
 
 
 def test_how_many_batches_wait_behind_another_depends_on_their_length() -> None:

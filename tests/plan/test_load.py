@@ -74,7 +74,7 @@ ERRORS = {
     "wrong type of timeout": (TASK + 'timeout = "2"', "Expected `float | null`, got `str` in tasks[0].timeout"),
     "wrong type of a column": (TASK + "over = { x = 3 }", "Expected `object | array`, got `int` in tasks[0].over[...]"),
     "tasks is no list": ('[tasks]\nname = "a"', "Expected `array`, got `object` in tasks"),
-    "batch_max": ("batch_max = 0\n" + TASK, "batch_max is a whole number of at least 1, not 0"),
+    "batch_max": ("batch_max = 0\n" + TASK, "batch_max is a whole number of at least 1 or auto, not 0"),
     "batch_max twice": (
         "batch_max = 1\n" + TASK + "[settings]\nbatch_max_size = 1",
         "batch_max and batch_max_size in [settings] are the same: leave one out",

@@ -134,7 +134,7 @@ CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "a list of tables": ("[[pool]]", "pool is a table, written [pool]"),
     "no such key": ("[pool]\nsizes = 1", "unknown key 'sizes' in [pool]: did you mean 'size'?"),
     "a key like none": ("[shard]\nq = 1", "unknown key 'q' in [shard]; known: count, strategy"),
-    "out of range": ("[batch]\nmax_size = 0", "batch.max_size is a whole number of at least 1, not 0"),
+    "out of range": ("[batch]\nmax_size = 0", "batch.max_size is a whole number of at least 1 or auto, not 0"),
     "of a wrong type": ('[pool]\nsize = "4"', "pool.size is a whole number of at least 1 or auto, not '4'"),
     "no such strategy": (
         '[shard]\nstrategy = "best"', "shard.strategy is one of hash, least-loaded, random, round-robin, not 'best'"
@@ -177,8 +177,9 @@ def test_values_that_contradict_each_other_name_both_places() -> None:
     told = "pool_min_size is 4 (SHOAL_POOL_MIN_SIZE), above pool_size, which is 2 (--agents)"
     options = Source({"pool_size": 2}, {"pool_size": "--agents"})
     assert refused(environ={"SHOAL_POOL_MIN_SIZE": "4"}, options=options) == told
-    told = "batch_size is 501 (SHOAL_BATCH_SIZE), above batch_max_size, which is 500 (default)"
-    assert refused(environ={"SHOAL_BATCH_SIZE": "501"}) == told
+    told = "batch_size is 501 (SHOAL_BATCH_SIZE), above batch_max_size, which is 500 (SHOAL_BATCH_MAX_SIZE)"
+    assert refused(environ={"SHOAL_BATCH_SIZE": "501", "SHOAL_BATCH_MAX_SIZE": "500"}) == told
+    assert resolve(environ={"SHOAL_BATCH_SIZE": "501"}).settings.batch_size == 501  # and no limit but that
 
 
 def test_variables_that_are_nearly_settings_are_told_and_no_others() -> None:

@@ -50,8 +50,8 @@ def test_what_is_allowed(name: str, text: object, value: object) -> None:
 
 BAD = [
     ("pool_size", "0"), ("pool_size", "-1"), ("pool_size", "1.5"), ("pool_size", "many"), ("pool_size", True),
-    ("pool_size", 2.0), ("pool_size", "9" * 5000), ("pool_size", "1000000001"), ("batch_max_size", "auto"),
-    ("batch_max_size", None), ("spawn_max_retry", "-1"), ("batch_timeout", "0"), ("batch_timeout", "-1"),
+    ("pool_size", 2.0), ("pool_size", "9" * 5000), ("pool_size", "1000000001"), ("spawn_parallelism", "auto"),
+    ("spawn_parallelism", None), ("spawn_max_retry", "-1"), ("batch_timeout", "0"), ("batch_timeout", "-1"),
     ("batch_timeout", "nan"), ("batch_timeout", "inf"), ("batch_timeout", "soon"), ("batch_timeout", True),
     ("batch_timeout", 10**400), ("shard_strategy", "Hash"), ("shard_strategy", 1), ("shard_strategy", "auto"),
     ("enable_pooling", "2"), ("enable_pooling", "maybe"), ("enable_pooling", 1), ("enable_pooling", "auto"),
