@@ -81,9 +81,9 @@ def test_every_option_of_it(items: str) -> None:
 
 
 def test_a_command_over_items(items: str) -> None:
-    spec = spec_of("--items", items, "--", "/usr/bin/convert", "{}", "--name", "{n}.png", "--")
-    assert spec.name == "convert"
-    assert spec.steps[0].command == ["/usr/bin/convert", "{}", "--name", "{n}.png", "--"]
+    spec = spec_of("--items", items, "--", "/usr/bin/head", "{}", "--name", "{n}.png", "--")
+    assert spec.name == "head"
+    assert spec.steps[0].command == ["/usr/bin/head", "{}", "--name", "{n}.png", "--"]
     assert spec.steps[0].call is None
     assert spec.steps[0].total == 3
 
