@@ -68,7 +68,6 @@ class Agent:
         self._base = row * CELLS
         self._outlet = Outlet(board, row, sock)
         self._tasks = Tasks(board, row, self._outlet)
-        self._opener = values.Opener()
         self._receiver = channel.Receiver(sock, channel.buffer(frames.RECEIVE))
         self._defined: dict[int, frames.Define] = {}
         self._functions: dict[int, Function] = {}
@@ -137,11 +136,11 @@ class Agent:
         cells[base + STATE] = _BUSY
         try:
             function = self._function(work.function)
-            items = self._opener.open(work.column, parcels)
+            items, wrapped = values.open_arguments(work.column, parcels)
         except BaseException as error:
             self._fail_all(work, error)
         else:
-            self._tasks.run(work, function, items, parcels, self._opener.plain)
+            self._tasks.run(work, function, items, parcels, wrapped)
             mail.task_over()
         cells[base + OFFSET] = 0
         cells[base + BATCH] = 0

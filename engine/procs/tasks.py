@@ -130,16 +130,16 @@ class Tasks:
             system.handle(SIGNAL, self._handler)
 
     def run(
-        self, work: frames.Work, function: Function, items: list[Any], parcels: Sequence[Parcel], plain: bool = False
+        self, work: frames.Work, function: Function, items: list[Any], parcels: Sequence[Parcel], wrapped: bool = True
     ) -> None:
-        """Run a batch and write its outcomes. `items` is used up; `plain`: none of them is to be unwrapped."""
+        """Run a batch and write its outcomes. `items` is used up; `wrapped`: some of them may have to be unwrapped."""
         cells, base = self._cells, self._base
         offset_at, start_at, held_at = base + OFFSET, base + START, base + HELD
         call, star, trivial, count = function.call, work.star, function.trivial, len(items)
         results, ends = self._results, self._ends
         add, add_end, clock = results.append, ends.append, _clock
         ext, short = _Ext, values.SHORT
-        bare = plain and trivial and not star
+        bare = trivial and not wrapped and not star
         self._items, self._batch, self._first, self._told = items, work.batch, 0, count
         self._plain = True
         self._soft_ns = int(work.soft_timeout * 1e9) if function.interruptible else 0

@@ -195,29 +195,29 @@ def open_column(column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[A
     return found
 
 
-class Opener:
-    """Opens columns of arguments, and tells whether they hold anything to unwrap: most do not, and a look at each item
-    costs as much as the smallest tasks.
+def _seen(code: int, data: memoryview) -> Ext:
+    global _wrapped
+    _wrapped = True
+    return Ext(code, bytes(data))
+
+
+_wrapped = False
+# Made once, for all forks: making one writes to so many pages that each agent would have 100 KB of its own for it.
+_decode_and_tell = msgspec.msgpack.Decoder(ext_hook=_seen).decode
+
+
+def open_arguments(column: bytes | memoryview, parcels: Sequence[Parcel]) -> tuple[list[Any], bool]:
+    """As `open_column`, and whether any of the items has to be unwrapped: most columns hold none such, and a look at
+    each item takes as long as the smallest tasks. For processes of one thread.
     """
-
-    def __init__(self) -> None:
-        self._decode = msgspec.msgpack.Decoder(ext_hook=self._wrapped).decode
-        self.plain = True
-        """No item of the last column is wrapped."""
-
-    def _wrapped(self, code: int, data: memoryview) -> Ext:
-        self.plain = False
-        return Ext(code, bytes(data))
-
-    def open(self, column: bytes | memoryview, parcels: Sequence[Parcel]) -> list[Any]:
-        """As `open_column`."""
-        self.plain = True
-        found = self._decode(column)
-        if type(found) is int:
-            found = self._decode(parcels[found].load())
-        if type(found) is not list:
-            raise ValueError("neither a column nor the index of one")
-        return found
+    global _wrapped
+    _wrapped = False
+    found = _decode_and_tell(column)
+    if type(found) is int:
+        found = _decode_and_tell(parcels[found].load())
+    if type(found) is not list:
+        raise ValueError("neither a column nor the index of one")
+    return found, _wrapped
 
 
 def unwrap(item: Any, parcels: Sequence[Parcel]) -> Any:
