@@ -25,6 +25,7 @@ import msgspec
 
 from engine.procs import boot, host, orphans, system
 from engine.procs.agent import resolve
+from engine.procs.rehearsal import rehearse
 from engine.procs.scoreboard import Scoreboard
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
@@ -98,6 +99,7 @@ class Nursery:
         sys.path[:] = frame.path
         boot.steps_aside(frame.path)
         error = _load(frame)
+        rehearse()
         with contextlib.suppress(Exception):  # replaced by user code
             sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -64,6 +65,9 @@ class Spawner:
         """
         begun = [self._begin(row, generation) for row, generation in agents]
         start = self._fork if self._config.care.fresh is None else self._execute
+        # What this process has made is not for the agents to look through when they collect: each would write to all of
+        # it. Here, where nobody collects, and not by each of them, which writes to a dozen pages.
+        gc.freeze()
         pids: list[int | OSError] = []
         for row, _, ends in begun:
             if isinstance(ends, OSError):

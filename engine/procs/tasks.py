@@ -117,15 +117,16 @@ class Tasks:
         self._told_soft = (0, 0)
         """(batch, offset + 1) of the task that was last told of its soft timeout."""
         self._handler = self._asked
-        os.register_at_fork(after_in_child=self._after_fork)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """A task has forked. If the child comes back from the task it finds that there is nothing more to do."""
         self._forked = True
         self._items.clear()
 
     def listen(self) -> None:
         """Answer the host's signal, though a task may have taken it for itself: what it did ends with its batch."""
+        global _mine
+        _mine = self
         if system.handler(SIGNAL) is not self._handler:
             system.handle(SIGNAL, self._handler)
 
@@ -309,3 +310,22 @@ class Tasks:
         if late:
             self._told_soft = task
             raise SoftTimeout(f"the task has run for its soft timeout of {self._soft_ns / 1e9:g} s")
+
+
+_mine: Tasks | None = None
+"""Those of this process, if it is an agent."""
+
+
+def silence() -> None:
+    """Be no agent any more: leave the signal, and forks, to whoever comes."""
+    global _mine
+    _mine = None
+    system.handle(SIGNAL, None)
+
+
+def _forked() -> None:
+    if _mine is not None:
+        _mine.after_fork()
+
+
+os.register_at_fork(after_in_child=_forked)
