@@ -63,6 +63,12 @@ class Family:
             return (self.name,)
         return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
 
+    def of_kind(self, kind: Kind) -> Family:
+        """This family. Raises ValueError if it is of another kind."""
+        if self.kind != kind:
+            raise ValueError(f"{self.name} is a {self.kind}, no {kind}")
+        return self
+
     def check(self, values: tuple[str, ...]) -> None:
         """Raises ValueError unless these are values of its labels, in their order."""
         if len(values) != len(self.labels):

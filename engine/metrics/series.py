@@ -27,8 +27,7 @@ class Histograms:
         """The histogram of a series. Raises ValueError if there is no such family, or it has other labels."""
         made = self._made.get(name)
         if made is None:
-            if (kind := family(name).kind) != "histogram":
-                raise ValueError(f"{name} is a {kind}, no histogram")
+            family(name).of_kind("histogram")
             made = self._made[name] = {}
         found = made.get(labels)
         if found is None:

@@ -47,7 +47,7 @@ class Snapshot:
         """All series of a histogram with these labels, merged. Raises ValueError for unknown names and labels."""
         from engine.metrics.histogram import Histogram
 
-        told = family(name)
+        told = family(name).of_kind("histogram")
         return Histogram.union(
             found for key, found in self.histograms.get(name, {}).items() if matches(told, key, labels)
         )
@@ -80,7 +80,7 @@ class Builder:
         """
         told = family(name)
         if told.kind == "histogram":
-            raise ValueError(f"{name} is a histogram")
+            raise ValueError(f"{name} is a histogram, which has no value")
         told.check(labels)
         held = self._values.setdefault(name, {})
         if labels in held:

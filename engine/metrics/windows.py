@@ -36,9 +36,7 @@ class Window:
 
         Raises ValueError for unknown names and labels, and for what is no counter.
         """
-        told = family(name)
-        if told.kind != "counter":
-            raise ValueError(f"{name} is a {told.kind}, no counter")
+        told = family(name).of_kind("counter")
         found = None
         before = self._before.values.get(name, {})
         for key, value in self._newest.values.get(name, {}).items():
@@ -64,7 +62,7 @@ class Window:
         """What was counted meanwhile, in all series with these labels, merged. Raises ValueError as `added` does."""
         from engine.metrics.histogram import Histogram
 
-        told = family(name)
+        told = family(name).of_kind("histogram")
         before = self._before.histograms.get(name, {})
         found = []
         for key, now in self._newest.histograms.get(name, {}).items():
