@@ -44,7 +44,7 @@ class Histogram:
         """The greatest value, None without any."""
         self._first = 0
         """The bucket that `_counts` begins with: what is frozen keeps only those from the first to the last in use."""
-        self._counts: Counts = np.zeros(size(p), np.uint64)
+        self._counts: NDArray[np.unsignedinteger] = np.zeros(size(p), np.uint64)
 
     @classmethod
     def of(cls, values: ArrayLike, p: int = PRECISION) -> Self:
@@ -68,15 +68,16 @@ class Histogram:
         made.p, made.count, made.sum, made.min, made.max = p, int(counts.sum()), total, least, greatest
         used = np.flatnonzero(counts)
         made._first, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-        made._counts = counts[made._first : stop].copy()
+        narrow = np.uint32 if made.count < 1 << 32 else np.uint64  # many moments are kept
+        made._counts = counts[made._first : stop].astype(narrow)
         made._counts.flags.writeable = False
         return made
 
     @property
     def counts(self) -> Counts:
         """Values in each bucket: all `buckets.size(p)` of them."""
-        if len(self._counts) == size(self.p):
-            return self._counts
+        if not self.is_frozen:
+            return self._counts.astype(np.uint64, copy=False)
         whole = np.zeros(size(self.p), np.uint64)
         whole[self._first : self._first + len(self._counts)] = self._counts
         return whole
@@ -104,7 +105,7 @@ class Histogram:
             return
         self._open()
         value = max(value, 0)
-        self._counts[index(value, self.p)] += np.uint64(count)
+        self._counts[index(value, self.p)] += count
         self.count += count
         self.sum += value * count
         self._span(value, value)
@@ -180,7 +181,7 @@ class Histogram:
         """A copy that nothing can be added to, in less memory; itself if it is one."""
         if self.is_frozen:
             return self
-        return Histogram.restored(self.p, self._counts, self.sum, self.min, self.max)
+        return Histogram.restored(self.p, self.counts, self.sum, self.min, self.max)
 
     def at_rank(self, rank: int) -> float:
         """The value that has this place in order, from 1 to `count`, to within 2**-(p + 1) of it.

@@ -32,17 +32,18 @@ class Pending:
         skipped: values that were dropped for that.
     """
 
-    __slots__ = ("_groups", "_histograms", "_last", "_singles", "_taken", "_told", "_weight", "sampled", "skipped")
+    __slots__ = ("_groups", "_histograms", "_last", "_singles", "_told", "_until", "sampled", "skipped")
 
     def __init__(self, histograms: Histograms, weight: int = WEIGHT, last: int = LAST) -> None:
         """`histograms`: where they are counted."""
         self._histograms = histograms
-        self._weight = weight
         self._last = last
         self._groups: deque[tuple[Series, int, memoryview]] = deque()
         self._singles: deque[tuple[Series, int, int]] = deque()
-        self._told = 0  # written by the one thread alone, `_taken` by whoever holds the lock
-        self._taken = 0
+        self._told = 0
+        """Weight of all there ever was. Written by the one thread alone."""
+        self._until = weight
+        """Weight at which too much is pending. Written by who holds the lock."""
         self.sampled = False
         self.skipped = 0
 
@@ -53,15 +54,15 @@ class Pending:
         lie in should hold little else.
         """
         self._groups.append((series, started, ends))
-        self._told += len(ends) + _EACH
-        if self._told - self._taken > self._weight:
+        self._told = told = self._told + len(ends) + _EACH
+        if told > self._until:
             self._full()
 
     def value(self, series: Series, value: int, count: int = 1) -> None:
         """One value, for so many."""
         self._singles.append((series, value, count))
-        self._told += _EACH
-        if self._told - self._taken > self._weight:
+        self._told = told = self._told + _EACH
+        if told > self._until:
             self._full()
 
     def count(self) -> None:
@@ -85,14 +86,14 @@ class Pending:
 
         groups = [self._groups.popleft() for _ in range(len(self._groups))]
         singles = [self._singles.popleft() for _ in range(len(self._singles))]
-        self._taken += fold_groups(groups, self._histograms) + _EACH * (len(groups) + len(singles))
+        self._until += fold_groups(groups, self._histograms) + _EACH * (len(groups) + len(singles))
         fold_singles(singles, self._histograms)
 
     def _trim(self) -> None:
         for _ in range(len(self._groups) - self._last):
             length = len(self._groups.popleft()[2])
             self.skipped += length
-            self._taken += length + _EACH
+            self._until += length + _EACH
         for _ in range(len(self._singles) - self._last):
             self.skipped += self._singles.popleft()[2]
-            self._taken += _EACH
+            self._until += _EACH

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 SPANS: Final = (10.0, 60.0)
 """Seconds of the windows, beside that since the beginning."""
-EVERY: Final = 1.0
-"""Seconds between the snapshots that are kept."""
+SLICES: Final = 10
+"""Snapshots that are kept for a window: it may be longer than its span by the time between two of them."""
 
 
 class Window:
@@ -79,13 +79,10 @@ class Window:
 class Windows:
     """Keeps as many snapshots as it takes to say what happened within each span."""
 
-    def __init__(self, began: float, spans: tuple[float, ...] = SPANS, every: float = EVERY) -> None:
-        """`began`: when nothing had happened yet; `spans`: of which the longest says what may be asked for; `every`:
-        seconds between the snapshots that are kept."""
-        self.spans = spans
-        self._every = every
+    def __init__(self, began: float, spans: tuple[float, ...] = SPANS) -> None:
+        """`began`: when nothing had happened yet; `spans`: the windows that may be asked for, in seconds."""
         self._beginning = Snapshot(began)
-        self._kept: deque[Snapshot] = deque([self._beginning])
+        self._kept: dict[float, deque[Snapshot]] = {span: deque([self._beginning]) for span in spans}
         self._newest = self._beginning
         self._known: set[tuple[str, Labels]] = set()
         self._since: dict[tuple[str, Labels], float] = {}
@@ -106,23 +103,22 @@ class Windows:
             self._since.update(dict.fromkeys(now - self._known, snapshot.at))
         self._known = now
         self._newest = snapshot
-        if snapshot.at - self._kept[-1].at >= self._every:
-            self._kept.append(snapshot)
-        while len(self._kept) > 1 and snapshot.at - self._kept[1].at >= max(self.spans, default=0.0):
-            self._kept.popleft()
+        for span, kept in self._kept.items():
+            if snapshot.at - kept[-1].at >= span / SLICES:
+                kept.append(snapshot)
+            while len(kept) > 1 and snapshot.at - kept[1].at >= span:
+                kept.popleft()
 
     def over(self, span: float | None = None) -> Window:
         """The last `span` seconds, None for all since the beginning. Raises ValueError for a span that is not kept."""
         if span is None:
             return Window(self._newest, self._beginning, {})
-        if span > max(self.spans, default=0.0):
-            raise ValueError(f"no window of {span:g} s: at most {max(self.spans, default=0.0):g} s are kept")
-        before = self._kept[0]
-        for kept in self._kept:
-            if self._newest.at - kept.at < span:
-                break
-            before = kept
-        return Window(self._newest, before, dict(self._since))
+        kept = self._kept.get(span)
+        if kept is None:
+            raise ValueError(
+                f"no window of {span:g} s is kept, but of {', '.join(f'{each:g}' for each in self._kept)} s"
+            )
+        return Window(self._newest, kept[0], dict(self._since))
 
 
 def _less(now: Histogram, earlier: Histogram) -> Histogram:

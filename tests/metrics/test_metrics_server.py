@@ -7,11 +7,11 @@ import os
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from metric_samples import full_snapshot
+from processes import wait_for
 
 from engine.metrics.observer import Observer
 from engine.metrics.server import LOOPBACK, MetricsServer, MissingPackage, ServeError
@@ -31,13 +31,6 @@ def get(server: MetricsServer, path: str = "/metrics", **headers: str) -> tuple[
         return answer.status, answer.headers.get("Content-Type", ""), answer.read()
     finally:
         connection.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -129,7 +122,7 @@ def test_a_missing_package_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) 
 def test_readers_that_never_ask_hold_up_nobody_and_are_hung_up_on(server: MetricsServer) -> None:
     idle = [socket.create_connection((server.host, server.port)) for _ in range(8)]
     try:
-        until(lambda: readers() == 8)
+        wait_for(lambda: readers() == 8)
         assert get(server)[0] == 200
         server.close()
         assert readers() == 0
@@ -144,14 +137,14 @@ def test_readers_that_never_ask_hold_up_nobody_and_are_hung_up_on(server: Metric
 def test_there_are_only_so_many_readers(server: MetricsServer) -> None:
     idle = [socket.create_connection((server.host, server.port)) for _ in range(16)]
     try:
-        until(lambda: readers() == 16)
+        wait_for(lambda: readers() == 16)
         with socket.create_connection((server.host, server.port)) as beyond:
             assert beyond.recv(1) == b""
         assert readers() == 16
     finally:
         for each in idle:
             each.close()
-    until(lambda: readers() == 0)
+    wait_for(lambda: readers() == 0)
     assert get(server)[0] == 200
 
 
@@ -170,7 +163,7 @@ def test_garbage_is_no_harm(server: MetricsServer, capfd: pytest.CaptureFixture[
     with socket.create_connection((server.host, server.port)) as reader:
         reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")  # and away
     assert get(server)[0] == 200
-    until(lambda: readers() == 0)
+    wait_for(lambda: readers() == 0)
     assert capfd.readouterr() == ("", "")
 
 
@@ -183,8 +176,8 @@ def test_a_reader_that_does_not_take_its_answer_is_hung_up_on(
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.connect((serving.host, serving.port))
         reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        until(lambda: readers() == 1)
-        until(lambda: readers() == 0)
+        wait_for(lambda: readers() == 1)
+        wait_for(lambda: readers() == 0)
     assert capfd.readouterr() == ("", "")
 
 
