@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.metrics.buckets import LIMIT, index, size
+from engine.metrics.buckets import index, size
 from engine.metrics.histogram import Histogram
 
 _FORMAT: Final = 1
@@ -57,12 +57,12 @@ def unpack(packed: bytes) -> Histogram:
     at = first = rest[3]
     for place, (distance, count) in enumerate(zip(rest[3::2], rest[4::2], strict=True)):
         at = at + distance if place else first
-        if at >= len(counts) or not 0 < count < 1 << 63 or (place and not distance):
+        if at >= len(counts) or not 0 < count < 1 << 63:
             raise ValueError("not a packed histogram: no such bucket")
         counts[at] = count
     if sum(counts) != number:
         raise ValueError("not a packed histogram: its counts do not add up")
-    if index(least, p) != first or index(min(greatest, LIMIT - 1), p) != at:
+    if index(least, p) != first or index(greatest, p) != at:
         raise ValueError("not a packed histogram: its extremes are in other buckets")
     if not least * number <= total <= greatest * number or number >= 1 << 63:
         raise ValueError("not a packed histogram: its sum can't be")

@@ -14,7 +14,7 @@ from metric_samples import full_snapshot
 from processes import wait_for
 
 from engine.metrics.observer import Observer
-from engine.metrics.server import LOOPBACK, MetricsServer, MissingPackage, ServeError
+from engine.metrics.server import LOOPBACK, MetricsServer, MissingPackage, ServeError, _Handler
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def get(server: MetricsServer, path: str = "/metrics", **headers: str) -> tuple[
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers may take as long as the machine makes them."""
-    monkeypatch.setattr("engine.metrics.server._Handler.timeout", 100)
+    monkeypatch.setattr(_Handler, "timeout", 100)
 
 
 def readers() -> int:
@@ -133,6 +133,14 @@ def test_readers_that_never_ask_hold_up_nobody_and_are_hung_up_on(server: Metric
             each.close()
 
 
+def test_a_reader_that_never_asks_is_hung_up_on_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= _Handler.timeout <= 10
+    monkeypatch.setattr(_Handler, "timeout", 0.2)
+    with MetricsServer(full_snapshot, 0) as serving, socket.create_connection((serving.host, serving.port)) as idle:
+        assert idle.recv(1) == b""
+        wait_for(lambda: readers() == 0)
+
+
 @pytest.mark.usefixtures("patient")
 def test_there_are_only_so_many_readers(server: MetricsServer) -> None:
     idle = [socket.create_connection((server.host, server.port)) for _ in range(16)]
@@ -170,7 +178,7 @@ def test_garbage_is_no_harm(server: MetricsServer, capfd: pytest.CaptureFixture[
 def test_a_reader_that_does_not_take_its_answer_is_hung_up_on(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("engine.metrics.server._Handler.timeout", 0.2)
+    monkeypatch.setattr(_Handler, "timeout", 0.2)
     snapshot = full_snapshot(pools=[f"pool{number}" for number in range(100)])
     with MetricsServer(lambda: snapshot, 0) as serving, socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -49,6 +49,24 @@ def test_garbage_is_refused_or_is_a_sound_histogram(noise: bytes, values: list[i
                 assert found.min <= found.at_rank(1) <= found.at_rank(found.count) <= found.max
 
 
+def test_what_contradicts_itself_is_refused() -> None:
+    sound = [1, 5, 2, 55, 5, 50, 5, 1, 45, 1]  # format, p, count, sum, min, max; 1 in bucket 5, 1 in 45 beyond it
+    assert unpack(bytes(sound)) == Histogram.of([5, 50])
+    for place, number, why in (
+        (2, 3, "counts do not add up"),
+        (3, 9, "its sum can't be"),
+        (3, 101, "its sum can't be"),
+        (4, 6, "extremes"),
+        (5, 51, "extremes"),
+        (7, 0, "no such bucket"),
+        (8, 0, "counts do not add up"),
+    ):
+        changed = list(sound)
+        changed[place] = number
+        with pytest.raises(ValueError, match=why):
+            unpack(bytes(changed))
+
+
 def test_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format 2"):
         unpack(b"\x02" + pack(Histogram())[1:])

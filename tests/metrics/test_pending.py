@@ -79,6 +79,19 @@ def test_where_nobody_samples_the_last_are_kept_and_the_others_counted() -> None
     assert histograms.of(*RUN).max == 300  # the last one is among them
 
 
+def test_how_much_may_be_pending_does_not_shrink() -> None:
+    histograms = Histograms()
+    pending = Pending(histograms, weight=2_000, last=5)
+    most = 0
+    for number in range(3_000):
+        pending.group(RUN, number, ends(number + 1))
+        if number > 2_000:
+            most = max(most, len(pending._groups))
+        if number == 1_000:
+            pending.count()
+    assert most == 2_000 // 41
+
+
 def test_large_groups_are_bounded_by_how_many_are_kept() -> None:
     histograms = Histograms()
     pending = Pending(histograms, weight=100, last=3)
