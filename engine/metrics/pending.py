@@ -16,7 +16,7 @@ Series: TypeAlias = tuple[str, tuple[str, ...]]
 """The name of a family, and the values of its labels, in their order."""
 
 WEIGHT: Final = 1 << 19
-"""How much may be pending: a value of a group weighs 1, what is appended 40 more. Some 4 MiB."""
+"""How much may be pending: a value of a group weighs 1, what is appended 40 more. Up to 6 MB."""
 LAST: Final = 256
 """Groups and single values that are left where nobody samples."""
 _EACH: Final = 40
