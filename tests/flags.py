@@ -41,13 +41,18 @@ def marked() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {mechanism: [] for mechanism in MECHANISMS}
     for path in sorted(HERE.rglob("test_*.py")):
         name = path.relative_to(HERE.parent).as_posix()
+        named: dict[str, list[str]] = {}
+        """Marks that a file has given a name, because it has many of them."""
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
-                for mechanism in _needs(node.value):
-                    found[mechanism].append(name)
+            if isinstance(node, ast.Assign):
+                marks = named[ast.unparse(node.targets[0])] = list(_needs(node.value))
+                if ast.unparse(node.targets[0]) == "pytestmark":
+                    for mechanism in marks:
+                        found[mechanism].append(name)
             elif isinstance(node, ast.FunctionDef):
-                for mechanism in (needed for mark in node.decorator_list for needed in _needs(mark)):
-                    found[mechanism].append(f"{name}::{node.name}")
+                for mark in node.decorator_list:
+                    for mechanism in named.get(ast.unparse(mark)) or _needs(mark):
+                        found[mechanism].append(f"{name}::{node.name}")
     return found
 
 

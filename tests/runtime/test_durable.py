@@ -280,6 +280,7 @@ def test_with_durability_off_nothing_waits_for_the_database(database: Path) -> N
     assert len(results(database)) == 101
 
 
+@needs_pooling
 def test_what_waits_is_bounded(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from engine.runtime import recording
 
