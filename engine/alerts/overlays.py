@@ -1,4 +1,4 @@
-"""Why an alert that fires is not told: silences, and alerts that inhibit others. Its state is the same all the while."""
+"""Why an alert that fires is not told: silences, and alerts that inhibit others. Its state stays what it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SILENCES: Final = 1000
 """That can be in force at the same time."""
 
 
-class SilenceError(ValueError):
+class RefusedError(ValueError):
     """A silence, or an acknowledgement, that can't be. The text is one line."""
 
 
@@ -31,17 +31,17 @@ class Silences:
         self.by_id: dict[int, Silence] = {}
 
     def add(self, matchers: Mapping[str, str], now: float, until: float, by: str, reason: str) -> Silence:
-        """Begin one. Raises `SilenceError` without a matcher, an author, a reason, or an end that is to come."""
+        """Begin one. Raises `RefusedError` without a matcher, an author, a reason, or an end that is to come."""
         if not matchers or not all(name and pattern for name, pattern in matchers.items()):
-            raise SilenceError("a silence needs something to match, such as rule=memory or pool=main")
+            raise RefusedError("a silence needs something to match, such as rule=memory or pool=main")
         if not by.strip():
-            raise SilenceError("a silence needs somebody whose it is")
+            raise RefusedError("a silence needs somebody whose it is")
         if not reason.strip():
-            raise SilenceError("a silence needs a reason")
+            raise RefusedError("a silence needs a reason")
         if not now < until < float("inf"):
-            raise SilenceError("a silence needs an end, which is to come")
+            raise RefusedError("a silence needs an end, which is to come")
         if len(self.by_id) >= SILENCES:
-            raise SilenceError(f"there are {SILENCES} silences already")
+            raise RefusedError(f"there are {SILENCES} silences already")
         silence = Silence(self._next, dict(matchers), now, until, by, reason)
         self._next += 1
         self.by_id[silence.id] = silence

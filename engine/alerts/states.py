@@ -159,7 +159,7 @@ class Instance:
     # -- what is seen --------------------------------------------------------------------------------------------------
 
     def observe(self, now: float, raised: int, held: int) -> None:
-        """So many of its thresholds, from the lowest on, are passed; of so many more the value is between the bounds."""
+        """It is beyond `raised` of its thresholds, from the lowest on, and has not come back from `held` of them."""
         self.blind = self.blind_since = None
         self.forced = ""
         self.streak = self.streak + 1 if raised else 0
@@ -200,7 +200,7 @@ class Instance:
 
     def lose_sight(self, now: float, state: State) -> None:
         """Nothing can be said about it."""
-        if self.blind is None:
+        if self.blind != state:
             self.blind_since = now
         self.blind = state
         self.interrupt(now)

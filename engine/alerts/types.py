@@ -143,7 +143,7 @@ class Silence(msgspec.Struct, frozen=True):
 
     id: int
     matchers: dict[str, str]
-    """By ``rule``, ``class``, ``severity`` or the name of a label: a text, with ``*`` and ``?`` for what is left open."""
+    """By ``rule``, ``class``, ``severity`` or the name of a label: a text, ``*`` and ``?`` leave something open."""
     since: float
     until: float
     by: str
