@@ -176,7 +176,7 @@ class Reader(Table):
             if one is not None:
                 self._check_beside(found[-1] if found else None, one, unit, below)
                 found.append(one)
-        if not found and not any(key in SEVERITIES for key, _ in self.wrong):
+        if not found and not any(key.partition(".")[0] in SEVERITIES for key, _ in self.wrong):
             self._say(
                 "warning", 'is missing (or critical, or info): such as warning = { raise = "90%", clear = "85%" }'
             )

@@ -46,10 +46,16 @@ def read(path: Path) -> Text:
     if len(data) > _LARGEST:
         raise RulesError([Problem(str(path), "", "", "more than 1 MiB: not a file of rules")])
     try:
-        return Text(str(path), data.decode("utf-8-sig"))
+        return Text(name_of(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         text = f"not a text file (byte {error.start} is no UTF-8)"
         raise RulesError([Problem(str(path), "", "", text)]) from None
+
+
+def name_of(path: Path) -> str:
+    """The name that the rules of a file go by."""
+    name = str(path)
+    return name if name != BUILT_IN else f"./{name}"
 
 
 def load(path: Path | None) -> list[Rule]:

@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.alerts.types import Unit
+from engine.alerts.types import Match, Rule, Unit
 
 _WORDS: Final = ("value", "count", "threshold", "text", "window")
 """What a summary may name beside labels."""
@@ -37,6 +37,30 @@ def duration(seconds: float) -> str:
         if abs(seconds) < limit:
             return f"{seconds * factor:.3g} {name}" if seconds else "0 s"
     return f"{seconds / 3600:.3g} h"
+
+
+def condition(rule: Rule) -> str:
+    """When it fires: ``pool_hits / pool_assigned < 70%`` ..."""
+    if rule.mode == "event":
+        found = ", ".join(dict.fromkeys(map(_match, rule.on)))
+        return f"{found}, {rule.min_samples} times in {duration(rule.window)}" if rule.min_samples > 1 else found
+    what = rule.signal or ", ".join(dict.fromkeys(map(_match, rule.on)))
+    if rule.mode == "absence":
+        return f"no {what} for {duration(rule.window)}"
+    if rule.mode == "ratio":
+        what += f" / {rule.of}"
+    bounds = []
+    for threshold in rule.thresholds:
+        if rule.mode == "rate":
+            bounds.append(f"{amount(threshold.raised * 60, rule.unit)}/min")
+        else:
+            bounds.append(amount(threshold.raised, rule.unit))
+    return f"{what} {'grows by' if rule.mode == 'rate' else '<' if rule.below else '>'} {', '.join(bounds)}"
+
+
+def _match(match: Match) -> str:
+    where = "; ".join(f"{name}: {' or '.join(values)}" for name, values in match.where)
+    return f"{match.event} ({where})" if where else match.event
 
 
 def fields_of(summary: str) -> list[str]:
