@@ -87,14 +87,14 @@ class Book:
 
     def _compare(self, now: float, kept: Kept, instance: Instance) -> None:
         """Tell of a state or a severity that is new."""
+        severity = instance.told_severity if instance.told_state in LIVE else instance.severity
+        self._note_change(now, kept, instance)
         before, after = instance.told_state, instance.state
         if after == before:
             if instance.on and instance.severity != instance.told_severity:
                 self._new_severity(now, kept, instance)
             return
-        severity = instance.told_severity if before in LIVE else instance.severity
         turned = instance.on is not (before in ("firing", "recovering"))
-        self._note_change(now, kept, instance, before, after)
         if instance.flapping and not turned and _BLIND.isdisjoint((before, after)):
             if instance.on and instance.severity != instance.told_severity:
                 self._new_severity(now, kept, instance)
@@ -126,15 +126,16 @@ class Book:
         if ack is not None and instance.ack is None:
             self.tell(now, kept, instance, "unacknowledged", why="more severe")
 
-    def _note_change(self, now: float, kept: Kept, instance: Instance, before: State, after: State) -> None:
+    def _note_change(self, now: float, kept: Kept, instance: Instance) -> None:
         """Count changes of state, to see whether there are too many."""
-        if not _BLIND.isdisjoint((before, after)):
+        before, instance.seen = instance.seen, instance.state
+        if before == instance.state or not _BLIND.isdisjoint((before, instance.state)):
             return
         history = instance.history
         history.append(now)
         if not instance.flapping and len(history) > FLAPS and now - history[0] <= FLAP_WINDOW:
             instance.flapping = True
-            self.tell(now, kept, instance, "flapping", before)
+            self.tell(now, kept, instance, "flapping")
 
     def _remind(self, now: float, kept: Kept, instance: Instance) -> None:
         """What is told, or ends, though its state is the same."""
@@ -218,6 +219,7 @@ class Book:
         if after is not None:
             instance.told_state = after
         instance.told_at = now
+        instance.said = instance.count
         instance.updated = False
         self.changes.append(
             Transition(

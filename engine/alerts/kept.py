@@ -67,7 +67,7 @@ class Kept:
         if self.shown < self.rule.max_alerts:
             self.shown += 1
             return True
-        instance.hidden = True
+        instance.hidden, instance.known = True, instance.said
         self.hidden[instance.labels] = instance
         return False
 
@@ -77,7 +77,8 @@ class Kept:
             instance.hidden = False
             instance.state = instance.told_state = "normal"
             del self.hidden[instance.labels]
-            self.uncounted += instance.count
+            self.uncounted += instance.count - instance.known
+            instance.count = instance.known
         else:
             self.shown -= 1
 
@@ -105,7 +106,7 @@ class Kept:
                 self.uncounted = 0
             rest.more = len(self.hidden)
             rest.hold(now, max(SEVERITIES.index(other.severity) for other in self.hidden.values()))
-            rest.count = self.uncounted + sum(other.count for other in self.hidden.values())
+            rest.count = self.uncounted + sum(other.count - other.known for other in self.hidden.values())
         elif self.rest is not None and self.rest.on:
             self.rest.count = self.uncounted
             self.rest.end(now)

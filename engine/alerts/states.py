@@ -65,6 +65,7 @@ class Instance:
         "hidden",
         "history",
         "inhibited_by",
+        "known",
         "labels",
         "last",
         "latches",
@@ -77,7 +78,9 @@ class Instance:
         "repeat_at",
         "resolved",
         "rule",
+        "said",
         "samples",
+        "seen",
         "severity",
         "shown",
         "silence",
@@ -91,7 +94,7 @@ class Instance:
         "updated",
         "value",
         "wake",
-    )  # fmt: skip
+    )
 
     def __init__(self, rule: Rule, labels: Labels, fingerprint: str) -> None:
         self.rule = rule
@@ -128,6 +131,10 @@ class Instance:
         self.inhibited_by: str | None = None
         self.hidden = False
         """There are too many of its rule: it is told of as one of so many more."""
+        self.said = 0
+        """The count that a transition has told of."""
+        self.known = 0
+        """That count when it was hidden."""
         self.more = 0
         self.history: deque[float] = deque(maxlen=FLAPS + 1)
         """When its state changed, lately."""
@@ -140,6 +147,8 @@ class Instance:
         self.again: float = 0.0
         """When it fired, or came back, for the last time."""
         self.told_on = False
+        self.seen: State = "normal"
+        """Its state when it was looked at last, told or not."""
         self.told_state: State = "normal"
         self.told_severity: Severity = self.severity
         self.told_at = 0.0
@@ -293,7 +302,7 @@ class Instance:
         if back:
             self.reopened += 1
         else:
-            self.number = self.count = self.reopened = 0
+            self.number = self.count = self.said = self.reopened = 0
             self.peak = self.happened = self.detected = self.shown = None
             self.samples = []
             self.fired = now

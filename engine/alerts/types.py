@@ -221,6 +221,12 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     """Where that is not plain: who did it, or what ended it."""
     alert: Alert
+    """As it is right after it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the alert."""
+        return self.alert.fingerprint
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
