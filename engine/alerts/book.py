@@ -70,6 +70,7 @@ class Book:
     def _turned(self, now: float, kept: Kept, instance: Instance) -> None:
         """It has begun to fire, or it is resolved."""
         instance.told_on = instance.on
+        instance.repeat_at = None
         if instance is not kept.rest:
             if not instance.on:
                 kept.over(instance)
@@ -189,8 +190,7 @@ class Book:
         for name in list(self.crowded):
             kept = self.kept[name]
             while (instance := kept.promote()) is not None:
-                self._compare(now, kept, instance)
-                self.schedule(now, kept, instance)
+                self.settle(now, kept, instance)
             rest = kept.update_rest(now)
             if rest is not None:
                 rest.updated = True

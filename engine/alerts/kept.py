@@ -106,6 +106,9 @@ class Kept:
                 self.uncounted = 0
             rest.more = len(self.hidden)
             rest.hold(now, max(SEVERITIES.index(other.severity) for other in self.hidden.values()))
+            if rest.happened is None:
+                first = next(iter(self.hidden.values()))
+                rest.happened, rest.detected = first.happened, first.detected
             rest.count = self.uncounted + sum(other.count - other.known for other in self.hidden.values())
         elif self.rest is not None and self.rest.on:
             self.rest.count = self.uncounted

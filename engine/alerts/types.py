@@ -77,7 +77,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     window: float = 0.0
     """Over which a rate or the ratio of two counts is taken, or events are counted; how long what is absent may be."""
     relative: bool = False
-    """A rate is in parts of what the value was at the beginning of the window."""
+    """A rate is in parts of the mean over the window; of a count, of what it was at the beginning."""
     lasting: float = msgspec.field(name="for", default=0.0)
     """How long the condition must be true without a break."""
     keep_for: float | None = 30.0

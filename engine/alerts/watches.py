@@ -11,7 +11,7 @@ from typing import Final
 from engine.alerts.kept import MOST, Kept
 from engine.alerts.states import Instance
 from engine.alerts.types import NOTHING, Labels, Policy, Rule, Sample, Signals, State
-from engine.alerts.windows import Window
+from engine.alerts.windows import Trend, Window
 from engine.alerts.wording import duration
 
 _NO_READINGS: Final[Mapping[Labels, float]] = {}
@@ -191,6 +191,7 @@ class RateWatch(SignalWatch):
     def __init__(self, kept: Kept, settle: Settle) -> None:
         super().__init__(kept, settle)
         self._windows: dict[Labels, Window] = {}
+        self._trends: dict[Labels, Trend] = {}
 
     def _judge_all(self, now: float, readings: Mapping[Labels, float], signals: Signals) -> None:
         rule, there = self.rule, self.kept.by_labels
@@ -198,27 +199,39 @@ class RateWatch(SignalWatch):
             if name in self._skipped:
                 continue
             found = self._names[name]
-            window = self._windows.get(found)
-            if window is None:
-                window = self._windows[found] = Window(rule.window)
             if not math.isfinite(value):
                 self._judge(now, found, value, True)
                 continue
-            seconds, grown, _, first = window.grown(now, value, 0.0)
-            if rule.counts and grown < 0:  # it was begun anew
-                self._windows[found] = window = Window(rule.window)
-                seconds, grown, _, first = window.grown(now, value, 0.0)
-            full = seconds > 0 and seconds >= rule.window * 0.999
-            rate = grown / seconds if seconds > 0 else 0.0
+            seconds, rate, base = (
+                self._of_count(now, found, value) if rule.counts else self._of_level(now, found, value)
+            )
             if rule.relative:
-                rate /= max(abs(first), 1.0)
+                rate /= max(abs(base), 1.0)
             if ranks(rule, rate)[0] or found in there:
+                full = seconds >= rule.window * 0.999
                 self._judge(now, found, rate, full and self._loaded(name, signals))
+
+    def _of_count(self, now: float, found: Labels, value: float) -> tuple[float, float, float]:
+        window = self._windows.get(found)
+        if window is None:
+            window = self._windows[found] = Window(self.rule.window)
+        seconds, grown, _, first = window.grown(now, value, 0.0)
+        if grown < 0:  # it was begun anew
+            self._windows[found] = window = Window(self.rule.window)
+            seconds, grown, _, first = window.grown(now, value, 0.0)
+        return seconds, grown / seconds if seconds > 0 else 0.0, first
+
+    def _of_level(self, now: float, found: Labels, value: float) -> tuple[float, float, float]:
+        trend = self._trends.get(found)
+        if trend is None:
+            trend = self._trends[found] = Trend(self.rule.window)
+        return trend.slope(now, value)
 
     def _look_around(self, now: float, readings: Mapping[Labels, float]) -> None:
         super()._look_around(now, readings)
         for found in self._gone:
             self._windows.pop(found, None)
+            self._trends.pop(found, None)
 
 
 class RatioWatch(SignalWatch):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
 from alerting import MAIN, Watched, fired, one, states
 
 from engine.alerts.types import labels
-from engine.alerts.windows import Window
+from engine.alerts.windows import Trend, Window
 
 RATE = """
 [rules.grows]
@@ -49,6 +52,22 @@ def test_a_rate_is_the_growth_over_the_window() -> None:
     assert found.alert.value > 5.0
     assert found.alert.unit == "count"
     assert states(watched.level(depth, 12)) == ["resolved"]
+
+
+def test_a_trend_is_not_misled_by_noise() -> None:
+    chance = random.Random(1)
+    trend = Trend(60.0)
+    worst = 0.0
+    for step in range(36_000):
+        seconds, slope, mean = trend.slope(1e6 + step * 0.1, 500 + chance.gauss(0, 150))
+        if step > 600:
+            worst = max(worst, abs(slope) * 60)
+            assert 60 <= seconds <= 64
+            assert 400 < mean < 600
+    assert 10 < worst < 100  # two single values differ by up to 800
+    for step in range(36_000, 37_000):
+        _, slope, _ = trend.slope(1e6 + step * 0.1, 500 + step * 2.0)
+    assert slope == pytest.approx(20.0)
 
 
 def test_a_rate_is_not_judged_before_its_window_is_full() -> None:
