@@ -125,9 +125,7 @@ class Reader(Table):
         signal = self._signal("signal", required=mode in _MEASURED)
         of = self._signal("of", required=mode == "ratio")
         if mode == "level" and signal is not None and signal.counts:
-            self._say(
-                "signal", f"{self._table['signal']} only ever grows: its rate or a ratio says something, not its level"
-            )
+            self._say("signal", f"{self._table['signal']} only ever grows: take its rate, or a ratio")
         if mode == "ratio" and signal is not None and of is not None:
             if signal.counts is not of.counts:
                 one, other = (self._table[key] for key in (("signal", "of") if signal.counts else ("of", "signal")))
@@ -177,9 +175,7 @@ class Reader(Table):
                 self._check_beside(found[-1] if found else None, one, unit, below)
                 found.append(one)
         if not found and not any(key.partition(".")[0] in SEVERITIES for key, _ in self.wrong):
-            self._say(
-                "warning", 'is missing (or critical, or info): such as warning = { raise = "90%", clear = "85%" }'
-            )
+            self._say("warning", 'is missing (or critical, info): such as warning = { raise = "90%", clear = "85%" }')
         return tuple(found)
 
     def _threshold(
@@ -320,6 +316,8 @@ class Reader(Table):
     def _by(self, mode: Mode, labels: tuple[str, ...] | None) -> tuple[str, ...]:
         if "by" in self._table:
             return tuple(sorted(self._names("by", labels)))
+        if mode not in _EVENTS:
+            return ()
         known = labels or ()
         return tuple(sorted(known)) if mode == "absence" and "signal" in self._table else tuple({"pool"} & set(known))
 

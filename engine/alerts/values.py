@@ -67,9 +67,12 @@ def _rate_example(unit: Unit) -> str:
 
 
 def _number(value: object, example: str, least: float = -math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < least:
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # of hundreds of digits
+            pass
+    if not math.isfinite(number) or number < least:
         raise ValueError(f"{example}, not {shown(value)}")
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(f"{example}, not {shown(value)}") from None
+    return number
