@@ -162,7 +162,7 @@ class Book:
         """Whether nobody is to be told of it now."""
         swings = instance.flapping and instance.reopened and now < instance.again + FLAP_WINDOW
         overlaid = instance.ack is not None or instance.silence is not None or instance.inhibited_by is not None
-        return bool(overlaid or instance.folded or swings)
+        return bool(overlaid or instance.hidden or instance.folded or swings)
 
     def _owed(self, now: float, instance: Instance) -> bool:
         """Whether people do not know yet that it fires, and are to."""

@@ -16,7 +16,7 @@ A later file may change a rule of an earlier one by saying only what is differen
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from engine.alerts.keys import Reader, known_keys
@@ -139,8 +139,3 @@ def _tables(text: Text, problems: list[Problem]) -> dict[str, dict[str, Any]]:
 
 def _is_id(name: str) -> bool:
     return len(name) <= 60 and name.isascii() and name[:1].isalpha() and all(c.isalnum() or c in "-_" for c in name)
-
-
-def named(rules: Sequence[Rule]) -> Mapping[str, Rule]:
-    """By id."""
-    return {rule.id: rule for rule in rules}

@@ -179,7 +179,7 @@ def test_there_is_a_case_for_each_rule() -> None:
 def test_what_raises_it(name: str) -> None:
     doing, seconds, _ = CASES[name]
     run = Run()
-    run.go(40)
+    run.go(40, 0.25)
     assert run.rules == set()
     doing(run)
     run.go(seconds)
@@ -190,9 +190,9 @@ def test_what_raises_it(name: str) -> None:
 def test_what_does_not(name: str) -> None:
     _, seconds, doing = CASES[name]
     run = Run(2)
-    run.go(40)
+    run.go(40, 0.25)
     doing(run)
-    run.go(max(seconds, 100.0))
+    run.go(max(seconds, 100.0), 0.25)
     assert name not in run.rules
 
 

@@ -144,6 +144,35 @@ def test_pending_that_swings_does_not_flood_anybody() -> None:
     assert watched.told[-1].after == "normal"
 
 
+def test_pending_ones_beyond_the_cap_are_not_told_one_by_one() -> None:
+    watched = Watched(LEVEL + "max_alerts = 3\n")
+    many = {labels(pool=f"p{n}"): 200.0 for n in range(50)}
+    watched.signals({"queue_depth": many})
+    assert len(watched.told) == 6
+    watched.signals({"queue_depth": many}, 3)
+    alerts = watched.core.alerts()
+    assert sorted(alert.more for alert in alerts) == [0, 0, 0, 47]
+    assert {alert.state for alert in alerts} == {"firing"}
+    assert len(notified(watched.told)) == 4
+    assert [f.why for f in watched.told if f.before == "pending" and f.after == "normal"] == ["one of so many more"] * 3
+    told = watched.signals({"queue_depth": dict.fromkeys(many, 0.0)}, 7)
+    assert watched.core.alerts() == []
+    assert len(notified(told)) == 4  # the three that were shown, and the rest
+
+
+def test_a_flapping_alert_that_gets_worse_is_told() -> None:
+    watched = Watched(LEVEL.replace('for = "2s"', 'for = "0s"'))
+    for _ in range(20):
+        watched.level(200)
+        watched.level(0)
+    assert watched.only.flapping
+    watched.level(200)
+    watched.level(0)
+    watched.take()
+    told = watched.level(5000)
+    assert [(found.change, found.severity, found.notify) for found in told] == [("severity", "critical", True)]
+
+
 def test_each_set_of_labels_is_an_alert_of_its_own() -> None:
     watched = Watched(AT_ONCE)
     other = labels(pool="other")
