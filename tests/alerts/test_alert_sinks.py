@@ -81,7 +81,7 @@ def test_one_that_hangs_is_given_up_at_the_end() -> None:
     until(lambda: outlet._queue.qsize() == 2)
     assert outlet.close(0.05) is False
     assert outlet.dropped == 2
-    assert not any(thread.name.startswith("shoal-alerts") for thread in threading.enumerate())
+    until(lambda: not any(thread.name.startswith("shoal-alerts") for thread in threading.enumerate()))
 
 
 def test_without_alerts_there_is_no_thread() -> None:
