@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -73,6 +74,12 @@ def _written(value: Any) -> str:
     """As one writes it in a variable."""
     if value is None:
         return "auto"
+    if value in ((), ""):
+        return "none"
+    if isinstance(value, tuple):
+        return printable(shlex.join(value))
+    if isinstance(value, str):
+        return printable(value)
     return f"{value:.15g}" if isinstance(value, float) else str(value).lower()
 
 

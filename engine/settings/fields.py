@@ -14,7 +14,9 @@ from msgspec import inspect
 from engine.settings.sizes import LARGEST, parse_size
 from engine.settings.types import Settings
 
-Kind = Literal["whole", "seconds", "switch", "choice", "size", "reference", "text", "texts"]
+Kind = Literal[
+    "whole", "seconds", "switch", "choice", "size", "reference", "text", "texts", "path", "command", "address"
+]
 
 _MOST: Final = 10**9
 """Of any count. A number with a digit too many is told here, and not where it fits no frame."""
@@ -68,6 +70,9 @@ class Field:
             "reference": "written module:function",
             "text": "a text",
             "texts": "a list of texts",
+            "path": "a path, or none",
+            "command": "a program and its arguments, or none",
+            "address": "an address such as https://example.org/alerts, or none",
         }
         return texts[self.kind] + (" or auto" if self.automatic else "")
 
@@ -97,6 +102,14 @@ class Field:
                 value = _SWITCHES.get(value.lower())
         if self.kind == "size" and isinstance(value, str):
             return parse_size(value)
+        if self.kind in ("command", "address", "path") and value == "none":
+            return () if self.kind == "command" else ""
+        if self.kind == "command" and isinstance(value, str):
+            import shlex
+
+            value = shlex.split(value)  # as words alone: no shell will see them
+            if not value:
+                raise ValueError
         if self.kind in ("whole", "size"):
             good = isinstance(value, int) and not isinstance(value, bool) and self.least <= value
             good = good and (self.kind == "whole" or value < LARGEST)
@@ -110,6 +123,14 @@ class Field:
         elif self.kind == "texts":
             good = isinstance(value, list | tuple) and all(isinstance(part, str) and part for part in value)
             value = tuple(value) if good else value
+        elif self.kind == "command":
+            good = isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+            good = good and not any("\0" in part for part in value) and (not value or bool(value[0]))
+            value = tuple(value) if good else value
+        elif self.kind == "address":
+            good = isinstance(value, str) and (not value or is_address(value))
+        elif self.kind == "path":
+            good = isinstance(value, str) and "\0" not in value
         else:
             good = isinstance(value, str) and (self.kind == "text" or is_reference(value))
         if not good:
@@ -121,6 +142,19 @@ def is_reference(text: str) -> bool:
     """Whether it is written ``module:function``, as in ``package.module:Class.method``."""
     module, colon, name = text.partition(":")
     return bool(colon) and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
+
+
+def is_address(text: str) -> bool:
+    """Whether it is the address of something on a web server."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it raises where that is no number
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and " " not in text
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
 
 
 def shown(value: object) -> str:
@@ -183,7 +217,8 @@ def _kind(found: inspect.Type, marks: dict[str, Any]) -> Kind:
         case inspect.LiteralType():
             return "choice"
         case inspect.VarTupleType():
-            return "texts"
+            return "command" if "command" in marks else "texts"
         case inspect.StrType():
-            return "reference" if "reference" in marks else "text"
+            marked: list[Kind] = ["reference", "address", "path"]
+            return next((kind for kind in marked if kind in marks), "text")
     raise TypeError(f"no setting can be a {found}")

@@ -19,6 +19,12 @@ Size: TypeAlias = Annotated[int, Meta(ge=1, extra={"size": True})]
 """Bytes, which people may write as ``500M``."""
 Reference: TypeAlias = Annotated[str, Meta(extra={"reference": True})]
 """``module:function``."""
+FilePath: TypeAlias = Annotated[str, Meta(extra={"path": True})]
+"""Of a file, from the folder that one is in; ``~`` is one's own. "" for none."""
+Command: TypeAlias = Annotated[tuple[str, ...], Meta(extra={"command": True})]
+"""A program and its arguments, which people may write as a line; () for none."""
+Address: TypeAlias = Annotated[str, Meta(extra={"address": True})]
+"""Of a web server; "" for none."""
 
 
 class SettingsError(ValueError):
@@ -83,6 +89,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "full that of the machine."
         ),
     ] = "normal"
+    alert_rules: Annotated[
+        FilePath | None,
+        Meta(
+            description="File of your own alert rules; auto: alerts.toml beside the config file, if it is there; "
+            "none: only the built-in ones."
+        ),
+    ] = None
+    alert_command: Annotated[
+        Command,
+        Meta(description="Program that is run for each alert, which it reads as JSON; none: no program."),
+    ] = ()
+    alert_webhook: Annotated[
+        Address,
+        Meta(description="Address that each alert is posted to as JSON; none: nowhere."),
+    ] = ""
     enable_pooling: Annotated[bool, Meta(description="Off: a freshly executed process for every task.")] = True
     enable_batching: Annotated[bool, Meta(description="Off: a message for every task and every outcome.")] = True
     enable_parallel_spawn: Annotated[bool, Meta(description="Off: agents start one at a time, each awaited.")] = True

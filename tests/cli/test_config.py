@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from flags import MECHANISMS
@@ -63,7 +64,8 @@ def test_json(file: Path) -> None:
     file.write_text("[spawn]\nparallelism = 2\n")
     rows = [json.loads(line) for line in told("show", "--json").stdout.splitlines()]
     assert {row["name"]: row["value"] for row in rows} == {
-        name: getattr(Settings(spawn_parallelism=2), name) for name in Settings.__struct_fields__
+        name: json.loads(msgspec.json.encode(getattr(Settings(spawn_parallelism=2), name)))
+        for name in Settings.__struct_fields__
     }
     assert rows[6] == {
         "name": "batch_max_size", "value": None, "origin": "default", "variable": "SHOAL_BATCH_MAX_SIZE",

@@ -23,7 +23,9 @@ def test_every_command_stands_under_a_heading() -> None:
         assert any(line.split()[:1] == [name] and line.endswith(short) for line in lines), name
 
 
-@pytest.mark.parametrize("command", ["", "runs", "show", "export", "search", "prune", "backup", "db", "db check"])
+@pytest.mark.parametrize(
+    "command", ["", "runs", "show", "export", "search", "prune", "backup", "db", "db check", "alerts", "alerts check"]
+)
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from engine.cli.main import shoal; shoal(sys.argv[1:] + ['--help'], standalone_mode=False); "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         "seconds": st.floats(0, 1e300, exclude_min=True),
         "switch": st.booleans(),
         "choice": st.sampled_from(field.choices),
+        "path": st.sampled_from(["rules.toml", "~/x y"]) | st.none(),
+        "command": st.sampled_from([("notify", "a b"), ("true",), ()]),
+        "address": st.sampled_from(["http://x/a?b", "https://y:8", ""]),
     }[field.kind]
     return found if field.name not in ("pool_size", "shard_count") else found | st.none()
 
@@ -39,7 +43,9 @@ def some_settings() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def text_of(value: object) -> str:
-    return "auto" if value is None else str(value)
+    if isinstance(value, tuple):
+        return shlex.join(value) or "none"
+    return "auto" if value is None else str(value) or "none"
 
 
 def config_of(values: Mapping[str, Any], folder: Path) -> Path:
@@ -49,7 +55,7 @@ def config_of(values: Mapping[str, Any], folder: Path) -> Path:
         table, key = fields()[name].place
         number = isinstance(value, int | float) and not isinstance(value, bool)
         lines.append(f"{table}.{key} = " + (repr(value) if number else text_of(value).lower()))
-        if isinstance(value, str) or value is None:
+        if isinstance(value, str | tuple) or value is None:
             lines[-1] = f'{table}.{key} = "{text_of(value)}"'
     path.write_text("\n".join(lines))
     return path
@@ -128,7 +134,7 @@ def refused(
 
 CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "no such table": ("[pol]\nsize = 1", "unknown table 'pol': did you mean 'pool'?"),
-    "a table like none": ("[zzz]", "unknown table 'zzz'; known: pool, batch, spawn, shard, record, enable"),
+    "a table like none": ("[zzz]", "unknown table 'zzz'; known: pool, batch, spawn, shard, record, alert, enable"),
     "flat": ("pool_size = 1", "pool_size is written [pool] size"),
     "no table": ("pool = 1", "pool is a table, written [pool]"),
     "a list of tables": ("[[pool]]", "pool is a table, written [pool]"),

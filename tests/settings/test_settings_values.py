@@ -20,7 +20,15 @@ def test_every_setting_has_a_meaning_and_a_place_of_its_own() -> None:
     assert list(found) == list(Settings.__struct_fields__)
     assert all(field.meaning.endswith(".") and field.meaning[0].isupper() for field in found.values())
     assert len({field.place for field in found.values()}) == len(found)
-    assert {field.place[0] for field in found.values()} == {"pool", "batch", "spawn", "shard", "record", "enable"}
+    assert {field.place[0] for field in found.values()} == {
+        "pool",
+        "batch",
+        "spawn",
+        "shard",
+        "record",
+        "alert",
+        "enable",
+    }
     assert found["enable_parallel_spawn"].place == ("enable", "parallel_spawn")
     assert found["pool_min_size"].variable == "SHOAL_POOL_MIN_SIZE"
 
@@ -38,6 +46,11 @@ GOOD = [
     ("enable_pooling", "ON", True), ("enable_pooling", "True", True), ("enable_pooling", "0", False),
     ("enable_pooling", "no", False), ("enable_pooling", "off", False), ("enable_pooling", "FALSE", False),
     ("enable_pooling", True, True),
+    ("alert_rules", "auto", None), ("alert_rules", "my rules.toml", "my rules.toml"), ("alert_rules", "none", ""),
+    ("alert_command", "notify-send 'an alert' -u low", ("notify-send", "an alert", "-u", "low")),
+    ("alert_command", ["notify-send", "$X"], ("notify-send", "$X")), ("alert_command", "none", ()),
+    ("alert_command", [], ()), ("alert_webhook", "none", ""), ("alert_webhook", "http://[::1]:80/a", "http://[::1]:80/a"),
+    ("alert_webhook", "https://example.org", "https://example.org"),
 ]  # fmt: skip
 
 
@@ -55,6 +68,10 @@ BAD = [
     ("batch_timeout", "nan"), ("batch_timeout", "inf"), ("batch_timeout", "soon"), ("batch_timeout", True),
     ("batch_timeout", 10**400), ("shard_strategy", "Hash"), ("shard_strategy", 1), ("shard_strategy", "auto"),
     ("enable_pooling", "2"), ("enable_pooling", "maybe"), ("enable_pooling", 1), ("enable_pooling", "auto"),
+    ("alert_rules", 3), ("alert_rules", "a\0b"), ("alert_command", "an 'open quote"), ("alert_command", "''"),
+    ("alert_command", [1]), ("alert_command", "a\0b"), ("alert_command", "  "), ("alert_webhook", "ftp://example.org"),
+    ("alert_webhook", "example.org"), ("alert_webhook", "http://a b/"), ("alert_webhook", "http://x:port/"),
+    ("alert_webhook", "http://me:secret@x/"), ("alert_webhook", 3), ("alert_webhook", "http://[/"),
     ("pool_size", 10**6000), ("pool_size", [1]), ("shard_strategy", ["hash"]),
 ]  # fmt: skip
 

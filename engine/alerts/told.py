@@ -1,0 +1,94 @@
+"""How an alert is told: to people as a line, to programs as JSON, to the stream as an event, to the database as a row.
+
+Times of the core become seconds since the Unix epoch by adding `epoch`: what the epoch's clock says when the core's
+is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from engine.alerts.types import Alert, Severity, Transition
+from engine.alerts.wording import duration
+
+_LEVELS: Final[dict[Severity, Literal["info", "warning", "error"]]] = {
+    "info": "info", "warning": "warning", "critical": "error",
+}  # fmt: skip
+
+
+def line(transition: Transition) -> str:
+    """For people: severity, what it is, and what became of it."""
+    alert = transition.alert
+    text = alert.text
+    if alert.title.lower() not in text.lower():
+        text = f"{alert.title}: {text}"
+    timeline = alert.timeline
+    if transition.after == "resolved":
+        took = "" if timeline.fired is None else f" after {duration(transition.at - timeline.fired)}"
+        return f"over{took}: {text}"
+    if transition.change == "repeat" and timeline.fired is not None:
+        text += f" (for {duration(transition.at - timeline.fired)} now)"
+    elif alert.count > 1 and f"{alert.count:,}" not in text and not alert.more:
+        text += f" ({alert.count:,} times)"
+    return f"{transition.severity}: {text}"
+
+
+def described(transition: Transition, epoch: float, run: str = "") -> dict[str, Any]:
+    """For programs: plain values, times in seconds since the Unix epoch."""
+    found: dict[str, Any] = msgspec.to_builtins(transition)
+    alert = found["alert"]
+    found["at"] += epoch
+    alert["timeline"] = {
+        name: None if at is None else at + epoch
+        for name, at in msgspec.structs.asdict(transition.alert.timeline).items()
+    }
+    for sample in alert["samples"]:
+        sample["at"] += epoch
+    ack = alert["ack"]
+    if ack is not None:
+        ack["at"] += epoch
+        ack["until"] = None if ack["until"] is None else ack["until"] + epoch
+    return {"run": run, "line": line(transition), **found}
+
+
+def as_event(transition: Transition) -> tuple[Literal["info", "warning", "error"], str, str, dict[str, Any]]:
+    """Level, kind, text and data of the event of the stream that tells of it: ``alert.firing``, ``alert.resolved``,
+    ``alert.acknowledged`` ...
+    """
+    alert = transition.alert
+    kind = transition.after if transition.change == "state" else transition.change
+    level = _LEVELS[transition.severity] if transition.notify and transition.after != "resolved" else "info"
+    data: dict[str, Any] = {
+        "rule": alert.rule, "fingerprint": alert.fingerprint, "alert": alert.number, "severity": transition.severity,
+        "state": transition.after, "labels": alert.labels, "count": alert.count, "notify": transition.notify,
+    }  # fmt: skip
+    if transition.why:
+        data["why"] = transition.why
+    return level, f"alert.{kind}", line(transition), data
+
+
+def as_row(alert: Alert, epoch: float, pools: Mapping[str, int]) -> dict[str, Any]:
+    """The row of the table ``alerts`` about it, but for its run. `pools`: the numbers of pools by name."""
+    timeline = alert.timeline
+    began = timeline.happened if timeline.happened is not None else timeline.fired
+
+    def wall(at: float | None) -> float | None:
+        return None if at is None else at + epoch
+
+    evidence = {
+        "fingerprint": alert.fingerprint, "labels": alert.labels, "count": alert.count, "peak": alert.peak,
+        "reopened": alert.reopened, "detected": wall(timeline.detected), "shown": wall(timeline.shown),
+        "samples": [msgspec.to_builtins(sample) | {"at": sample.at + epoch} for sample in alert.samples],
+        "ack": None if alert.ack is None else {"by": alert.ack.by, "note": alert.ack.note},
+    }  # fmt: skip
+    pool = pools.get(alert.labels.get("pool", ""))
+    return {
+        "number": alert.number, "rule": alert.rule, "level": alert.severity, "pool": pool,
+        "agent": alert.labels.get("agent"), "began": wall(began) or 0.0, "fired": wall(timeline.fired),
+        "resolved": wall(timeline.resolved), "acknowledged": None if alert.ack is None else wall(alert.ack.at),
+        "value": alert.value, "threshold": alert.threshold, "text": alert.text,
+        "evidence": msgspec.json.encode(evidence).decode(),
+    }  # fmt: skip

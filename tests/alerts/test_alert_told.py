@@ -1,0 +1,88 @@
+"""How alerts are told: a line, JSON, an event, a row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+from alerting import CRASH, LEVEL, Watched, notified
+
+from engine.alerts.told import as_event, as_row, described, line
+from engine.store.schema import open_database
+
+EPOCH = 1_700_000_000.0
+
+
+def crashed() -> Watched:
+    watched = Watched(CRASH.replace("[rules.crash]", '[rules.crash]\ntitle = "agent crashed"'))
+    watched.now = 5.0
+    watched.event(pool="main", agent="main/3", text="main/3 was killed by SIGKILL")
+    return watched
+
+
+def test_a_line() -> None:
+    watched = crashed()
+    assert line(watched.told[0]) == "warning: agent crashed: main/3 was killed by SIGKILL"
+    watched.event(pool="main", text="main/4 exited with code 1", after=2.0)
+    watched.idle(12)
+    assert line(notified(watched.told)[-1]) == "over after 12 s: agent crashed: main/4 exited with code 1"
+    level = Watched(LEVEL + 'repeat = "60s"\n')
+    level.level(200, 70)
+    assert [line(found) for found in notified(level.told)] == [
+        "warning: depth: main: 200 wait, beyond 100",
+        "warning: depth: main: 200 wait, beyond 100 (for 60 s now)",
+    ]
+
+
+def test_what_others_wrote_stays_one_line() -> None:
+    watched = Watched(CRASH)
+    watched.event(pool="main", text="a\nb\x1b[31m" + "x" * 5000)
+    told = line(watched.told[0])
+    assert "\n" not in told
+    assert "\x1b" not in told
+    assert len(told) < 350
+
+
+def test_json_is_plain_and_in_wall_time() -> None:
+    watched = crashed()
+    watched.core.acknowledge(watched.only.fingerprint, 6.0, "ada", "mine", until=9.0)
+    watched.take()
+    found = json.loads(msgspec.json.encode(described(watched.told[-1], EPOCH, "7f3a")))
+    assert (found["run"], found["change"], found["after"], found["at"]) == ("7f3a", "acknowledged", "firing", EPOCH + 6)
+    alert = found["alert"]
+    assert alert["class"] == "saturation"
+    assert alert["labels"] == {"pool": "main"}
+    assert alert["timeline"]["fired"] == EPOCH + 5
+    assert alert["timeline"]["shown"] is None
+    assert alert["samples"][0]["at"] == EPOCH + 4.996
+    assert alert["ack"] == {"by": "ada", "at": EPOCH + 6, "note": "mine", "until": EPOCH + 9}
+
+
+def test_events_of_the_stream() -> None:
+    watched = crashed()
+    watched.core.acknowledge(watched.only.fingerprint, 6.0, "ada")
+    watched.idle(12)
+    assert [as_event(found)[:2] for found in watched.told] == [
+        ("warning", "alert.firing"), ("info", "alert.acknowledged"), ("info", "alert.resolved"),
+        ("info", "alert.unacknowledged"),
+    ]  # fmt: skip
+    level, _, text, data = as_event(watched.told[0])
+    assert (level, text) == ("warning", line(watched.told[0]))
+    assert (data["rule"], data["alert"], data["labels"], data["notify"]) == ("crash", 1, {"pool": "main"}, True)
+    msgspec.msgpack.encode(data)
+
+
+def test_a_row_fits_the_table(tmp_path: Path) -> None:
+    watched = crashed()
+    watched.idle(12)
+    row = as_row(watched.told[-1].alert, EPOCH, {"main": 2})
+    connection = open_database(tmp_path / "runs.db")
+    marks = ", ".join(f":{name}" for name in row)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute(f"INSERT INTO alerts (run, {', '.join(row)}) VALUES ('7f3a', {marks})", row)
+    (kept,) = connection.execute("SELECT rule, level, pool, began, fired, resolved FROM alerts").fetchall()
+    connection.close()
+    assert kept[:5] == ("crash", "warning", 2, EPOCH + 4.996, EPOCH + 5)
+    assert kept[5] >= EPOCH + 15
+    assert json.loads(row["evidence"])["count"] == 1
