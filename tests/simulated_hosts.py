@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from engine.core.actions import Recall, Retire, Send, Spawn, StopTask
+from engine.core.actions import End, Leave, Recall, Retire, Send, Spawn, StopTask
 from engine.core.core import Core
 
 T = TypeVar("T")
 Message = tuple[str, tuple[Any, ...]]
 PICKS = st.integers(0, 1 << 16)
 WHYS = ("timeout", "stopped", "recycled", "health", "memory")
-BLAMELESS = ("stopped", "health", "recycled", "retired")
+BLAMELESS = ("stopped", "health", "recycled", "retired", "killed")
 """Ends of an agent that are not counted against the task that ran."""
 
 
@@ -47,6 +47,8 @@ class SimAgent:
     ring: list[Record] = field(default_factory=list)
     given_back: list[tuple[int, int, int]] = field(default_factory=list)
     """What its host has not heard of: batch, offset, nanoseconds."""
+    parting: str = ""
+    """Why it is to end after its batch."""
 
     @property
     def rest(self) -> int:
@@ -100,6 +102,17 @@ class SimHosts(RuleBasedStateMachine):
                 idle = [a for a in host.agents.values() if a.up and a.current is None]
                 for agent in idle[: retire.count]:
                     self._collect_dead(host, agent, "retired")
+            case Leave() as leave:
+                parting = host.agents.get(leave.row)
+                if parting is not None and parting.up and parting.generation == leave.generation:
+                    parting.parting = parting.parting or leave.why
+                    host.queue.extendleft(reversed(parting.following))
+                    parting.following.clear()
+                    self._part(host)
+            case End() as end:
+                ended = host.agents.get(end.row)
+                if ended is not None and ended.generation == end.generation:
+                    self._collect_dead(host, ended, "killed")
             case StopTask() as stop:
                 for agent in list(host.agents.values()):
                     runs = agent.running and agent.current is not None and agent.current.batch == stop.batch
@@ -115,7 +128,7 @@ class SimHosts(RuleBasedStateMachine):
         self._dispatch(host)
 
     def _dispatch(self, host: SimHost) -> None:
-        ready = [agent for agent in host.agents.values() if agent.up]
+        ready = [agent for agent in host.agents.values() if agent.up and not agent.parting]
         for agent in ready:
             if agent.current is None and agent.following:
                 agent.current = agent.following.popleft()
@@ -208,7 +221,14 @@ class SimHosts(RuleBasedStateMachine):
             if current is not None and record.batch == current.batch and over == current.count:
                 agent.current, agent.ran, agent.written, agent.running = None, 0, 0, False
                 agent.failures = set()
+        self._part(host)
         self._dispatch(host)
+
+    def _part(self, host: SimHost) -> None:
+        """Agents end that were to end after their batch."""
+        for agent in list(host.agents.values()):
+            if agent.up and agent.parting and agent.current is None:
+                self._collect_dead(host, agent, agent.parting)
 
     @rule(which=PICKS)
     def advances(self, which: int) -> None:
@@ -237,8 +257,8 @@ class SimHosts(RuleBasedStateMachine):
     def dies(self, which: int, why: str, began: int) -> None:
         host, agent = pick(self._agents(busy=bool(began)) or self._agents(), which)
         self._begins(agent, bool(began))
-        rows = self.core.pools[self.core.shards[host.shard].pool].rows
-        if why == "stopped" and len(self.stopped.intersection(rows)) + 1 >= len(rows):
+        pool = self.core.pools[self.core.shards[host.shard].pool]
+        if why == "stopped" and len(self.stopped.intersection(pool.rows)) + 1 >= pool.maximum:
             why = ""  # never all of a pool: what then waits does so for good
         if why == "timeout" and not agent.running:
             why = ""

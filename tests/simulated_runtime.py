@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from simulated_hosts import PICKS, Message, Record, SimHost, SimHosts, pick
 
-from engine.core.actions import Happened, RangeOver, Recall, Retire, Send, Spawn, StartHost, StopTask, TasksOver
+from engine.core.actions import (
+    End,
+    Happened,
+    Leave,
+    RangeOver,
+    Recall,
+    Retire,
+    Send,
+    Spawn,
+    StartHost,
+    StopTask,
+    TasksOver,
+)  # fmt: skip
 from engine.core.batching import MOST_TRIVIAL
 from engine.core.tasks import READY, Options
 
@@ -36,6 +48,8 @@ class SimRuntime(SimHosts):
         self.own_failures: Counter[tuple[int, int]] = Counter()
         self.options: dict[int, Options] = {}
         self.functions: dict[int, int] = {}
+        self.rebatched: set[int] = set()
+        """Ranges whose options were changed after some of their batches were sent."""
         self.spawned: set[tuple[int, int]] = set()
         self.told_stopped: set[int] = set()
         """Agents that were stopped, and whose host lived to tell it."""
@@ -78,11 +92,14 @@ class SimRuntime(SimHosts):
                     self.coming.append(action.shard)
                 case Spawn():
                     self._asked_to_spawn(action)
-                case Recall() | Retire() | StopTask():
+                case Recall() | Retire() | StopTask() | Leave() | End():
                     for number in action.rest if isinstance(action, Recall) else ():
                         batch = self.core.batches.get(number)
                         assert batch is None or batch.shard == action.shard
-                        assert batch is None or batch.range.options.batch_size is None, "it is to stay whole"
+                        whole = batch is not None and batch.range.options.batch_size is not None
+                        assert not whole or (batch is not None and batch.range.id in self.rebatched), (
+                            "it is to stay whole"
+                        )
                     if action.shard in self.hosts:
                         self.hosts[action.shard].inbox.append(action)
                 case Send():
@@ -129,10 +146,10 @@ class SimRuntime(SimHosts):
             assert who[0] not in self.told_stopped
             self.spawned.add(who)
             self.starting[who] = spawn.shard
-        assert len(self.starting) <= self.limit
+        assert len(self.starting) <= max(self.limit, self.core._most_starting)
 
     def _sent(self, send: Send) -> None:
-        assert not self.core.draining, "sent while draining"
+        assert not self.core.holding, "sent while nothing is to be"
         assert send.batch >> 40 == 3
         options = self.options[send.range]
         assert send.count <= min(filter(None, (options.batch_max, options.batch_size)), default=MOST_TRIVIAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class SocketFeed:
     def __init__(self, path: Path | str) -> None:
         """Connect. Raises `StreamError` where no engine answers: before any screen is drawn."""
         self._client = Client(path)
+        with contextlib.suppress(StreamError):  # it has just ended: what it said before that is still there
+            self._client.post_subscribe(("frames", "events", "cells"))
         self._view = fold(View(), self._client.hello)
         self._fresh = threading.Event()  # set from a poke until the app takes the view
         self._stopping = threading.Event()
@@ -62,7 +65,7 @@ class SocketFeed:
 
     def command(self, name: Literal["stop", "drain"]) -> None:
         """Send a command to the engine."""
-        self._client.command(name)
+        self._client.post(name)
 
     def _pump(self, post: Callable[[], None]) -> None:
         changed = True

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from engine.stream.types import Event, Frame, Hello, Refused, ToReader
+from engine.stream.types import Cells, Event, Frame, Hello, Refused, Reply, ToReader
 
-Phase: TypeAlias = Literal["starting", "live", "draining", "ended", "lost"]
+Phase: TypeAlias = Literal["starting", "live", "paused", "draining", "ended", "lost"]
+"""``paused``: the run begins nothing. That the view of it is held is another thing."""
 
 EVENTS_KEPT = 200
 HISTORY_STEP = 0.5
@@ -43,12 +44,17 @@ class History:
         return History(rates[-HISTORY_KEPT:], index, 1)
 
 
+_PHASES: dict[str, Phase] = {"draining": "draining", "paused": "paused"}
+
+
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: every message makes a new view
 class View:
     """Everything a screen may show, at one moment."""
 
     hello: Hello | None = None
     frame: Frame | None = None
+    cells: bytes = b""
+    """The states of all agents, one byte each in the order of the scoreboard; too short while they are not known."""
     history: History = field(default_factory=History)
     events: tuple[Event, ...] = ()
     """The last ones, the oldest first."""
@@ -70,7 +76,7 @@ class View:
             return "lost"
         if self.frame is None or self.frame.state == "starting":
             return "starting"
-        return "draining" if self.frame.state == "draining" else "live"
+        return _PHASES.get(self.frame.state, "live")
 
     @property
     def over(self) -> bool:
@@ -94,8 +100,14 @@ def fold(view: View, message: ToReader) -> View:
                 missed=view.missed + max(0, message.number - before - 1),
                 ended=view.ended or message.kind == "run.ended",
             )
+        case Cells():
+            first, states = message.first, message.states
+            cells = view.cells[:first].ljust(first, b"\0") + states + view.cells[first + len(states) :]
+            return replace(view, cells=cells)
         case Hello():
             return replace(view, hello=message)
+        case Reply():
+            return view if message.ok else replace(view, refused=message.text)
         case Refused():
             return replace(view, refused=message.why)
 

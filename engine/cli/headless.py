@@ -159,7 +159,7 @@ def _drive(
         reporter.line(
             {
                 "event": "run.started", "at": run.started, "run": run.id, "name": run.name, "tasks": run.total,
-                "agents": run.fleet.board.rows, "shards": len(run.fleet.core.shards),
+                "agents": run.fleet.agents, "shards": len(run.fleet.core.shards),
                 "resumed": run.resumed,
             }
         )  # fmt: skip
@@ -212,9 +212,10 @@ def _check(run: Run) -> None:
 
 
 def _await_reader(run: Run) -> None:
-    """A run that is over before its screen is up waits a little for it: a person is there, and wants to see."""
+    """A run that is over before its screen is up waits a little for it: a person is there, and wants to see. The screen
+    is up once it has asked for the states of agents."""
     deadline = time.monotonic() + _SCREEN_SECONDS
-    while run.control is not None and not run.control.watched and time.monotonic() < deadline:
+    while run.control is not None and not run.control.wants("cells") and time.monotonic() < deadline:
         run.step(0.1)
 
 
@@ -258,7 +259,7 @@ def _end(
         "run": run.id, "name": run.name, "status": status, "tasks": core.submitted + before,
         "done": core.done + run.before[0], "failed": failed,
         "delivered": round(core.accepted / core.submitted, 6) if core.submitted else 1.0, "seconds": round(seconds, 3),
-        "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.board.rows,
+        "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.agents,
         "restarts": core.restarts, "redelivered": core.redelivered,
     }  # fmt: skip
     if run.resumed:

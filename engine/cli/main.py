@@ -14,7 +14,13 @@ import click
 _COMMANDS = {
     "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
     "resume": ("engine.cli.resume", "Go on with a run that was cut off."),
-    "attach": ("engine.cli.attach", "Watch a run that is going on."),
+    "ps": ("engine.cli.ps", "List the runs that are going on."),
+    "attach": ("engine.cli.attach", "Open the screen of a run."),
+    "watch": ("engine.cli.watch", "Tell how a run is, one line a second."),
+    "status": ("engine.cli.watch", "Tell how a run is, once."),
+    "agents": ("engine.cli.agents", "List the agents of a run."),
+    "events": ("engine.cli.events", "Tell what has happened to a run, and what happens."),
+    "ctl": ("engine.cli.ctl", "Have a run pause, resume, end, scale a pool, replace an agent ..."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),
     "search": ("engine.cli.search", "Find words in failures, output and events."),
@@ -27,7 +33,13 @@ _COMMANDS = {
     "alerts": ("engine.cli.alerts", "Check alert rules, and list those in force."),
     "config": ("engine.cli.config", "Show the settings, and where each value comes from."),
 }
-_SECTIONS = {"run": "Run", "runs": "Look back", "prune": "Keep the record", "bench": "This machine"}
+_SECTIONS = {
+    "run": "Run",
+    "ps": "Look on, and steer",
+    "runs": "Look back",
+    "prune": "Keep the record",
+    "bench": "This machine",
+}
 """The headings in the help of the group, each by the command that it comes before."""
 
 

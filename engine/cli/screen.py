@@ -76,7 +76,7 @@ def _watch(path: Path, process: subprocess.Popen[bytes], log: int) -> int:
     except StreamError:  # it was over before the screen was up
         how = "ended"
     if how == "detached":
-        click.echo(f"detached: the run goes on. To come back: shoal attach {path.stem}", err=True)
+        click.echo(f"detached: the run goes on. To come back: shoal attach {path.stem.partition('-')[0]}", err=True)
         return 0
     try:
         process.wait()

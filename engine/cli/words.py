@@ -8,13 +8,16 @@ from typing import Final, Literal
 
 import click
 
-_SPARE: Final = ("RATE", "TASKS", "SHARDS", "STARTED", "TIME", "RUN TIME", "ATTEMPTS", "WHEN", "WHY")
+_SPARE: Final = ("RESTARTS", "PID", "RATE", "TASKS", "SHARDS", "STARTED", "TIME", "RUN TIME", "ATTEMPTS", "WHEN", "WHY")
 """Columns that a narrow terminal goes without, the first one first."""
-_YIELDING: Final = ("NAME", "TEXT")
+_YIELDING: Final = ("NAME", "TEXT", "TASK")
 """Columns that are cut off rather than left out."""
 _LEAST: Final = 10
 _STYLES: Final = {
     "running": "cyan",
+    "starting": "cyan",
+    "paused": "yellow",
+    "draining": "yellow",
     "done": "green",
     "failed": "red",
     "interrupted": "yellow",
@@ -39,6 +42,13 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def span(seconds: float) -> str:
+    """A length of time as wide as others, for lines that stand below each other: ``01:42``, ``2:03:04``."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
 
 
 def number(value: float) -> str:

@@ -30,6 +30,25 @@ class Retire:
 
 
 @dataclass(slots=True, frozen=True)
+class Leave:
+    """Have a shard's host end an agent once the task that it runs is over."""
+
+    shard: int
+    row: int
+    generation: int
+    why: Literal["recycled", "retired"]
+
+
+@dataclass(slots=True, frozen=True)
+class End:
+    """Have a shard's host end an agent at once; nobody is to blame for it."""
+
+    shard: int
+    row: int
+    generation: int
+
+
+@dataclass(slots=True, frozen=True)
 class StopTask:
     """Have a shard's host end a task of a batch, if it runs, and its agent with it."""
 
@@ -93,7 +112,9 @@ class Happened:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Action: TypeAlias = StartHost | Spawn | Retire | StopTask | Send | Recall | TasksOver | RangeOver | Happened
+Action: TypeAlias = (
+    StartHost | Spawn | Retire | Leave | End | StopTask | Send | Recall | TasksOver | RangeOver | Happened
+)
 
 
 @dataclass(slots=True, frozen=True)

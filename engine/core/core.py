@@ -8,9 +8,9 @@ from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
 from engine.core.batching import TARGET, ahead, batch_size, most
-from engine.core.overdue import Overdue
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
+from engine.core.steering import Steering
 from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, TaskRange
 
 EPOCH_SHIFT: Final = 40
@@ -20,11 +20,11 @@ mistaken."""
 
 _TIMEOUTS: Final = frozenset({"TimeoutError", "OSError", "Exception", "BaseException"})
 """What a task that ran out of time has raised, by the names that `retry_on` may give it, beside TaskTimeout."""
-_NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "cancelled"})
+_NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "cancelled", "killed"})
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
-class Core(Overdue):
+class Core(Steering):
     """Tasks, batches, agents and shards of one run.
 
     Stimuli are methods; each takes the time it happened. They never call out: what is to be done is
@@ -52,17 +52,6 @@ class Core(Overdue):
         self._batch_ids = count((epoch << EPOCH_SHIFT) + 1)
         self._batch_seconds = batch_seconds
         self._prefetch = prefetch
-
-    def drain(self) -> None:
-        """Send nothing any more, and call back what no agent has begun."""
-        if not self.draining:
-            self.draining = True
-            out = [shard.id for shard in self.shards if shard.batches]
-            rests: dict[int, list[int]] = {shard: [] for shard in out}
-            for batch in self.batches.values():
-                if self._divisible(batch):
-                    rests[batch.shard].append(batch.id)
-            self._actions.extend(Recall(shard, tuple(rests[shard])) for shard in out)
 
     @property
     def idle(self) -> bool:
@@ -158,7 +147,7 @@ class Core(Overdue):
             batches: (batch, offset of the task that ran, -1 if none did) for each batch it had.
             why: "" (it died), ``timeout``, ``memory`` (its task took more than it may), ``start`` (it could not start),
                 ``spawn`` (it could not be started), ``health`` (it did nothing any more), ``cancelled`` (with the task
-                that it ran), ``recycled``, ``retired`` or ``stopped``.
+                that it ran), ``killed`` (on request), ``recycled``, ``retired`` or ``stopped``.
             text: how it died, for people.
         """
         agent = self.agents[row]
@@ -225,7 +214,7 @@ class Core(Overdue):
             segment.since = now
         self._new.clear()
         for pool in self.pools:
-            if pool.queued and not self.draining and not self.paused:
+            if pool.queued and not self.holding:
                 self._schedule(pool, now)
             self._adjust(pool, now)
             self._see_overdue(pool, now)

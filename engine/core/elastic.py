@@ -27,7 +27,7 @@ class Elastic(Staff):
             pool.waiting_since = now
         if pool.wanted < pool.minimum:
             self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if pool.queued and pool.room and not self.draining and not self.paused:
+        if pool.queued and pool.room and not self.holding:
             self._grow(pool, now)
         if pool.idle_at is not None:
             if pool.idle_at <= now:

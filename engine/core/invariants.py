@@ -95,7 +95,10 @@ def _check_pool(core: Core, pool: Pool) -> None:
     _same(pool.sent, sum(b.left for b in core.batches.values() if b.range.pool == pool.id), f"{name}: sent")
     _same(pool.out, sum(shard.batches for shard in pool.shards), f"{name}: batches out")
     _same(pool.wanted, sum(core.agents[row].wanted for row in pool.rows), f"{name}: agents wanted")
-    assert pool.wanted <= pool.maximum, f"{name} has {pool.wanted} agents, and may have {pool.maximum}"
+    _same(pool.leaving, sum(core.agents[row].leaving for row in pool.rows), f"{name}: agents that leave")
+    staying = pool.wanted - pool.leaving
+    assert staying <= pool.maximum, f"{name} has {staying} agents that stay, and may have {pool.maximum}"
+    assert all(not core.agents[row].wanted for row in pool.rows[pool.extent :]), f"{name}: agents beyond its extent"
     held = sum(core.agents[row].barred or core.agents[row].stopped for row in pool.rows)
     _same(pool.held, held, f"{name}: agents that may not be started")
     _same(pool.up, sum(core.agents[row].up for row in pool.rows), f"{name}: agents up")
@@ -120,6 +123,7 @@ def _check_shard(core: Core, shard: Shard) -> None:
         assert not (agent.up and agent.starting), f"agent {agent.row} is up, yet it starts"
         assert not (agent.wanted and (agent.barred or agent.stopped)), f"agent {agent.row} is held, yet wanted"
         assert agent.wanted or not agent.up, f"agent {agent.row} is up, yet not wanted"
+        assert not agent.leaving or agent.up or agent.starting, f"agent {agent.row} leaves, yet is not there"
         assert shard.there or not agent.starting, f"agent {agent.row} starts without a host"
 
 
@@ -136,7 +140,7 @@ def _check_totals(core: Core) -> None:
     open_done = sum(found.state.count(DONE) for found in core.ranges.values())
     assert open_done <= core.done, f"{open_done} tasks are done, {core.done} were counted"
     _same(core.starting, sum(agent.starting for agent in core.agents), "agents that start")
-    assert core.starting <= core._limit, f"{core.starting} agents start, {core._limit} may"
+    assert core.starting <= core._most_starting, f"{core.starting} agents start, {core._most_starting} may"
     _same(core.idle, not core.batches, "idle")
     assert not core._over, "a range is over, and what waits for it was not told"
 

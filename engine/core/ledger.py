@@ -32,7 +32,9 @@ class Ledger:
         self.batches: dict[int, Batch] = {}
         self.draining = False
         self.paused = False
-        """Nothing is sent for now."""
+        """Nothing is sent for now, because somebody asked for that."""
+        self.crowded = False
+        """Nothing is sent for now, because what has come out of tasks is still to be written."""
         self.submitted = 0
         self.done = 0
         self.failed = 0
@@ -57,6 +59,11 @@ class Ledger:
         self._last_range = 0
         self._new: list[Segment] = []
         """Segments that have come since time was last told."""
+
+    @property
+    def holding(self) -> bool:
+        """Nothing is sent for now, or any more."""
+        return self.draining or self.paused or self.crowded
 
     @property
     def queued(self) -> int:
@@ -176,6 +183,11 @@ class Ledger:
         if pool.placement.late:
             pool.ready.push(self._segment(found, first, stop), front=front)
             return
+        self._place(pool, Segment(found, first, stop, 0.0), front=front)
+
+    def _place(self, pool: Pool, segment: Segment, *, front: bool = False) -> None:
+        """Put tasks that are ready on shards, in pieces."""
+        found, first, stop = segment.range, segment.first, segment.stop
         key = found.options.key if pool.placement.keyed else None
         if key is not None:
             size = stop - first
@@ -184,7 +196,10 @@ class Ledger:
         starts = range(first, stop, size)
         for at in reversed(starts) if front else starts:
             shard = pool.placement.place(found.id << 32 | at if key is None else key, pool.shards)
-            shard.ready.push(self._segment(found, at, min(stop, at + size)), front=front)
+            piece = Segment(found, at, min(stop, at + size), segment.since)
+            if not segment.since:  # else they have waited before, elsewhere
+                self._new.append(piece)
+            shard.ready.push(piece, front=front)
 
     def _move_away(self, shard: Shard) -> None:
         """What waits at a shard that has nobody any more is placed anew, if others have somebody."""

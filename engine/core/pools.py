@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final
@@ -48,6 +49,8 @@ class Agent:
     """Its starts have failed too often: nothing is tried for a while."""
     stopped: bool = False
     """Ended on request: nobody takes its place, not even when its host starts anew."""
+    leaving: bool = False
+    """It ends after its task, because its pool is to be smaller: nobody takes its place for now."""
 
     @property
     def free(self) -> bool:
@@ -61,7 +64,7 @@ class Shard:
 
     id: int
     pool: int
-    rows: range
+    rows: Sequence[int]
     ready: ReadyQueue = field(default_factory=ReadyQueue)
     """Tasks placed here, the next first; empty where tasks are placed when they are sent."""
     up: int = 0
@@ -106,7 +109,7 @@ class Pool:
     id: int
     name: str
     rows: range
-    """As many as it may ever have."""
+    """As many as it may ever have: those up to its first maximum, then what is kept for a larger one."""
     shards: list[Shard]
     placement: Placement
     minimum: int
@@ -123,6 +126,10 @@ class Pool:
     ever_up: bool = False
     failed_starts: int = 0
     """In a row, of any of its agents, before one came up."""
+    leaving: int = 0
+    """Of those, agents that end after their task."""
+    extent: int = 0
+    """Rows from the first on beyond which there never was an agent, nor might there have been."""
     held: int = 0
     """Agents that may not be started: given up for a while, or stopped."""
     deserted: float | None = None
@@ -169,7 +176,7 @@ class Pool:
     @property
     def room(self) -> int:
         """Agents that could be started beyond those that are wanted."""
-        return len(self.rows) - self.wanted - self.held
+        return max(0, self.maximum - self.wanted - self.held)
 
     def least_loaded(self) -> Shard | None:
         """The shard with the fewest batches for each agent; None if nobody can work."""
@@ -183,12 +190,13 @@ class Pool:
         return best
 
 
-def split(rows: range, parts: int) -> list[range]:
-    """Even, contiguous slices of rows, the larger ones first."""
+def split(rows: range, parts: int, kept: range = range(0)) -> list[Sequence[int]]:
+    """Even, contiguous slices of rows, the larger ones first; and of those that are `kept`, one each in turn."""
     size, extra = divmod(len(rows), parts)
-    slices, at = [], rows.start
+    slices: list[Sequence[int]] = []
+    at = rows.start
     for part in range(parts):
         stop = at + size + (part < extra)
-        slices.append(range(at, stop))
+        slices.append((*range(at, stop), *kept[part::parts]) if kept else range(at, stop))
         at = stop
     return slices

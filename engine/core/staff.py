@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import count, zip_longest
 from typing import Final
 
-from engine.core.actions import Happened, Spawn, StartHost
+from engine.core.actions import Happened, Leave, Spawn, StartHost
 from engine.core.ledger import Ledger
 from engine.core.placement import Placement
 from engine.core.pools import GIVE_UP, HOPELESS, LONGEST_DELAY, PROVEN_AFTER, Agent, Pool, Shard, backoff, split
@@ -37,6 +37,8 @@ class Staff(Ledger):
         self.starting = 0
         """Agents that are being started at this moment."""
         self._limit = max(1, spawn_limit)
+        self._most_starting = self._limit
+        """The limit, or what it was when these began to start."""
         self._window = self._limit
         """Starts at the same time: one after an error, then more and more again."""
         self._throttle = 1.0
@@ -61,12 +63,14 @@ class Staff(Ledger):
         max_idle: float = 300.0,
         strategy: Strategy = "least-loaded",
         on_demand: bool = False,
+        spare: int = 0,
     ) -> Pool:
         """A pool of `size` agents on `shards` hosts, started at once.
 
         It never has fewer than `minimum` agents (None: `size`) for longer than it takes to start them, nor more than
         `maximum` (None: `size`); beyond the minimum they are retired after `max_idle` seconds without work. With
-        `on_demand` none is started before tasks wait for it.
+        `on_demand` none is started before tasks wait for it. `spare`: rows beyond the maximum, should it ever be
+        raised.
 
         Raises ValueError for sizes that contradict each other.
         """
@@ -74,14 +78,18 @@ class Staff(Ledger):
         least = 0 if on_demand else min(size, most) if minimum is None else minimum
         if most < 1 or not 0 <= least <= size <= most or not 1 <= shards <= most:
             raise ValueError(f"pool {name!r}: {size} agents, from {least} to {most}, on {shards} shards")
-        rows = range(len(self.agents), len(self.agents) + most)
+        first = len(self.agents)
+        rows = range(first, first + most + spare)
         pool = Pool(len(self.pools), name, rows, [], Placement(strategy), least, most, max_idle, on_demand)
+        pool.extent = most
         self.pools.append(pool)
-        for part in split(rows, shards):
+        self.agents.extend(Agent(row, -1) for row in rows)
+        for part in split(rows[:most], shards, rows[most:]):
             shard = Shard(len(self.shards), pool.id, part)
             self.shards.append(shard)
             pool.shards.append(shard)
-            self.agents.extend(Agent(row, shard.id) for row in part)
+            for row in part:
+                self.agents[row].shard = shard.id
             self._start_host(shard)
         self._want(pool, 0 if on_demand else size)
         return pool
@@ -114,6 +122,8 @@ class Staff(Ledger):
                 pool.fresh += pool.waiting_since is not None
                 pool.failed_starts = 0
                 pool.deserted = None
+                if agent.leaving:
+                    self._actions.append(Leave(shard.id, row, generation, "retired"))
 
     def press(self, throttle: float) -> None:
         """Say how hard the machine is pressed, as the share of the usual starts at a time that it can bear: 1 for all,
@@ -136,8 +146,10 @@ class Staff(Ledger):
         """An agent that was up, or starting, is gone: see whether another takes its place, and when."""
         shard = self.shards[agent.shard]
         pool = self.pools[shard.pool]
-        was_up = agent.up
+        was_up, leaving = agent.up, agent.leaving
         self._down(agent)
+        if why == "killed":  # by a person, which says nothing of the pool
+            began = True
         agent.early_deaths = 0 if began else agent.early_deaths + 1
         agent.proven = False
         if why == "stopped":
@@ -145,24 +157,26 @@ class Staff(Ledger):
             pool.held += 1
         if why == "retired":
             pool.retired += 1
-            shard.retiring = max(0, shard.retiring - 1)
+            if not leaving:
+                shard.retiring = max(0, shard.retiring - 1)
         pool.recycled += why == "recycled"
-        if why in ("stopped", "retired"):
+        if leaving or why in ("stopped", "retired"):
             agent.early_deaths = 0
             self._unwant(pool, agent)
             return
-        if not was_up:
+        if not was_up and why != "killed":
             self.spawn_failures += 1
             self._window = 1  # one after the other, until it goes well again
         if pool.broken is not None:
             return
-        if not pool.ever_up and self._hopeless(pool, agent, why):
+        if not pool.ever_up and why != "killed" and self._hopeless(pool, agent, why):
             self._break(pool, text)
             return
         if was_up and began and pool.on_demand:
             self._unwant(pool, agent)
             return
-        if why == "recycled" and agent.early_deaths <= 1:
+        if why == "killed" or (why == "recycled" and agent.early_deaths <= 1):
+            self._restart(pool, why == "killed")
             self._to_spawn.append((agent.row, agent.generation))
             return
         if not was_up:
@@ -202,6 +216,9 @@ class Staff(Ledger):
 
     def _down(self, agent: Agent) -> None:
         agent.generation += 1
+        if agent.leaving:
+            agent.leaving = False
+            self.pools[self.shards[agent.shard].pool].leaving -= 1
         self._started(agent)
         if agent.up:
             agent.up = False
@@ -221,6 +238,7 @@ class Staff(Ledger):
         if agent.starting:
             agent.starting = False
             self.starting -= 1
+            self._most_starting = max(self._limit, min(self._most_starting, self.starting))
 
     def _host_gone(self, now: float, shard: Shard, text: str, began: bool) -> None:
         """A host is gone and its agents with it: another is started, later each time that one has done nothing.
@@ -231,10 +249,14 @@ class Staff(Ledger):
             shard.early_deaths = 0
         shard.running = shard.there = False
         shard.retiring = 0
-        for row in shard.rows:
-            self._down(self.agents[row])
-            self.agents[row].proven = False
         pool = self.pools[shard.pool]
+        for row in shard.rows:
+            agent = self.agents[row]
+            leaving = agent.leaving
+            self._down(agent)
+            agent.proven = False
+            if leaving:
+                self._unwant(pool, agent)
         if pool.broken is not None or not self._wanted(shard):
             return
         shard.early_deaths += 1
@@ -258,7 +280,14 @@ class Staff(Ledger):
             return 0
         free = [[agent for row in shard.rows if (agent := self.agents[row]).free] for shard in pool.shards]
         order = sorted(zip(pool.shards, free, strict=True), key=lambda pair: len(pair[0].rows) - len(pair[1]))
-        found = [a for turn in zip_longest(*(agents for _, agents in order)) for a in turn if a is not None][:agents]
+        turns = [a for turn in zip_longest(*(agents for _, agents in order)) for a in turn if a is not None]
+        edge = pool.rows.start + pool.extent
+        found = sorted(turns, key=lambda a: max(a.row, edge))[
+            :agents
+        ]  # rows that never had anybody come last, in order
+        pool.extent = (
+            max(pool.extent, 1 + max(agent.row for agent in found) - pool.rows.start) if found else pool.extent
+        )
         for agent in found:
             agent.wanted = True
             self._to_spawn.append((agent.row, agent.generation))

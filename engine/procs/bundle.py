@@ -19,13 +19,17 @@ def _stamped(row: int, record: bytes) -> bytes:
 
 
 class Bundle:
-    """Collects records, and gives their room in the rings back to the agents once they are sent."""
+    """Collects records, and gives their room in the rings back to the agents once they are sent.
+
+    Attributes:
+        together: several may travel in one message.
+    """
 
     def __init__(self, send: Callable[[bytes, list[Parcel]], None], together: bool) -> None:
         """`send` takes a message and its parcels, and returns when it is on its way. Unless `together`, every record
         has a message of its own."""
         self._send = send
-        self._full = _FULL if together else 0
+        self.together = together
         self._records: list[bytes] = []
         self._tails: list[tuple[Reader, int]] = []
         self._bytes = 0
@@ -35,7 +39,7 @@ class Bundle:
         self._records.append(_stamped(row, record))
         self._tails.append((reader, tail))
         self._bytes += len(record) + 8
-        if self._bytes > self._full:
+        if not self.together or self._bytes > _FULL:
             self.flush()
 
     def alone(self, row: int, record: bytes, parcels: list[Parcel]) -> None:

@@ -16,6 +16,8 @@ import time
 from collections import deque
 from typing import Final
 
+import msgspec
+
 from engine.procs import agent as agents
 from engine.procs import mail, orphans, system
 from engine.procs.bundle import Bundle
@@ -145,6 +147,12 @@ class Host:
                         slot = self._slots.get(row)
                         if slot is not None and slot.generation == generation:
                             self._kill(slot, frame.why)
+                case frames.Leave():
+                    leaver = self._slots.get(frame.row)
+                    if leaver is not None and leaver.generation == frame.generation:
+                        self._part(leaver, frame.why)
+                case frames.Mind():
+                    self._mind(frame.care)
                 case frames.RetireIdle():
                     for _ in range(frame.count):
                         idle = self._queue.longest_idle()
@@ -297,8 +305,8 @@ class Host:
                 slot.current = slot.ahead.popleft() if slot.ahead else None
             else:
                 self._queue.finished(slot)
-                if slot.current is None and self._worn(slot, 1):
-                    self._retire(slot, "recycled")
+                if slot.current is None and (slot.parting or self._worn(slot, 1)):
+                    self._retire(slot, slot.parting or "recycled")
 
     def _tick(self, now: float) -> None:
         for slot in list(self._slots.values()):
@@ -321,6 +329,23 @@ class Host:
             return True
         # What it holds between tasks, the next is not to be killed for.
         return bool(self._most and slot.taken and resident(slot.pid) > self._most)
+
+    def _part(self, slot: Slot, why: str) -> None:
+        """Have an agent end once the task that it runs is over; at once if it runs none. One that starts is left
+        alone."""
+        if not slot.up or slot.doomed or slot.leaving or slot in self._queue.leaving:
+            return
+        if slot.current is None:
+            self._retire(slot, why)
+        else:
+            slot.parting = why
+            self._queue.part(slot)
+
+    def _mind(self, care: frames.Care) -> None:
+        """See to other limits; those that go with the queue stay as they were."""
+        self._config = msgspec.structs.replace(self._config, care=care)
+        self._watchdog.care = care
+        self._bundle.together = care.bundle
 
     def _retire(self, slot: Slot, why: str) -> None:
         """Have an agent that has nothing to do end by itself."""
@@ -354,7 +379,7 @@ class Host:
         batches = held(slot, self._board)
         words = slot.told or self._outputs.last_words(slot.pid)
         self._forget(slot)
-        cells[base + STATE] = _DEAD
+        cells[base + STATE] = 0 if slot.why == "retired" else _DEAD  # nobody misses it
         self._report()
         memory = max(cells[base + MEMORY], 0)
         code = os.waitstatus_to_exitcode(status)

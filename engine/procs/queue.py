@@ -89,6 +89,14 @@ class ShardQueue:
         """The agents that wait for work."""
         return list(self._idle.values())
 
+    def part(self, slot: Slot) -> None:
+        """An agent that works gets nothing more, and is to give back what it has not begun."""
+        while slot.ahead and (held := self._take_back(slot)) is not None:
+            self._waiting.append(held)
+        for held in (slot.current, *slot.ahead):
+            if held is not None:
+                held.rest = True
+
     def stop(self, batch: int, offset: int) -> int | None:
         """A task was cancelled that nobody here may have begun. If it is a batch by itself, it is dropped and its id
         returned; else whoever comes to run it will be ended."""
@@ -166,7 +174,7 @@ class ShardQueue:
             if not self._waiting or self._waiting[0].prefetch < depth:
                 return
             held = self._waiting[0]
-            if held.function not in slot.known or len(slot.outbox):
+            if slot.parting or held.function not in slot.known or len(slot.outbox):
                 continue  # its own queue must hold batches and nothing else, or there would be no taking back
             if self._worn is not None and self._worn(slot, held.size):
                 continue

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from typing import Final
 
 CELLS: Final = 16
@@ -73,6 +74,7 @@ def asking(bits: int, batch: int) -> int:
 
 
 _PAGE: Final = mmap.PAGESIZE
+_LOW: Final = 0 if sys.byteorder == "little" else 7
 
 
 def rows_bytes(rows: int) -> int:
@@ -113,9 +115,14 @@ class Scoreboard:
         """Store one cell; only for its one writer."""
         self.cells[row * CELLS + cell] = value
 
-    def column(self, cell: int) -> list[int]:
-        """One cell of every row."""
-        return self.cells[cell : self.rows * CELLS : CELLS].tolist()
+    def column(self, cell: int, first: int = 0, stop: int | None = None) -> list[int]:
+        """One cell of every row, or of rows first..stop-1."""
+        stop = self.rows if stop is None else stop
+        return self.cells[first * CELLS + cell : stop * CELLS : CELLS].tolist()
+
+    def low_bytes(self, cell: int, first: int, stop: int) -> bytes:
+        """The lowest byte of one cell of rows first..stop-1: of states, all there is of them."""
+        return bytes(self.memory[first * ROW + cell * 8 + _LOW : stop * ROW : ROW])
 
     def ring(self, row: int) -> memoryview:
         """The memory of a row's ring."""

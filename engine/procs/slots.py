@@ -51,8 +51,8 @@ class Slot:
 
     __slots__ = (
         "ahead", "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "mail",
-        "outbox", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock", "taken",
-        "told", "up", "why",
+        "outbox", "parting", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock",
+        "taken", "told", "up", "why",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,8 @@ class Slot:
         """It was killed by its host, and only has to be buried."""
         self.leaving = 0.0
         """When it was asked to end, 0 if it was not."""
+        self.parting = ""
+        """Why it is to be asked to end once it has done what it has begun; "" if it is not."""
         self.why = ""
         self.told = ""
         self.current: Held | None = None

@@ -70,7 +70,7 @@ class Watch:
         """`commands`: functions that keep to their timeout by themselves. `kill` gets an agent, why, and a text."""
         self._board = board
         self._cells = board.cells
-        self._care = care
+        self.care = care
         self._commands = commands
         self._kill = kill
         self._closely = min(_LOOK_CLOSELY, care.stuck / 4)
@@ -79,7 +79,7 @@ class Watch:
 
     def starting(self, slot: Slot, now: float) -> None:
         """An agent that is not up yet."""
-        care = self._care
+        care = self.care
         began = self._cells[slot.row * CELLS + START] * 1e-9
         if began:
             if care.warmup_timeout and now - began > care.warmup_timeout:
@@ -93,7 +93,7 @@ class Watch:
         current = slot.current
         if current is None or slot.doomed:
             return
-        cells, base, stuck = self._cells, slot.row * CELLS, self._care.stuck
+        cells, base, stuck = self._cells, slot.row * CELLS, self.care.stuck
         if cells[base + BATCH] != current.id or not cells[base + OFFSET]:
             if now - slot.given > stuck and self._stands_still(slot, now, stuck):
                 self._kill(slot, "health", f"it did not begin what it was given for {stuck:g} s")
@@ -111,13 +111,13 @@ class Watch:
                 return
         wanted = ASK_SOFT if current.soft and age > current.soft else 0
         held = cells[base + HELD]
-        if held and offset > held and age > self._care.flush_after:
+        if held and offset > held and age > self.care.flush_after:
             wanted |= ASK_FLUSH
         if current.rest and offset < current.size:
             wanted |= ASK_REST
         if wanted:
             self._ask(slot, current.id, offset, wanted, now)
-        limit = self._care.memory_limit
+        limit = self.care.memory_limit
         if limit and (bytes_ := resident(slot.pid)) > limit and self._still(slot, current.id, offset):
             slot.judged = current.id, offset
             self._kill(slot, "memory", f"held {bytes_ >> 20} MiB, more than its limit of {limit >> 20} MiB")
@@ -146,7 +146,7 @@ class Watch:
 
     def idle(self, slots: Iterable[Slot], now: float) -> None:
         """Ask some agents that wait for work for a sign of life; end those that gave none since the last time."""
-        stuck = self._care.stuck
+        stuck = self.care.stuck
         if now - self._pinged < stuck:
             return
         self._pinged = now
@@ -181,4 +181,4 @@ class Watch:
         if state not in ("T", "t"):
             slot.progress = now
             return False
-        return now - slot.progress > self._care.stuck
+        return now - slot.progress > self.care.stuck

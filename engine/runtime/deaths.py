@@ -23,6 +23,7 @@ _PATIENCE: Final = 5.0
 EVENTS: Final[dict[str, tuple[Level, str]]] = {
     "stopped": ("info", ""),
     "cancelled": ("info", "agent.ended"),
+    "killed": ("warning", "agent.killed"),
     "recycled": ("info", "agent.recycled"),
     "retired": ("info", "agent.retired"),
 }
@@ -32,8 +33,9 @@ TOLD: Final = frozenset({"start", "spawn", "memory", "health"})
 _SAID: Final = {
     "timeout": "ran into the timeout of its task",
     "cancelled": "was ended with the task that it ran",
-    "recycled": "is replaced after its share of work",
-    "retired": "is retired: it had nothing to do",
+    "killed": "was killed on request",
+    "recycled": "has ended, and a fresh one takes its place",
+    "retired": "is retired",
 }
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from array import array
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import msgspec
 
 from engine.core.actions import (
     Action,
+    End,
     Happened,
+    Leave,
     RangeOver,
     Recall,
     Retire,
@@ -23,8 +27,9 @@ from engine.core.actions import (
 )  # fmt: skip
 from engine.core.batching import TARGET
 from engine.core.core import Core
+from engine.core.tasks import Options
 from engine.procs import scoreboard
-from engine.procs.scoreboard import PID, Scoreboard
+from engine.procs.scoreboard import BUSY, PID, Scoreboard
 from engine.runtime import deaths, groups, limits, pressure
 from engine.runtime.functions import Functions
 from engine.runtime.gate import Gate
@@ -67,14 +72,17 @@ class Fleet:
         for spec in pools:
             spec.settings = completed(spec.settings, settings)
         known = [spec.settings for spec in pools]
-        rows = sum(pool.max_size or 0 for pool in known)
-        limits.check(rows, sum(pool.shards or 0 for pool in known))
-        self.settings = settings
+        agents = sum(pool.max_size or 0 for pool in known)
+        limits.check(agents, sum(pool.shards or 0 for pool in known))
+        spare = [limits.spare(pool.max_size or 1) for pool in known]
+        rows = agents + sum(spare)
+        self.begun_with = self.settings = settings
+        """What holds now may differ from what it began with: `control.knobs` changes it."""
         self.core = Core(
             epoch,
             spawn_limit=settings.spawn_parallelism if settings.enable_parallel_spawn else 1,
             spawn_retries=settings.spawn_max_retry,
-            batch_seconds=min(TARGET, settings.batch_timeout / 5),
+            batch_seconds=batch_seconds(settings),
             prefetch=settings.enable_pooling,
         )
         self.loop = Loop()
@@ -93,21 +101,25 @@ class Fleet:
         self.functions = Functions()
         self.error: str | None = None
         """Why the fleet can't run at all."""
-        self._capacity = scoreboard.ring_capacity(rows)
+        self._capacity = scoreboard.ring_capacity(agents)
         self._board_fd = Parcel(scoreboard.create(rows, self._capacity))
         self.board = Scoreboard(self._board_fd.fd, rows, self._capacity)
-        self._specs = pools
+        self.specs = pools
+        self.since = array("d", bytes(8 * rows))
+        """When the agent of each row was last heard to be up, by the monotonic clock."""
+        self.worked = array("Q", bytes(8 * rows))
+        """Nanoseconds that those before it in its row had spent in tasks by then."""
         self._jobs: dict[int, Job] = {}
         self._events = 0
         self._closed = False
         self._pressed = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
-        for pool in known:
+        for pool, more in zip(known, spare, strict=True):
             self.core.add_pool(
                 pool.name, pool.size or 1, pool.shards or 1, minimum=pool.min_size, maximum=pool.max_size,
                 max_idle=pool.max_idle or settings.pool_max_idle, strategy=settings.shard_strategy,
-                on_demand=not settings.enable_pooling,
+                on_demand=not settings.enable_pooling, spare=more,
             )  # fmt: skip
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -140,7 +152,7 @@ class Fleet:
     def settle(self) -> None:
         """Let the core do what is due and ready, and carry out what it wants."""
         now = time.monotonic()
-        self.core.paused = self.crowded()
+        self.core.crowded = self.crowded()
         self.core.tick(now)
         if self.phase in ("new", "closed"):
             return
@@ -179,10 +191,24 @@ class Fleet:
 
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`."""
-        options = limited(job.options, self._specs[job.pool].settings, self.settings)
-        number = self.core.submit(job.count, job.function, job.pool, options, job.after)
+        number = self.core.submit(job.count, job.function, job.pool, self._options(job), job.after)
         self._jobs[number] = job
         return number
+
+    def _options(self, job: Job) -> Options:
+        """A job's options by the settings of the moment: it was made by those that the fleet began with."""
+        options, most = job.options, self.settings.batch_max_size
+        if options.batch_max == self.begun_with.batch_max_size != most:
+            options = replace(options, batch_max=most)
+        return limited(options, self.specs[job.pool].settings, self.settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Other settings hold from now on, for hosts and for batches that are still to be made, too."""
+        self.settings = settings
+        self.hosts.mind(settings)
+        for number, job in self._jobs.items():
+            options = self._options(job)
+            self.core.set_batching(number, options.batch_max, options.batch_size)
 
     def job(self, number: int) -> Job | None:
         """The job of a range that is not over."""
@@ -223,6 +249,10 @@ class Fleet:
                 self.hosts.put(action.shard, frames.encode(frames.Spawn(list(action.agents))))
             case Retire():
                 self.hosts.put(action.shard, frames.encode(frames.RetireIdle(action.count)))
+            case Leave():
+                self.hosts.put(action.shard, frames.encode(frames.Leave(action.row, action.generation, action.why)))
+            case End():
+                self.hosts.put(action.shard, frames.encode(frames.Kill([(action.row, action.generation)], "killed")))
             case StopTask():
                 self.hosts.put(action.shard, frames.encode(frames.StopTask(action.batch, action.offset)))
             case Recall():
@@ -333,6 +363,8 @@ class Fleet:
         now = time.monotonic()
         match frame:
             case frames.AgentsUp():
+                for row, _, _ in frame.rows:
+                    self.since[row], self.worked[row] = now, self.board.get(row, BUSY)
                 self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
             case frames.AgentDown():
                 how = frame.words if frame.why in deaths.TOLD else deaths.how(frame.status)
@@ -383,3 +415,13 @@ class Fleet:
         """``pool/number`` of an agent."""
         pool = self.core.pools[self.core.shards[self.core.agents[row].shard].pool]
         return f"{pool.name}/{row - pool.rows.start}"
+
+    @property
+    def agents(self) -> int:
+        """As many as there may be at a time."""
+        return sum(pool.maximum for pool in self.core.pools)
+
+
+def batch_seconds(settings: Settings) -> float:
+    """Work that a batch aims at."""
+    return min(TARGET, settings.batch_timeout / 5)

@@ -144,6 +144,12 @@ class Hosts:
             self._strays = False
             orphans.end_marked(self._mark, time.monotonic() + _LAST_LOOK)
 
+    def mind(self, settings: Settings) -> None:
+        """Hosts, those there are and those to come, see to what other settings say."""
+        self._settings = settings
+        for wire in self._wires.values():
+            self.put(wire.shard, frames.encode(frames.Mind(care(self._specs[wire.pool], settings))))
+
     # -- to them ------------------------------------------------------------------------------------------------------
 
     def start_host(self, shard: Shard) -> None:
@@ -158,7 +164,7 @@ class Hosts:
         nest = keeper.nest
         assert nest is not None
         config = frames.HostConfig(
-            spec.settings.name, shard.rows.start, len(shard.rows), self._board.capacity, self._board.rows,
+            spec.settings.name, shard.rows[0], len(shard.rows), self._board.capacity, self._board.rows,
             deaths.own_pid(), keeper.image.late, spec.initializer, care(spec, self._settings),
         )  # fmt: skip
         try:

@@ -90,6 +90,11 @@ def check(agents: int, shards: int) -> None:
         raise TooMany(f"{who} not fit{fitting}: {why}, or ask for fewer agents")
 
 
+def spare(agents: int) -> int:
+    """Rows of the scoreboard that a pool of at most so many agents keeps, should it ever be given more."""
+    return max(64, min(agents, 1024))
+
+
 _AGENTS_A_HOST: Final = 128
 """A fork costs its host's number of descriptors twice, to copy and to close: four times more agents a host take four
 times as long each. 3,435 on 8 hosts: 20 s; on 27: 5.4 s."""

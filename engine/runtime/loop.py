@@ -21,6 +21,7 @@ class Loop:
         self._epoll = select.epoll()
         self._readers: dict[int, Handler] = {}
         self._writers: dict[int, Handler] = {}
+        self._muted: set[int] = set()
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._gate = threading.RLock()  # reentrant: a signal handler may wake while its thread is waking
         self.watch(self._wakeup, self._awake)
@@ -33,17 +34,29 @@ class Loop:
     def unwatch(self, fd: int) -> None:
         """Forget a descriptor, before it is closed. May be called for one that is not watched."""
         self._writers.pop(fd, None)
+        self._muted.discard(fd)
         if self._readers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
     def when_room(self, fd: int, handler: Handler | None) -> None:
         """Call `handler` while `fd` can be written to; None: no more."""
         if handler is None:
-            if self._writers.pop(fd, None) is not None and fd in self._readers:
-                self._epoll.modify(fd, select.EPOLLIN)
+            if self._writers.pop(fd, None) is not None:
+                self._modify(fd)
         elif fd not in self._writers and fd in self._readers:
             self._writers[fd] = handler
-            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
+            self._modify(fd)
+
+    def mute(self, fd: int, muted: bool) -> None:
+        """Leave alone what `fd` has to read, for now; that its other end is gone is still told."""
+        if fd in self._readers and (fd in self._muted) != muted:
+            self._muted.symmetric_difference_update((fd,))
+            self._modify(fd)
+
+    def _modify(self, fd: int) -> None:
+        if fd in self._readers:
+            wanted = 0 if fd in self._muted else select.EPOLLIN
+            self._epoll.modify(fd, wanted | (select.EPOLLOUT if fd in self._writers else 0))
 
     def wake(self) -> None:
         """Have a `step` that waits in another thread return.

@@ -36,7 +36,7 @@ class PostOffice:
             return  # it has died meanwhile
         match frame:
             case frames.MailOpened():
-                pools = {pool.name: (pool.rows.start, len(pool.rows)) for pool in self._core.pools}
+                pools = {pool.name: (pool.rows.start, pool.extent) for pool in self._core.pools}
                 answer = frames.MailPools(frame.row, frame.generation, pools)
                 self._send(frame.row, frames.encode(answer), [])
                 self._do(self.mail.opened(frame.row, frame.generation))

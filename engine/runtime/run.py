@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from engine.runtime.control import Control
+from engine.runtime.control.commands import Alerts, Commands
+from engine.runtime.control.listener import Peer
+from engine.runtime.control.pages import page
+from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
@@ -24,10 +28,11 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, RunState
+from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState
 
-FRAME_SECONDS: Final = 0.1
 SAMPLE_SECONDS: Final = 1.0
+_PAGED: Final = 2000
+"""Agents for which a page of them counts as much as any other request."""
 _CALLS: Final = 500
 """Names of calls that have a job of their own in the record."""
 
@@ -102,7 +107,10 @@ class Run:
         self._given_up = False
         self.frame: Frame | None = None
         self.on_frame: Callable[[Frame], None] | None = None
-        """Called ten times a second, if set; otherwise frames are only made while somebody watches."""
+        """Called with every frame, if set; otherwise frames are only made while somebody watches."""
+        self.alerts: Alerts | None = None
+        """Who keeps the alerts, if anybody does."""
+        self._commands = Commands(self)
         # Of its own: the nursery of the engine before may still be about to remove that one's.
         name = f"{self.id}-{options.resumed}" if options.resumed else self.id
         path = str(places.runtime_folder() / f"{name}.sock") if options.control else ""
@@ -115,9 +123,10 @@ class Run:
                 self.recording = Recording(self.fleet.loop, options.database, durability, self._say)
             self.fleet.hatch()
             if options.control:
-                hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started)
+                database = "" if options.database is None else os.path.abspath(options.database)
+                hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started, database)
                 try:
-                    self.control = Control(self.fleet.loop, hello, self._commanded, name)
+                    self.control = Control(self.fleet.loop, hello, self, name)
                 except OSError as error:
                     raise ControlError(f"can't open a control socket: {error}") from error
                 self.fleet.listeners.append(self.control.event)
@@ -154,7 +163,7 @@ class Run:
             if recording.line.lost is not None:
                 raise StartError(recording.line.lost)
         for pool in self.fleet.core.pools:
-            tell(messages.PoolMade(pool.id, pool.name, pool.rows.start, len(pool.rows), len(pool.shards)))
+            self.resized(pool.id)
         self.fleet.gate = recording.gate
         self.fleet.crowded = lambda: recording.crowded
         self.fleet.listeners.append(recording.event)
@@ -236,9 +245,12 @@ class Run:
 
     def step(self, timeout: float | None, feed: Callable[[], None] | None = None) -> None:
         """Handle what has happened, then call `feed`, which may submit more, and show a frame if it is time."""
-        watched = self.on_frame is not None or (self.control is not None and self.control.watched)
-        if watched:
+        rate = self._rate()
+        if rate:
             wait = max(0.0, self._next_frame - time.monotonic())
+            timeout = wait if timeout is None else min(wait, timeout)
+        if self.control is not None and self.control.due is not None:
+            wait = max(0.0, self.control.due - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
         if self.recording is not None:
             due = self._next_sample if self.recording.due is None else min(self._next_sample, self.recording.due)
@@ -254,15 +266,32 @@ class Run:
                 self._said_lost = True
                 text = f"nothing is recorded from here on: {self.recording.line.lost}"
                 self.fleet.event("error", "recorder.lost", text)
-        if watched and time.monotonic() >= self._next_frame:
-            self._next_frame = time.monotonic() + FRAME_SECONDS
+        now = time.monotonic()
+        if self.control is not None and self.control.due is not None:
+            self.control.tick(now)
+        if rate and now >= self._next_frame:
+            self._next_frame = max(self._next_frame + 1 / rate, now + 0.5 / rate)
             self.show()
+
+    def _rate(self) -> float:
+        """Frames a second that somebody wants to see."""
+        most = float(self.fleet.settings.frame_rate)
+        wanted = most if self.on_frame is not None else 0.0
+        if self.control is not None:
+            self.control.rate = most
+            wanted = max(wanted, self.control.wanted_rate)
+        if wanted and self._next_frame > time.monotonic() + 1 / wanted:  # it was seldom enough until now
+            self._next_frame = 0.0
+        return wanted
 
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
         self.frame = self._view(state)
         if self.control is not None:
-            self.control.frame(self.frame)
+            self.control.show("frames", [self.frame])
+            if self.control.wants("cells"):
+                self.control.show("cells", self.sampler.cells())
+            self.control.sample(everybody=state == "ended")
         if self.on_frame is not None:
             self.on_frame(self.frame)
         return self.frame
@@ -280,10 +309,34 @@ class Run:
     def _sample(self) -> messages.Sampled:
         return sampled(self.sampler.frame(self.total))
 
-    def _commanded(self, command: Command) -> None:
-        if command.name == "stop" or not self.stop_asked:
-            self.stop_asked = command.name
-        self.fleet.event("warning", f"run.{command.name}", f"a reader asked to {command.name}")
+    # -- what readers ask for, as `control.hub.Answerer` and `control.commands.Target` --------------------------------
+
+    def answer(self, request: Page | Command, peer: Peer) -> Reply:
+        """As `control.hub.Answerer`."""
+        try:
+            if isinstance(request, Command):
+                done = self._commands.carry_out(request.name, request.args, peer.text)
+                return Reply(request.id, True, done.text, done.data)
+            rows, total = page(self.fleet, request)
+        except (Refusal, ValueError) as error:
+            return Reply(request.id, False, str(error))
+        return Reply(request.id, True, "", {"total": total, "offset": request.offset, "rows": rows})
+
+    def cost(self, request: Page | Command) -> float:
+        """As `control.hub.Answerer`."""
+        return 1.0 if isinstance(request, Command) else 1.0 + self.fleet.board.rows / _PAGED
+
+    def ask_to(self, what: Literal["drain", "stop"]) -> None:
+        """As `control.commands.Target`."""
+        if what == "stop" or not self.stop_asked:
+            self.stop_asked = what
+
+    def resized(self, pool: int) -> None:
+        """As `control.commands.Target`: the record names agents by the size of their pool."""
+        if self.recording is not None:
+            made = self.fleet.core.pools[pool]
+            message = messages.PoolMade(made.id, made.name, made.rows.start, made.extent, len(made.shards))
+            self.recording.line.tell(message)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -1,31 +1,35 @@
-"""Samples a fleet into frames: reads the scoreboard's states at once, whatever the number of agents."""
+"""Samples a fleet into frames: counts the scoreboard's states at once, whatever the number of agents."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from engine.procs.scoreboard import STATE
 from engine.runtime.fleet import Fleet
-from engine.runtime.limits import cores
-from engine.stream.types import BUSY, DEAD, DRAINING, IDLE, STARTING, Frame, MachineView, PoolView, RunState
+from engine.runtime.gauges import Machine
+from engine.stream.types import BUSY, CELLS_MAX, DEAD, DRAINING, IDLE, STARTING, Cells, Frame, PoolView, RunState
 
 _WINDOW: Final = 2.0
 """Seconds over which the rate is taken."""
 
 
 class Sampler:
-    """Makes the frames of one run."""
+    """Makes the frames of one run.
+
+    Attributes:
+        states: of all agents, one byte each in the order of the scoreboard, as they were at the last frame.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._began = time.monotonic()
         self._numbers = 0
         self._history: deque[tuple[float, int]] = deque()
-        self._cores = cores()
         self._ended: float | None = None
+        self.states = b""
 
     @property
     def elapsed(self) -> float:
@@ -50,54 +54,52 @@ class Sampler:
         return (over - before) / (now - then) if now > then else 0.0
 
     @cached_property
-    def _psutil(self) -> Any:
-        import psutil  # 25 ms, and only a run that is watched needs it
-
-        psutil.cpu_percent(None)
-        return psutil
-
-    @cached_property
-    def _process(self) -> Any:
-        return self._psutil.Process()
+    def _machine(self) -> Machine:
+        return Machine()
 
     def frame(self, total: int | None, state: RunState | None = None) -> Frame:
         """The run now. `total`: tasks expected in all, None if unknown; `state`: None to tell by the fleet."""
         fleet, core = self._fleet, self._fleet.core
         self._numbers += 1
-        states = bytes(fleet.board.column(STATE))
+        states = self.states = fleet.board.low_bytes(STATE, 0, fleet.board.rows)
         pools = []
         for pool in core.pools:
-            slice_ = states[pool.rows.start : pool.rows.stop]
-            busy = slice_.count(BUSY)
+            first, stop = pool.rows.start, pool.rows.start + pool.extent
+            busy = states.count(BUSY, first, stop)
             pools.append(
                 PoolView(
-                    pool.name, pool.rows.start, len(pool.rows), slice_.count(STARTING), slice_.count(IDLE), busy,
-                    slice_.count(DRAINING), slice_.count(DEAD), pool.queued + max(0, pool.sent - busy), pool.done,
-                    pool.failed, pool.restarts,
+                    pool.name, first, pool.extent, states.count(STARTING, first, stop), states.count(IDLE, first, stop),
+                    busy, states.count(DRAINING, first, stop), states.count(DEAD, first, stop),
+                    pool.queued + max(0, pool.sent - busy), pool.done, pool.failed, pool.restarts, pool.minimum,
+                    pool.maximum,
                 )
             )  # fmt: skip
         rate = self.rate()
         over = core.done + core.failed + core.cancelled
         left = None if total is None else max(0, total - over)
         eta = left / rate if left is not None and rate > 0 else 0.0 if left == 0 else None
-        if state is None:
-            ready = fleet.phase == "running" and any(pool.up for pool in core.pools)
-            state = "draining" if core.draining else "running" if ready or over else "starting"
         return Frame(
-            self._numbers, time.time(), self.elapsed, state, core.submitted, total, core.done, core.failed,
-            sum(pool.queued for pool in pools), sum(pool.busy for pool in pools), rate, eta, self.delivered(),
-            core.restarts, core.redelivered, tuple(pools), states, self._machine(),
+            self._numbers, time.time(), self.elapsed, state or self._state(over), core.submitted, total, core.done,
+            core.failed, sum(pool.queued for pool in pools), sum(pool.busy for pool in pools), rate, eta,
+            self.delivered(), core.restarts, core.redelivered, tuple(pools), self._machine.view(),
         )  # fmt: skip
+
+    def cells(self) -> list[Cells]:
+        """The states of all agents at the last frame, as they travel."""
+        states = self.states
+        return [Cells(at, states[at : at + CELLS_MAX]) for at in range(0, len(states), CELLS_MAX)]
+
+    def _state(self, over: int) -> RunState:
+        core = self._fleet.core
+        if core.draining:
+            return "draining"
+        if core.paused:
+            return "paused"
+        ready = self._fleet.phase == "running" and any(pool.up for pool in core.pools)
+        return "running" if ready or over else "starting"
 
     def delivered(self) -> float:
         """Outcomes accepted / tasks that are over."""
         core = self._fleet.core
         over = core.done + core.failed + core.cancelled
         return core.accepted / over if over else 1.0
-
-    def _machine(self) -> MachineView:
-        memory = self._psutil.virtual_memory()
-        return MachineView(
-            self._psutil.cpu_percent(None) / 100, self._cores, memory.total - memory.available, memory.total,
-            self._psutil.getloadavg()[0], self._process.num_fds(),
-        )  # fmt: skip

@@ -265,6 +265,7 @@ class Worker:
         """Hand a range to the core; calls of one name are one job in the record."""
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
         call = f"{module}:{name}" if module and name else type(function).__qualname__
+        job.name = name or type(function).__qualname__
         return self.run.submit(job, *self.run.place(call, job.pool, job.count))
 
     def _number(

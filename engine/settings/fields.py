@@ -34,6 +34,7 @@ class Field:
         kind: what values are.
         automatic: it may be None, which people write as ``auto``.
         least: the smallest number.
+        most: the largest number.
         choices: the words it may be.
         default: its value where nothing is said.
         meaning: for people; empty for a pool's.
@@ -46,6 +47,7 @@ class Field:
     choices: tuple[str, ...]
     default: Any
     meaning: str
+    most: int = _MOST
 
     @property
     def variable(self) -> str:
@@ -62,7 +64,8 @@ class Field:
     def allowed(self) -> str:
         """What values it takes, as part of a sentence."""
         texts: dict[Kind, str] = {
-            "whole": f"a whole number of at least {self.least}",
+            "whole": f"a whole number of at least {self.least}"
+            + (f" and at most {self.most}" if self.most < _MOST else ""),
             "seconds": "a number of seconds above 0",
             "switch": "true or false",
             "choice": f"one of {', '.join(self.choices)}",
@@ -87,8 +90,8 @@ class Field:
             found = self._parse(value, written)
         except (ValueError, OverflowError):
             raise ValueError(f"{self.allowed}, not {shown(value)}") from None
-        if self.kind == "whole" and found > _MOST:
-            raise ValueError(f"at most {_MOST:,}, not {shown(value)}")
+        if self.kind == "whole" and found > self.most:
+            raise ValueError(f"at most {self.most:,}, not {shown(value)}")
         return found
 
     def _parse(self, value: Any, written: bool) -> Any:
@@ -199,11 +202,12 @@ def _field(field: inspect.Field) -> Field:
             meaning = (found.extra_json_schema or {}).get("description", meaning)
             marks = {**marks, **(found.extra or {})}
             found = found.type
-    least = found.ge if isinstance(found, inspect.IntType) else None
+    least, most = (found.ge, found.le) if isinstance(found, inspect.IntType) else (None, None)
     choices = found.values if isinstance(found, inspect.LiteralType) else ()
     return Field(
-        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), field.default, meaning
-    )
+        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), field.default, meaning,
+        most or _MOST,
+    )  # fmt: skip
 
 
 def _kind(found: inspect.Type, marks: dict[str, Any]) -> Kind:

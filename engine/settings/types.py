@@ -82,6 +82,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="Hosts that fork and feed the agents of a pool; auto: by their number."),
     ] = None
     shard_strategy: Annotated[Strategy, Meta(description="How tasks are placed on shards.")] = "least-loaded"
+    frame_rate: Annotated[
+        int,
+        Meta(ge=1, le=20, description="How often a second those who watch are shown how the run is, at the most."),
+    ] = 10
     record_durability: Annotated[
         Durability,
         Meta(

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final
 
-from engine.stream.types import STREAM_VERSION, UNREADABLE, Command, Hello, Refused, ToReader, encoder, to_reader
+import msgspec
 
-MESSAGE_MAX = 1 << 18
-"""Bytes of the largest message an engine sends; anything longer is garbage."""
+from engine.stream.types import (
+    RATE_MAX,
+    STREAM_VERSION,
+    UNREADABLE,
+    AgentRow,
+    Command,
+    Condition,
+    Hello,
+    Page,
+    Refused,
+    Reply,
+    Subscribe,
+    ToEngine,
+    Topic,
+    ToReader,
+    encoder,
+    to_reader,
+)
+
+_RECEIVE: Final = 1 << 18
+"""Bytes of a message; anything longer is garbage."""
+_KEPT: Final = 1000
+"""Messages that are kept while an answer is awaited."""
 
 
 class StreamError(Exception):
@@ -23,7 +48,7 @@ class StreamEnded(StreamError):
 
 
 class Client:
-    """One connection to an engine. Not thread-safe, but `command` may be called from another thread than `receive`.
+    """One connection to an engine. Not thread-safe, but `post` may be called from another thread than `receive`.
 
     Attributes:
         hello: who is at the other end.
@@ -34,6 +59,8 @@ class Client:
 
         Raises `StreamError` where no engine of this version answers within `timeout` s.
         """
+        self._numbers = itertools.count(1)
+        self._kept: deque[ToReader] = deque(maxlen=_KEPT)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._socket.settimeout(timeout)
@@ -61,11 +88,19 @@ class Client:
 
         Raises `StreamEnded` at the end.
         """
+        return self._kept.popleft() if self._kept else self._read(timeout)
+
+    def _read(self, timeout: float | None) -> ToReader | None:
         try:
             ready, _, _ = select.select([self._socket], [], [], timeout)
             if not ready:
                 return None
-            data, _, flags, _ = self._socket.recvmsg(MESSAGE_MAX)
+            try:
+                data, _, flags, _ = self._socket.recvmsg(_RECEIVE)
+            except (
+                ConnectionResetError
+            ):  # it left without reading what we asked; what it had said before is still there
+                data, _, flags, _ = self._socket.recvmsg(_RECEIVE)
         except (OSError, ValueError) as error:  # ValueError: closed under our feet by `close`
             raise StreamEnded("the engine is gone") from error
         if not data:
@@ -78,12 +113,70 @@ class Client:
             raise StreamError(f"a message this shoal can't read: {error}") from error
         return message
 
-    def command(self, name: Literal["stop", "drain"]) -> None:
-        """Ask something of the engine. Raises `StreamEnded` if it is gone."""
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def post(self, name: str, *args: str) -> int:
+        """Ask for something to be done, and do not wait: a `Reply` of this number will come. Raises `StreamEnded`."""
+        return self._send(Command(next(self._numbers), name, list(args)))
+
+    def post_subscribe(self, topics: Iterable[Topic], hz: float = RATE_MAX) -> int:
+        """As `subscribe`, without waiting. Raises `StreamEnded`."""
+        return self._send(Subscribe(next(self._numbers), list(topics), hz))
+
+    def command(self, name: str, *args: str, timeout: float = 10.0) -> Reply:
+        """Ask for something to be done, and wait for the answer.
+
+        Raises `StreamEnded` if the engine is gone, and `StreamError` if none comes within `timeout` s.
+        """
+        return self._await(self.post(name, *args), timeout)
+
+    def subscribe(self, topics: Iterable[Topic], hz: float = RATE_MAX, timeout: float = 10.0) -> Reply:
+        """Be told of just these topics, what is sampled `hz` times a second at the most. Raises as `command`."""
+        return self._await(self.post_subscribe(topics, hz), timeout)
+
+    def agents(
+        self,
+        conditions: Sequence[Condition] = (),
+        sort: str = "",
+        *,
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 50,
+        timeout: float = 10.0,
+    ) -> tuple[list[AgentRow], int]:
+        """A page of agents, and how many there are that fulfil the conditions. It may be shorter than `limit`.
+
+        Raises as `command`, and `StreamError` with the engine's reason if it refuses.
+        """
+        page = Page(next(self._numbers), "agents", list(conditions), sort, descending, offset, limit)
+        reply = self._await(self._send(page), timeout)
+        if not reply.ok:
+            raise StreamError(reply.text)
         try:
-            self._socket.send(encoder.encode(Command(name)))
+            return msgspec.convert(reply.data["rows"], list[AgentRow]), int(reply.data["total"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StreamError(f"a page this shoal can't read: {error}") from error
+
+    def _send(self, request: ToEngine) -> int:
+        try:
+            self._socket.send(encoder.encode(request))
+        except TimeoutError as error:
+            raise StreamError("the engine does not take any more requests for now") from error
         except OSError as error:
             raise StreamEnded("the engine is gone") from error
+        return request.id
+
+    def _await(self, number: int, timeout: float) -> Reply:
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            message = self._read(left)
+            if isinstance(message, Reply) and message.id == number:
+                return message
+            if isinstance(message, Refused):
+                return Reply(number, False, message.why)
+            if message is not None:
+                self._kept.append(message)
+        raise StreamError(f"the engine gave no answer within {timeout:g} s")
 
     def close(self) -> None:
         """End the connection; a `receive` in another thread then raises `StreamEnded`. May be called twice."""

@@ -2,21 +2,37 @@
 
 Everything is a msgspec struct in msgpack, one message a datagram of a Unix ``SOCK_SEQPACKET`` socket. Structs are
 arrays on the wire (``array_like``), so fields may only ever be added at the end, with a default.
+
+A reader that says nothing is told of frames and events. What else there is, and how often, it asks for with
+`Subscribe`; details of agents with `Page`; and with `Command` for something to be done. Each of these is answered by a
+`Reply` with its number.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-STREAM_VERSION = 1
+STREAM_VERSION = 2
 """Raised when a reader of the older version could no longer understand the messages."""
 
-RunState: TypeAlias = Literal["starting", "running", "draining", "ended"]
+RunState: TypeAlias = Literal["starting", "running", "paused", "draining", "ended"]
 Level: TypeAlias = Literal["info", "warning", "error"]
+Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics"]
 
-# One byte an agent in `Frame.agents`: the same numbers as in the first column of the scoreboard.
+MESSAGE_MAX: Final = 120_000
+"""Bytes of the largest message of an engine."""
+REQUEST_MAX: Final = 4096
+"""Bytes of the largest message of a reader."""
+CELLS_MAX: Final = 32_768
+"""Agents in one message of states."""
+PAGE_MAX: Final = 500
+"""Rows of one page."""
+RATE_MAX: Final = 20.0
+"""Frames a second, at the most."""
+
+# One byte an agent in `Cells`: the same numbers as in the first column of the scoreboard.
 ABSENT, STARTING, IDLE, BUSY, DRAINING, DEAD = range(6)
 AGENT_STATES = ("absent", "starting", "idle", "busy", "draining", "dead")
 
@@ -32,6 +48,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     """Process id of the engine."""
     started: float
     """Seconds since the Unix epoch."""
+    database: str = ""
+    """Absolute path of where the run is recorded, "" for nowhere."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, tag="event"):
@@ -51,11 +69,12 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag="event"):
 
 
 class PoolView(msgspec.Struct, frozen=True, array_like=True):
-    """One pool at the moment of a frame. Its agents are ``Frame.agents[first : first + size]``."""
+    """One pool at the moment of a frame. Its agents are those from `first` on in `Cells`."""
 
     name: str
     first: int
     size: int
+    """Agents there are or may have been, the absent included."""
     starting: int
     idle: int
     busy: int
@@ -66,13 +85,16 @@ class PoolView(msgspec.Struct, frozen=True, array_like=True):
     done: int
     failed: int
     restarts: int
+    minimum: int = 0
+    """Agents that there are to be, at the least and at the most."""
+    maximum: int = 0
 
 
 class MachineView(msgspec.Struct, frozen=True, array_like=True):
-    """The machine at the moment of a frame."""
+    """The machine at the moment of a frame, or a quarter of a second before."""
 
     cpu: float
-    """Busy share of all cores since the frame before, 0..1."""
+    """Busy share of all cores since the look before, 0..1."""
     cores: int
     memory_used: int
     """Bytes."""
@@ -85,7 +107,9 @@ class MachineView(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
-    """How the run is at one moment: sampled, never queued; a slow reader simply sees fewer."""
+    """How the run is at one moment: sampled, never queued; a slow reader simply sees fewer. It is as large for
+    thousands of agents as for two.
+    """
 
     number: int
     at: float
@@ -110,29 +134,114 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     restarts: int
     redelivered: int
     pools: tuple[PoolView, ...]
-    agents: bytes
-    """One state a byte, in the order of the scoreboard."""
     machine: MachineView
+    alerts: tuple[int, int] = (0, 0)
+    """Alerts that fire: of level warning, and of level error."""
+
+
+class Cells(msgspec.Struct, frozen=True, array_like=True, tag="cells"):
+    """The states of agents, where they have changed: one byte each, in the order of the scoreboard."""
+
+    first: int
+    """Row of the first."""
+    states: bytes
+
+
+class AgentRow(msgspec.Struct, frozen=True, array_like=True):
+    """One agent, in a page of them."""
+
+    agent: str
+    """``pool/number``."""
+    pool: str
+    shard: int
+    pid: int
+    """0 where there is none."""
+    state: str
+    """One of `AGENT_STATES`."""
+    task: str
+    """``job[number]`` of the task that it runs, "" for none."""
+    batch: int
+    """Number of the batch that it runs, 0 for none."""
+    offset: int
+    """Which task of that batch, -1 for none."""
+    running: float
+    """Seconds that the task has run, 0 where none does."""
+    done: int
+    """Since the run began, by all agents that there were in its place, as are `failed` and `restarts`."""
+    failed: int
+    memory: int
+    """Peak resident bytes, as it last reported."""
+    busy: float
+    """Share of the time since it is up that it has spent in tasks, 0..1."""
+    restarts: int
+
+
+class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag="subscribe"):
+    """A reader's wish to be told of just these topics from now on."""
+
+    id: int
+    topics: list[str]
+    hz: float = RATE_MAX
+    """Frames and the like a second, at the most; never more than the engine makes (the setting ``frame_rate``)."""
+
+
+class Condition(msgspec.Struct, frozen=True, array_like=True):
+    """What a row of a page must fulfil. `engine.stream.filters` reads it from text."""
+
+    field: str
+    """Of `AgentRow`."""
+    operator: str
+    """One of ``= != < <= > >= ~``; ~ is "contains"."""
+    values: list[str | float]
+    """One of them must fit; of ``!=`` all must differ."""
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True, tag="page"):
+    """A reader's wish for rows `offset` .. `offset` + `limit` - 1 of those that fulfil all conditions, in order."""
+
+    id: int
+    of: str = "agents"
+    filter: list[Condition] = []
+    sort: str = ""
+    """Field to sort by, "" for the order of the scoreboard."""
+    descending: bool = False
+    offset: int = 0
+    limit: int = 50
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True, tag="command"):
-    """What a reader asks of the engine."""
+    """What a reader asks to be done: a name and its arguments, as `shoal ctl` has them."""
 
-    name: Literal["stop", "drain"]
-    """``drain``: take no new work, finish what runs, end. ``stop``: end at once."""
+    id: int
+    name: str
+    args: list[str] = []
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True, tag="reply"):
+    """The engine's answer to one request."""
+
+    id: int
+    """Of the request."""
+    ok: bool
+    text: str
+    """What was done, or why it was not; one line for people."""
+    data: dict[str, Any] = {}
+    """Of a page: ``total``, ``offset`` and ``rows``, `AgentRow` as arrays. Of a subscription: ``topics``, ``hz``, and
+    ``event``, the number of the newest event."""
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
-    """A command or a reader the engine did not accept, and why."""
+    """A reader that the engine does not accept, or a message that is no request, and why."""
 
     why: str
 
 
-ToReader: TypeAlias = Hello | Event | Frame | Refused
+ToReader: TypeAlias = Hello | Event | Frame | Cells | Reply | Refused
+ToEngine: TypeAlias = Subscribe | Page | Command
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding garbage may raise."""
 
 encoder = msgspec.msgpack.Encoder()
 to_reader = msgspec.msgpack.Decoder(ToReader)
-to_engine = msgspec.msgpack.Decoder(Command)
+to_engine = msgspec.msgpack.Decoder(ToEngine)

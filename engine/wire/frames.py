@@ -224,6 +224,20 @@ class StopTask(msgspec.Struct, frozen=True, array_like=True, tag=31):
     offset: int
 
 
+class Leave(msgspec.Struct, frozen=True, array_like=True, tag=32):
+    """Engine to host: end an agent once the task that it runs is over, and give back what it has not begun."""
+
+    row: int
+    generation: int
+    why: str
+
+
+class Mind(msgspec.Struct, frozen=True, array_like=True, tag=33):
+    """Engine to host: see to other limits from now on."""
+
+    care: Care
+
+
 class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """Host to engine: agents that wait for work, as (row, generation, pid)."""
 
@@ -240,8 +254,8 @@ class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):
     """Exit code, or minus the signal."""
     why: str
     """"" where it died by itself, else why it was ended: ``timeout``, ``memory``, ``start`` (it could not start),
-    ``spawn`` (its start stood still), ``health`` (it did nothing any more), ``cancelled``, ``recycled``, ``retired``,
-    ``stopped``.
+    ``spawn`` (its start stood still), ``health`` (it did nothing any more), ``cancelled``, ``killed`` (on request),
+    ``recycled``, ``retired``, ``stopped``.
     """
     batches: list[tuple[int, int]]
     """(batch, offset of the task that ran in it, -1 if none did)."""
@@ -332,7 +346,7 @@ class MailRead(msgspec.Struct, frozen=True, array_like=True, tag=45):
 ToNursery: TypeAlias = Prepare | StartHost
 FromNursery: TypeAlias = Prepared | HostStarted | HostExited
 ToMailbox: TypeAlias = MailPools | MailTaken | Delivered
-ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Stop | ToMailbox
+ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Leave | Mind | Stop | ToMailbox
 FromMailbox: TypeAlias = MailOpened | Posted | MailRead
 FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | FromMailbox
 

@@ -24,8 +24,12 @@ def test_every_command_stands_under_a_heading() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "runs", "show", "export", "search", "prune", "backup", "db", "db check", "alerts", "alerts check"]
-)
+    "command",
+    [
+        "", "runs", "show", "export", "search", "prune", "backup", "db", "db check", "ps", "attach", "watch", "status",
+        "agents", "events", "ctl", "ctl scale", "alerts", "alerts check",
+    ],
+)  # fmt: skip
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from engine.cli.main import shoal; shoal(sys.argv[1:] + ['--help'], standalone_mode=False); "

@@ -65,7 +65,7 @@ class World(SimRuntime):
             self.core.add_pool(
                 f"p{number}", shape.size, min(shape.size + shape.more, shape.shards),
                 minimum=max(0, shape.size - shape.fewer), maximum=shape.size + shape.more, max_idle=2.0,
-                strategy=shape.strategy, on_demand=shape.on_demand,
+                strategy=shape.strategy, on_demand=shape.on_demand, spare=retries,
             )  # fmt: skip
         if warm:
             self.flows(0)
@@ -153,6 +153,46 @@ class World(SimRuntime):
         if really == 0:
             self.core.break_pool(which % len(self.core.pools), "no such module")
 
+    # -- what is asked of it while it runs
+
+    @rule(pauses=st.integers(0, 3))
+    def pause(self, pauses: int) -> None:
+        self.core.resume() if pauses else self.core.pause()
+
+    @rule(which=PICKS, least=st.integers(0, 9), more=st.integers(0, 3))
+    def resize(self, which: int, least: int, more: int) -> None:
+        pool = self.core.pools[which % len(self.core.pools)]
+        most = max(1, min(least + more, len(pool.rows)))
+        if pool.broken is None and most > len(self.stopped.intersection(pool.rows)):
+            self.core.resize(pool.id, min(least, most), most)
+
+    @precondition(lambda self: any(agent.up or agent.starting for agent in self.core.agents))
+    @rule(which=PICKS, kills=st.booleans(), flows=st.booleans())
+    def replace(self, which: int, kills: bool, flows: bool) -> None:
+        agent = pick([a for a in self.core.agents if a.up or a.starting], which)
+        (self.core.kill if kills else self.core.recycle)(agent.row)
+        if flows:
+            self.flows(0)
+
+    @rule(which=PICKS, strategy=st.sampled_from(STRATEGIES))
+    def place_otherwise(self, which: int, strategy: Strategy) -> None:
+        self.core.set_strategy(which % len(self.core.pools), strategy)
+
+    @precondition(lambda self: self.core.ranges)
+    @rule(which=PICKS, most=st.sampled_from([1, 3, 500, None]), size=st.sampled_from([None, 2]))
+    def batch_otherwise(self, which: int, most: int | None, size: int | None) -> None:
+        number = pick(sorted(self.core.ranges), which)
+        self.core.set_batching(number, most, size)
+        self.options[number] = self.core.ranges[number].options
+        self.rebatched.add(number)
+
+    @rule(limit=st.integers(1, 4), retries=st.integers(0, 3), idle=st.sampled_from([0.5, 2.0]))
+    def tune(self, limit: int, retries: int, idle: float) -> None:
+        self.core.tune(spawn_limit=limit, spawn_retries=retries, batch_seconds=0.001 * limit)
+        self.limit = limit
+        for pool in self.core.pools:
+            self.core.set_max_idle(pool.id, idle, self.now)
+
     # -- what chance does
 
     @precondition(lambda self: not self.quiet and self._agents(busy=True))
@@ -224,6 +264,7 @@ class World(SimRuntime):
     def teardown(self) -> None:
         """With no more deaths, everything ends; or, when draining, everything comes back."""
         self.quiet = True
+        self.core.resume()
         for _ in range(3000):
             self.flows(0)
             for host, agent in self._agents(busy=True):
@@ -250,7 +291,10 @@ class World(SimRuntime):
                 assert pool.up == pool.wanted
             if pool.broken is None and not pool.on_demand:
                 stopped = len(self.told_stopped.intersection(pool.rows))
-                assert pool.up == min(pool.minimum, len(pool.rows) - stopped), "not as few as it may have"
+                fewest = min(
+                    pool.minimum, max(0, pool.maximum - stopped)
+                )  # none takes the place of one that was stopped
+                assert fewest <= pool.up <= pool.minimum, "not as few as it may have"
         if not self.core.draining:
             left = {r.id: r.remaining for r in self.core.ranges.values()}
             assert not left, f"tasks were lost: {left}"

@@ -27,17 +27,26 @@ from engine.procs.ring import Reader, RingBroken, Writer
 from engine.procs.scoreboard import HEAD, TAIL, Scoreboard
 from engine.procs.slots import Slot
 from engine.runtime import results
-from engine.runtime.control import Control
 from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Items, Job
-from engine.runtime.loop import Loop
 from engine.runtime.nest import Image
+from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, SettingsError
 from engine.store import messages, queries
 from engine.store.schema import FAULTS, StoreError, open_database
 from engine.store.writer import Writer as StoreWriter
-from engine.stream.types import UNREADABLE, Command, Event, Hello, encoder, to_engine, to_reader
+from engine.stream.types import (
+    UNREADABLE,
+    Command,
+    Condition,
+    Event,
+    Page,
+    Subscribe,
+    encoder,
+    to_engine,
+    to_reader,
+)  # fmt: skip
 from engine.wire import channel, frames, values
 
 Feed = Callable[[bytes], None]
@@ -61,12 +70,21 @@ _COLUMN = msgspec.Raw(values.encode([1, "two", 3.0, None, values.Ext(1, b"x")]))
 _TO_HOST = [
     frames.Define(1, "m:f", b""), frames.Work(1, 1, False, 0.5, 1, 5, _COLUMN, 0.1), frames.Spawn([(0, 1)]),
     frames.Kill([(0, 1)], "timeout"), frames.Recall([1]), frames.RetireIdle(1), frames.StopTask(1, 0), frames.Stop(),
+    frames.Leave(0, 1, "recycled"), frames.Mind(_CARE),
     frames.MailPools(0, 1, {"main": (0, 2)}), frames.MailTaken(0, 1, 1), frames.Delivered(0, 1, 1, _COLUMN),
 ]  # fmt: skip
 _FROM_HOST = [
     frames.AgentsUp([(0, 1, 77)]), frames.AgentDown(0, 1, 77, -9, "", [(1, 0)], "last words", 1 << 20),
     frames.Returned([(1, 0, 0)]), frames.Output([(0, 77, 1, "line")], 0), frames.SpawnFailed(0, 1, "no"),
     frames.MailOpened(0, 1), frames.Posted(0, 1, 1, 1, True, _COLUMN), frames.MailRead(0, 1, 1),
+]  # fmt: skip
+_REQUESTS = [
+    Subscribe(1, ["frames", "cells"], 2.0),
+    Page(2, "agents", [Condition("state", "=", ["busy"])], "running", True, 0, 9),
+    *(Command(3, name, list(args)) for name, *args in (
+        ("pause",), ("resume",), ("drain",), ("stop",), ("scale", "main", "1..2"), ("recycle", "main/0"),
+        ("kill", "main/1"), ("set", "batch_size", "3"), ("silence", "rule", "60"),
+    )),
 ]  # fmt: skip
 _NURSERY = [
     frames.Prepare(frames.VERSION, ["/"], 1, "", ["m"], ["m:f"], [], [], 4096), frames.StartHost(0, _CONFIG),
@@ -92,7 +110,15 @@ def decoders(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
         frames.to_host, frames.from_host, frames.to_nursery, frames.from_nursery, frames.to_mailbox, frames.to_agent,
         frames.to_begin, messages.to_recorder, messages.from_recorder, to_engine, to_reader, frames.outcomes_decoder,
     ]  # fmt: skip
-    known: list[Any] = [*_TO_HOST, *_FROM_HOST, *_NURSERY, _STORED, messages.Ready(""), messages.Committed(7)]
+    known: list[Any] = [
+        *_TO_HOST,
+        *_FROM_HOST,
+        *_NURSERY,
+        *_REQUESTS,
+        _STORED,
+        messages.Ready(""),
+        messages.Committed(7),
+    ]
 
     def feed(data: bytes) -> None:
         for decoder in every:
@@ -284,9 +310,14 @@ def items(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
 
 @contextlib.contextmanager
 def commands(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
-    """The control socket of a run, by a client that says anything and reads whatever comes."""
-    loop = Loop()
-    control = Control(loop, Hello(1, "fuzz", "fuzz", os.getpid(), 0.0), lambda command: None)
+    """The control socket of a run, by a client that says anything and reads whatever comes.
+
+    A run that is not started: commands and pages do to it whatever they do.
+    """
+    run = Run([PoolSpec(PoolSettings(size=2, max_size=2, shards=1), Image())], RunOptions("fuzz"))
+    loop, control = run.fleet.loop, run.control
+    assert control is not None
+    run.fleet.hosts.close()
 
     def feed(data: bytes) -> None:
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as client:
@@ -299,10 +330,9 @@ def commands(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
         loop.step(0.0)
 
     try:
-        yield [encoder.encode(Command("stop")), encoder.encode(Command("drain"))], feed
+        yield [encoder.encode(request) for request in _REQUESTS], feed
     finally:
-        control.close()
-        loop.close()
+        run.close()
 
 
 @contextlib.contextmanager

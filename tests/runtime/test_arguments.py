@@ -116,7 +116,7 @@ def test_sizes_as_people_write_them() -> None:
     with Engine(1, memory_limit="500M", pools=[io], preload="json", attachable=False) as engine:
         assert engine.submit(abs, -1).result(30) == 1
         assert engine.using(pool="io").submit(abs, -1).result(30) == 1
-        main, other = (spec.settings for spec in engine._worker.run.fleet._specs)
+        main, other = (spec.settings for spec in engine._worker.run.fleet.specs)
         assert (main.memory_limit, main.preload) == (500 << 20, ("json",))
         assert (other.max_bytes, other.memory_limit) == (600 << 20, 3 << 29)
 

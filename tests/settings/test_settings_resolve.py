@@ -27,7 +27,7 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
     if field.name in ("pool_min_size", "batch_size"):
         return st.integers(1, 100)
     found: st.SearchStrategy[Any] = {
-        "whole": st.integers(500, 10**9),
+        "whole": st.integers(min(500, field.most), field.most),
         "seconds": st.floats(0, 1e300, exclude_min=True),
         "switch": st.booleans(),
         "choice": st.sampled_from(field.choices),
@@ -134,7 +134,10 @@ def refused(
 
 CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "no such table": ("[pol]\nsize = 1", "unknown table 'pol': did you mean 'pool'?"),
-    "a table like none": ("[zzz]", "unknown table 'zzz'; known: pool, batch, spawn, shard, record, alert, enable"),
+    "a table like none": (
+        "[zzz]",
+        "unknown table 'zzz'; known: pool, batch, spawn, shard, frame, record, alert, enable",
+    ),
     "flat": ("pool_size = 1", "pool_size is written [pool] size"),
     "no table": ("pool = 1", "pool is a table, written [pool]"),
     "a list of tables": ("[[pool]]", "pool is a table, written [pool]"),

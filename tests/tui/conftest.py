@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +23,15 @@ from engine.stream.types import (
     DRAINING,
     IDLE,
     STARTING,
+    STREAM_VERSION,
+    Cells,
     Event,
     Frame,
     Hello,
     Level,
     MachineView,
     PoolView,
+    RunState,
     ToReader,
     encoder,
 )
@@ -215,7 +219,7 @@ def frame_of(
     *,
     number: int = 1027,
     elapsed: float = 102.7,
-    state: Literal["starting", "running", "draining", "ended"] = "running",
+    state: RunState = "running",
     done: int = 41_203,
     total: int | None = 100_000,
     failed: int = 0,
@@ -224,13 +228,14 @@ def frame_of(
     delivered: float = 1.0,
 ) -> Frame:
     """A frame of a fleet, given as the states of the agents of each pool."""
-    views, agents = [], b""
+    views, agents = [], cells_of(pools)
+    at = 0
     for place, (name, states) in enumerate(pools.items()):
         part = done * len(states) // max(sum(map(len, pools.values())), 1)
         queued = (18_240, 2_130, 12)[place % 3] if state == "running" else 0
         bad, restarts = (failed, failed) if place == 0 else (0, 0)
-        views.append(_pool(name, len(agents), states, queued, part, bad, restarts))
-        agents += states
+        views.append(_pool(name, at, states, queued, part, bad, restarts))
+        at += len(states)
     return Frame(
         number=number,
         at=NOON + elapsed,
@@ -248,9 +253,13 @@ def frame_of(
         restarts=failed,
         redelivered=0,
         pools=tuple(views),
-        agents=agents,
         machine=MachineView(0.96, 2, 3 << 30, 24 << 30, 4.1, 7012),
     )
+
+
+def cells_of(pools: dict[str, bytes]) -> bytes:
+    """The states of all agents, given by pool."""
+    return b"".join(pools.values())
 
 
 def states_of(size: int, busy: float, *, seed: int, dead: range = range(0), starting: range = range(0)) -> bytes:
@@ -284,12 +293,13 @@ def make_event() -> Callable[..., Event]:
 @pytest.fixture
 def hello() -> Hello:
     """The greeting of a run."""
-    return Hello(1, "7f3a", "heart-and-breath", 4711, NOON)
+    return Hello(STREAM_VERSION, "7f3a", "heart-and-breath", 4711, NOON)
 
 
-def _lived(hello: Hello, frame: Frame, events: list[Event]) -> View:
+def _lived(hello: Hello, pools: dict[str, bytes], events: list[Event], **more: Any) -> View:
     """The view at a frame, with the throughput of a real-looking run behind it."""
-    view = fold(View(), hello)
+    frame = frame_of(pools, **more)
+    view = fold(fold(View(), hello), Cells(0, cells_of(pools)))
     for event in events:
         view = fold(view, event)
     chance = random.Random(7)
@@ -300,21 +310,17 @@ def _lived(hello: Hello, frame: Frame, events: list[Event]) -> View:
         dip = 0.45 if 48 < at < 53 else 1.0
         wave = 0.82 + 0.1 * math.sin(at / 7) + 0.05 * math.sin(at / 1.9) + 0.03 * chance.random()
         history = history.add(at, level * warm * dip * wave)
-    return fold(View(view.hello, None, history, view.events, view.missed), frame)
+    return fold(replace(view, history=history), frame)
 
 
 @pytest.fixture
 def running(hello: Hello) -> View:
     """435 agents of three pools at work; a few of the first pool have just died and start again."""
-    frame = frame_of(
-        {
-            "micro": states_of(300, 0.86, seed=1, dead=range(131, 137), starting=range(128, 131)),
-            "domain": states_of(99, 0.97, seed=2),
-            "prime": states_of(36, 0.8, seed=3),
-        },
-        failed=3,
-        delivered=0.99994,
-    )
+    pools = {
+        "micro": states_of(300, 0.86, seed=1, dead=range(131, 137), starting=range(128, 131)),
+        "domain": states_of(99, 0.97, seed=2),
+        "prime": states_of(36, 0.8, seed=3),
+    }
     events = [
         event_of(1, "info", "run.started", "run heart-and-breath begins with 3 pools", 0.1),
         event_of(2, "info", "pool.ready", "pool prime is ready: 36 agents in 212 ms", 0.4),
@@ -325,22 +331,19 @@ def running(hello: Hello) -> View:
         event_of(7, "error", "agent.died", "agent micro/132 killed by SIGKILL, 1 task redelivered", 101.4),
         event_of(8, "info", "agent.started", "agent micro/128 starts again (pid 48213)", 102.3),
     ]
-    return _lived(hello, frame, events)
+    return _lived(hello, pools, events, failed=3, delivered=0.99994)
 
 
 @pytest.fixture
 def large(hello: Hello) -> View:
     """3,435 agents: more than a small terminal has room for."""
-    frame = frame_of(
-        {
-            "micro": states_of(3000, 0.86, seed=1, dead=range(1040, 1047), starting=range(1030, 1040)),
-            "domain": states_of(363, 0.97, seed=2, dead=range(5)),
-            "prime": states_of(72, 0.8, seed=3),
-        },
-        failed=12,
-        rate=58_200.0,
-    )
-    return _lived(hello, frame, [event_of(1, "info", "run.started", "run heart-and-breath begins", 0.1)])
+    pools = {
+        "micro": states_of(3000, 0.86, seed=1, dead=range(1040, 1047), starting=range(1030, 1040)),
+        "domain": states_of(363, 0.97, seed=2, dead=range(5)),
+        "prime": states_of(72, 0.8, seed=3),
+    }
+    events = [event_of(1, "info", "run.started", "run heart-and-breath begins", 0.1)]
+    return _lived(hello, pools, events, failed=12, rate=58_200.0)
 
 
 @pytest.fixture
@@ -353,24 +356,16 @@ def starting(hello: Hello) -> View:
 def draining(hello: Hello) -> View:
     """The run finishes what it has."""
     states = bytes([DRAINING] * 20 + [IDLE] * 4 + [BUSY] * 12)
-    frame = frame_of({"domain": states, "prime": states[:9]}, state="draining", total=None, eta=None)
-    return _lived(hello, frame, [event_of(1, "info", "run.draining", "no new work is taken", 90.0)])
+    events = [event_of(1, "info", "run.draining", "no new work is taken", 90.0)]
+    return _lived(hello, {"domain": states, "prime": states[:9]}, events, state="draining", total=None, eta=None)
 
 
 @pytest.fixture
 def ended(hello: Hello) -> View:
     """The last frame of a run: all done, nobody left."""
-    frame = frame_of(
-        {"micro": bytes(300), "domain": bytes(99), "prime": bytes(36)},
-        state="ended",
-        done=100_000,
-        rate=0.0,
-        eta=0.0,
-        elapsed=203.4,
-        number=2034,
-    )
+    pools = {"micro": bytes(300), "domain": bytes(99), "prime": bytes(36)}
     events = [
         event_of(8, "info", "agent.started", "agent micro/128 starts again (pid 48213)", 102.3),
         event_of(9, "info", "run.ended", "100,000 tasks done in 3 min 23 s, none failed", 203.4),
     ]
-    return _lived(hello, frame, events)
+    return _lived(hello, pools, events, state="ended", done=100_000, rate=0.0, eta=0.0, elapsed=203.4, number=2034)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.stream.client import StreamError
-from engine.stream.types import Event, Frame, Hello, Refused, to_engine
+from engine.stream.types import Cells, Event, Frame, Hello, Refused, Reply, to_engine
 from tui.app import run
 from tui.feed import SocketFeed
 from tui.view import View
@@ -62,6 +62,11 @@ def watch_of() -> Iterator[Callable[[Path], Watch]]:
 WatchOf = Callable[[Path], Watch]
 
 
+def asked(engine: Any) -> Any:
+    """The next request of the reader."""
+    return to_engine.decode(engine.reader.recv(4096))
+
+
 def test_messages_become_views(
     engine_of: EngineOf, watch_of: WatchOf, make_frame: Callable[..., Frame], make_event: Callable[..., Event]
 ) -> None:
@@ -69,8 +74,8 @@ def test_messages_become_views(
     watch = watch_of(engine.path)
     assert watch.until(lambda view: view.hello is not None).phase == "starting"
     engine.send(*(make_event(number, "info", "x", "", 0.0) for number in (5, 6, 9)))
-    engine.send(make_frame({"micro": b"\3\2"}))
-    view = watch.until(lambda view: view.frame is not None)
+    engine.send(make_frame({"micro": b"\3\2"}), Cells(0, b"\3\2\0"), Cells(1, b"\5"))
+    view = watch.until(lambda view: view.cells == b"\3\5\0")
     assert (view.phase, view.missed, len(view.events)) == ("live", 2, 3)
 
 
@@ -123,13 +128,18 @@ def test_garbage_is_lost_with_a_reason(engine_of: EngineOf, watch_of: WatchOf, g
 def test_commands_arrive(engine_of: EngineOf, watch_of: WatchOf) -> None:
     engine = engine_of()
     watch = watch_of(engine.path)
+    assert "cells" in asked(engine).topics
     watch.feed.command("stop")
-    assert to_engine.decode(engine.reader.recv(4096)).name == "stop"
+    stop = asked(engine)
+    assert (stop.name, stop.args) == ("stop", [])
+    engine.send(Reply(stop.id, False, "not now"))
+    watch.until(lambda view: view.refused == "not now")
 
 
 def test_stopping_is_not_a_loss(engine_of: EngineOf, watch_of: WatchOf) -> None:
     engine = engine_of()
     watch = watch_of(engine.path)
+    assert asked(engine)
     watch.feed.stop()
     assert watch.feed.take().phase == "starting"
     assert engine.reader.recv(4096) == b""
@@ -161,4 +171,5 @@ def test_an_unknown_theme_is_said_at_once(engine_of: EngineOf) -> None:
     engine = engine_of()
     with pytest.raises(ValueError, match=r"no theme named 'plaid'.*shoal-light"):
         run(engine.path, theme="plaid")
+    assert asked(engine)
     assert engine.reader.recv(4096) == b""  # hung up, too

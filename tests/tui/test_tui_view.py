@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from engine.stream.types import Event, Frame, Hello, Refused
+from engine.stream.types import Cells, Event, Frame, Hello, Refused, Reply
 from tui.view import EVENTS_KEPT, HISTORY_KEPT, History, View, fold, lose
 
 MakeFrame = Callable[..., Frame]
@@ -16,10 +16,10 @@ def test_a_run_from_greeting_to_end(hello: Hello, make_frame: MakeFrame) -> None
     view = fold(View(), hello)
     assert (view.hello, view.phase, view.over) == (hello, "starting", False)
     phases = []
-    for state in ("starting", "running", "draining", "ended"):
+    for state in ("starting", "running", "paused", "draining", "ended"):
         view = fold(view, make_frame({"micro": b"\2\3"}, state=state))
         phases.append(view.phase)
-    assert phases == ["starting", "live", "draining", "ended"]
+    assert phases == ["starting", "live", "paused", "draining", "ended"]
     assert lose(view, "the engine has ended").phase == "ended"
 
 
@@ -57,6 +57,15 @@ def test_events_are_bounded_and_gaps_counted(make_event: MakeEvent) -> None:
 
 def test_a_refusal_is_remembered() -> None:
     assert fold(View(), Refused("not now")).refused == "not now"
+    assert fold(View(), Reply(1, False, "no agent x")).refused == "no agent x"
+    assert fold(View(), Reply(1, True, "paused")).refused == ""
+
+
+def test_states_of_agents_are_put_where_they_belong() -> None:
+    view = fold(View(), Cells(2, b"\3\2"))
+    assert view.cells == b"\0\0\3\2"
+    assert fold(view, Cells(1, b"\5\5")).cells == b"\0\5\5\2"
+    assert fold(view, Cells(0, b"\1" * 6)).cells == b"\1" * 6
 
 
 def test_history_averages_the_frames_of_half_a_second() -> None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from engine.stream.types import BUSY, DEAD, IDLE, Frame, PoolView
+from engine.stream.types import BUSY, DEAD, IDLE, Cells, Frame, PoolView
 from tui.app import ShoalApp
 from tui.view import View, fold, lose
 from tui.widgets.events import event_lines
@@ -185,7 +185,7 @@ def test_two_agents_share_a_cell(app_of: AppOf, large: View) -> None:
         assert strip.cell_length == fleet.size.width
         cells = [segment for segment in strip if segment.text.startswith("▀")]
         width = sum(len(segment.text) for segment in cells)
-        states = large.frame.agents
+        states = large.cells
         colours = {BUSY: fleet.ink("busy").color, IDLE: fleet.ink("idle").color}
         drawn = [
             (segment.style.color, segment.style.bgcolor) for segment in cells for _ in segment.text if segment.style
@@ -210,11 +210,7 @@ def test_only_lines_that_changed_are_painted(
             return refresh(*regions, **options)
 
         monkeypatch.setattr(fleet, "refresh", spy)
-        assert large.frame is not None
-        agents = bytearray(large.frame.agents)
-        agents[0] = DEAD
-        frame = replace_agents(large.frame, bytes(agents))
-        feed.push(fold(large, frame))
+        feed.push(fold(large, Cells(0, bytes([DEAD]))))
         await pilot.pause()
 
     drive(app_of(feed), play, (120, 36))
@@ -222,16 +218,9 @@ def test_only_lines_that_changed_are_painted(
     assert [region.y for region in painted] == [0, 18]
 
 
-def replace_agents(frame: Frame, agents: bytes) -> Frame:
-    """A frame with other states."""
-    import msgspec
-
-    return msgspec.structs.replace(frame, number=frame.number + 1, agents=agents)
-
-
 def test_states_of_the_future_are_drawn_as_absent(app_of: AppOf, make_frame: MakeFrame) -> None:
     async def play(pilot: Pilot[Any]) -> None:
         fleet = pilot.app.query_one(FleetMap)
         assert "·" in fleet.render_line(0).text
 
-    drive(app_of(fold(View(), make_frame({"micro": b"\x09\3"}))), play, (80, 24))
+    drive(app_of(fold(fold(View(), Cells(0, b"\x09\3")), make_frame({"micro": b"\x09\3"}))), play, (80, 24))

@@ -49,6 +49,11 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     ),
     (frames.RetireIdle(2), "921302"),
     (frames.StopTask(300, 5), "931fcd012c05"),
+    (frames.Leave(300, 5, "recycled"), "9420cd012c05a872656379636c6564"),
+    (
+        frames.Mind(frames.Care()),
+        "922199cb4014000000000000cb404e000000000000cb3fa999999999999a000000c3c0cb4014000000000000",
+    ),
     (frames.AgentsUp([(3, 1, 4713)]), "921491930301cd1269"),
     (
         frames.AgentDown(3, 1, 4713, -11, "", [(300, 5), (301, -1)], "last words", 1 << 20),

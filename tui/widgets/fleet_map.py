@@ -212,15 +212,17 @@ class FleetMap(LineWidget[MapLine | Line]):
         """The map, the empty lines under it, and the legend."""
         frame = view.frame
         pools: tuple[PoolView, ...] = frame.pools if frame is not None else ()
-        if frame is None or not any(pool.size for pool in pools):
-            told = "waiting for the first frame" if frame is None else "no agents yet"
+        unknown = frame is None or not (view.cells or view.over)
+        if frame is None or unknown or not any(pool.size for pool in pools):
+            told = "waiting for the first frame" if unknown else "no agents yet"
             blank: list[MapLine | Line] = [()] * (max(height - 1, 0) // 2)
             return [*blank, ((f"◌ {told}".center(width), "quiet"),)]
         places = _places(pools)
         key = (places, width, height, self.monochrome)
         if self._planned[0] != key:
             self._planned = (key, plan(places, width, max(height - 1, 1), self.monochrome))
-        agents = frame.agents.translate(_KNOWN_STATES)
+        end = max(first + size for _, first, size in places)
+        agents = view.cells.ljust(end, bytes((ABSENT,))).translate(_KNOWN_STATES)
         drawn = map_lines(self._planned[1], agents)
         drawn += [()] * (height - 1 - len(drawn))
         members = b"".join(agents[first : first + size] for _, first, size in places)
@@ -234,7 +236,7 @@ class FleetMap(LineWidget[MapLine | Line]):
         limit = int(most.resolve(whole, viewport)) if most is not None else whole.height
         limit = max(limit - self.gutter.height, 2)
         frame = self.view.frame
-        if frame is None or not frame.agents:
+        if frame is None or not any(pool.size for pool in frame.pools):
             return limit
         planned = plan(_places(frame.pools), width, limit - 1, self.monochrome)
         return min(len(planned.rows) + bool(planned.unseen) + 2, limit)

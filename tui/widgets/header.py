@@ -15,6 +15,7 @@ from tui.widgets.lines import Line, LineWidget, Piece
 _BADGES: dict[Phase, Piece] = {
     "starting": ("◌ STARTING", "starting"),
     "live": ("● LIVE", "good"),
+    "paused": ("‖ RUN PAUSED", "warning"),
     "draining": ("◐ DRAINING", "draining"),
     "ended": ("■ ENDED", "strong"),
     "lost": ("✕ LOST", "error"),

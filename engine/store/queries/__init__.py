@@ -11,6 +11,7 @@ from engine.store.queries.history import (
     StoredEvent,
     deaths,
     events,
+    events_before,
     samples,
     search,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Task",
     "deaths",
     "events",
+    "events_before",
     "failure_kinds",
     "failures",
     "find",

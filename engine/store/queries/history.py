@@ -107,6 +107,12 @@ def events(
     return found[::-1] if notable else found
 
 
+def events_before(db: sqlite3.Connection, run: str) -> int:
+    """How many events a run had when it was last resumed: its engine of now counts on from 1, the record from there."""
+    row = db.execute("SELECT events_before FROM runs WHERE id = ?", (run,)).fetchone()
+    return 0 if row is None else int(row[0] or 0)
+
+
 _SEARCH: Final = """
 SELECT t.run, r.name, t.source, t.at, coalesce(nullif(j.name, ''), 'job ' || t.job), t.task, t.number, t.text,
     snippet(words, 0, '', '', ' ... ', 16)

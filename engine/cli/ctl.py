@@ -1,0 +1,125 @@
+"""``shoal ctl``: have something done by the engine of a run that is going on."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.live import LiveProblem, connected
+from engine.cli.recorded import say, span
+
+
+class _AsWritten(click.Group):
+    """Lists its commands in the order in which they stand here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_AsWritten, short_help="Have a run do something: pause, resume, drain, stop, scale, recycle, kill, set ..."
+)
+@click.option("--run", metavar="RUN", help="Its id, the beginning of it, its name, or `last`.")
+@click.option("--json", "as_json", is_flag=True, help="What was done as one JSON object on stdout.")
+@click.pass_context
+def ctl(ctx: click.Context, run: str | None, as_json: bool) -> None:
+    """Have a run that is going on do something. Without --run: the only one there is.
+
+    What is done is told in an event of the run, with who asked for it. Exit code 2: it was refused.
+    """
+    ctx.obj = run, as_json
+
+
+def _ask(name: str, *args: str) -> None:
+    run, as_json = click.get_current_context().obj
+    with connected(run) as client:
+        reply = client.command(name, *args)
+    if not reply.ok:
+        raise LiveProblem(reply.text)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode({"done": name, "text": reply.text, **reply.data}))
+    else:
+        say(reply.text)
+
+
+@ctl.command()
+def pause() -> None:
+    """Begin no more tasks, until `resume`. What runs finishes, agents stay."""
+    _ask("pause")
+
+
+@ctl.command()
+def resume() -> None:
+    """Go on after `pause`."""
+    _ask("resume")
+
+
+@ctl.command()
+def drain() -> None:
+    """Begin no more tasks, and end once what runs is over. `shoal resume` goes on with it later."""
+    _ask("drain")
+
+
+@ctl.command()
+def stop() -> None:
+    """End at once. What runs is lost, and runs again when the run is resumed."""
+    _ask("stop")
+
+
+@ctl.command()
+@click.argument("pool")
+@click.argument("agents", metavar="N|MIN..MAX")
+def scale(pool: str, agents: str) -> None:
+    """Give a pool another size.
+
+    N agents; or MIN..MAX, as many as there is work for. Agents that are too many finish their task first.
+    """
+    _ask("scale", pool, agents)
+
+
+@ctl.command()
+@click.argument("agent")
+def recycle(agent: str) -> None:
+    """Replace an agent by a fresh one after its task. AGENT is POOL/NUMBER."""
+    _ask("recycle", agent)
+
+
+@ctl.command()
+@click.argument("agent")
+def kill(agent: str) -> None:
+    """End an agent at once. Its task runs again on another, without blame. AGENT is POOL/NUMBER."""
+    _ask("kill", agent)
+
+
+@ctl.command(name="set")
+@click.argument("setting")
+@click.argument("value")
+def set_(setting: str, value: str) -> None:
+    """Change a setting, until the run ends. `shoal config show` lists them all.
+
+    \b
+    These can be changed: frame_rate, batch_size, batch_max_size, batch_timeout, enable_batching,
+    pool_max_idle, pool_warmup_time, spawn_timeout, spawn_parallelism, spawn_max_retry,
+    enable_parallel_spawn, shard_strategy.
+    """
+    _ask("set", setting, value)
+
+
+@ctl.command()
+@click.argument("alert")
+def acknowledge(alert: str) -> None:
+    """Say that an alert has been seen."""
+    _ask("acknowledge", alert)
+
+
+@ctl.command()
+@click.argument("rule")
+@click.argument("time", metavar="TIME")
+def silence(rule: str, time: str) -> None:
+    """Have a rule tell nothing for a while. TIME is 90s, 15m, 2h."""
+    try:
+        seconds = span(time)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    _ask("silence", rule, f"{seconds:g}")

@@ -1,0 +1,141 @@
+"""``shoal watch`` and ``shoal status``: how a run is, once a second or once, as plain text or JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from engine.cli.live import RUN_HELP, LiveProblem, connected, run_argument
+from engine.cli.words import number, printable, several, size, span
+
+if TYPE_CHECKING:
+    from engine.stream.client import Client
+    from engine.stream.types import Frame, Hello, PoolView
+
+_CODES: Final = {"done": 0, "failed": 1, "interrupted": 130}
+"""Exit codes by how a run has ended, as `shoal run` has them."""
+_PATIENCE: Final = 10.0
+"""Seconds for an engine to say how it is."""
+
+
+@click.command(
+    help=f"Tell how a run is, one line a second, until it ends.\n\n{RUN_HELP}\n\nThe exit code is the run's."
+)
+@run_argument
+@click.option("--json", "as_json", is_flag=True, help="JSON, one object a second.")
+@click.option(
+    "--every", type=click.FloatRange(0.05, 3600), default=1.0, show_default=True, help="Seconds between two lines."
+)
+def watch(run: str | None, as_json: bool, every: float) -> None:
+    """See `help` above."""
+    from engine.stream.client import StreamEnded
+    from engine.stream.types import Event, Frame
+
+    with connected(run) as client:
+        client.subscribe(("frames", "events"), max(0.01, min(20.0, 1 / every)))
+        told_at, status, newest = -every, "", None
+        while True:
+            try:
+                message = client.receive()
+            except StreamEnded:
+                break
+            if isinstance(message, Event) and message.kind == "run.ended":
+                status = str(message.data.get("status", "done"))
+            if isinstance(message, Frame):
+                newest = message
+                now = time.monotonic()
+                if message.state == "ended" or now - told_at >= every - 0.05:
+                    told_at = now
+                    click.echo(_json(client, message) if as_json else line(message))
+    if not status:
+        raise LiveProblem("the engine is gone")
+    if not as_json:
+        click.echo(f"run {status}" if newest is None else f"run {status} in {span(newest.elapsed)}", err=True)
+    raise SystemExit(_CODES.get(status, 1))
+
+
+@click.command(help=f"Tell how a run is, once.\n\n{RUN_HELP}")
+@run_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(run: str | None, as_json: bool) -> None:
+    """See `help` above."""
+    with connected(run) as client:
+        frame = fresh(client)
+        if as_json:
+            click.echo(_json(client, frame))
+            return
+        hello = client.hello
+    click.echo(f"{printable(hello.run)}  {printable(hello.name)}  {frame.state}  (pid {hello.pid})")
+    click.echo(f"  {line(frame)}")
+    for pool in frame.pools:
+        bounds = number(pool.maximum) if pool.minimum >= pool.maximum else f"{pool.minimum}..{pool.maximum}"
+        states = ", ".join(f"{number(n)} {name}" for name, n in _states(pool) if n)
+        counts = f"{number(pool.queued)} queued, {number(pool.done)} done, {number(pool.failed)} failed"
+        click.echo(
+            f"  pool {printable(pool.name)}: {bounds} agents: {states or 'none'}; {counts}, "
+            f"{several(pool.restarts, 'restart')}"
+        )
+    machine = frame.machine
+    used = f"{size(machine.memory_used)} of {size(machine.memory_total)}"
+    click.echo(f"  machine: {machine.cpu:.0%} of {machine.cores} cores, {used}, load {machine.load:.1f}")
+
+
+def fresh(client: Client) -> Frame:
+    """A frame of now, not one that was made for somebody else who has left. Raises `LiveProblem`."""
+    from engine.stream.types import Frame
+
+    asked = time.time()
+    last = None
+    deadline = time.monotonic() + _PATIENCE
+    while (left := deadline - time.monotonic()) > 0:
+        message = client.receive(left)
+        if isinstance(message, Frame):
+            last = message
+            if message.at >= asked or message.state == "ended":
+                return message
+    if last is None:
+        raise LiveProblem(f"the engine did not say how it is within {_PATIENCE:g} s")
+    return last
+
+
+def line(frame: Frame) -> str:
+    """A frame in one line."""
+    over = frame.done + frame.failed
+    total = f"/{number(frame.total)} {over / frame.total:.0%}" if frame.total else ""
+    state = "" if frame.state == "running" else f"{frame.state.upper()}  "
+    parts = [
+        f"{span(frame.elapsed)}  {state}{number(over)}{total}", f"{number(frame.rate)} tasks/s",
+        f"ETA {span(frame.eta) if frame.eta is not None else '--:--'}",
+        *(f"{printable(pool.name)} {number(pool.busy)}/{number(pool.maximum)} busy {number(pool.queued)} queued"
+          for pool in frame.pools),
+        f"{number(frame.failed)} failed",
+    ]  # fmt: skip
+    warnings, errors = frame.alerts
+    parts.append(several(warnings + errors, "alert") if warnings + errors else "no alerts")
+    if frame.restarts:
+        parts.append(several(frame.restarts, "restart"))
+    return "  ".join(parts)
+
+
+def _states(pool: PoolView) -> list[tuple[str, int]]:
+    return [(name, getattr(pool, name)) for name in ("busy", "idle", "starting", "draining", "dead")]
+
+
+def _json(client: Client, frame: Frame) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(as_object(client.hello, frame))
+
+
+def as_object(hello: Hello, frame: Frame) -> dict[str, Any]:
+    """All that a frame says, by name."""
+    import msgspec
+
+    plain = msgspec.structs.asdict
+    return {
+        "run": hello.run, "name": hello.name, "pid": hello.pid, "started": hello.started,
+        **plain(frame), "pools": [plain(pool) for pool in frame.pools], "machine": plain(frame.machine),
+        "alerts": {"warning": frame.alerts[0], "error": frame.alerts[1]},
+    }  # fmt: skip
