@@ -112,7 +112,8 @@ class Run:
         try:
             if options.database is not None:
                 durability = options.settings.record_durability
-                self.recording = Recording(self.fleet.loop, options.database, durability, self._say)
+                largest = options.settings.record_result_max
+                self.recording = Recording(self.fleet.loop, options.database, durability, self._say, largest)
             self.fleet.hatch()
             if options.control:
                 hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started)
@@ -215,10 +216,10 @@ class Run:
         job = self.fleet.job(range_id)
         return job.record if job is not None else (0, 0)
 
-    def _record(self, range_id: int, group: Group) -> None:
+    def _record(self, range_id: int, group: Group) -> int:
         assert self.recording is not None
         job, base = self._recorded(range_id)
-        self.recording.outcomes(job, base, group)
+        return self.recording.outcomes(job, base, group)
 
     def _record_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
         assert self.recording is not None

@@ -15,7 +15,7 @@ from engine.store.queries.history import (
     search,
 )
 from engine.store.queries.inputs import Inputs, input_items, inputs
-from engine.store.queries.outcomes import Outcome, outcomes, unfinished
+from engine.store.queries.outcomes import Kept, Outcome, filled, large_results, outcomes, pickled, unfinished
 from engine.store.queries.runs import (
     STATUSES,
     JobRow,
@@ -37,6 +37,7 @@ __all__ = [
     "Found",
     "Inputs",
     "JobRow",
+    "Kept",
     "Outcome",
     "Pool",
     "Run",
@@ -48,13 +49,16 @@ __all__ = [
     "events",
     "failure_kinds",
     "failures",
+    "filled",
     "find",
     "input_items",
     "inputs",
     "jobs",
+    "large_results",
     "latest",
     "open_readonly",
     "outcomes",
+    "pickled",
     "pools",
     "redelivered",
     "runs",
