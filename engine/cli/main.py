@@ -14,6 +14,7 @@ import click
 _COMMANDS = {
     "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
     "resume": ("engine.cli.resume", "Go on with a run that was cut off."),
+    "rerun": ("engine.cli.rerun", "Run again what has failed of a run, or all of it."),
     "attach": ("engine.cli.attach", "Watch a run that is going on."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),

@@ -70,6 +70,10 @@ class RunOptions:
     """The id of the run that is resumed; None: a new one."""
     resumed: int = 0
     """Which resumption it is, 0 for a new run."""
+    origin: str = ""
+    """The run whose tasks this one runs again; "" for none."""
+    rerun: str = ""
+    """Which of them: ``failed`` or ``all``."""
 
 
 class Run:
@@ -88,7 +92,10 @@ class Run:
         self.total: int | None = None
         self.stop_asked = ""
         self.before = [0, 0]
-        """Tasks that were done, and failed, before the run was resumed."""
+        """Tasks that were done, and failed, before the run was begun or resumed."""
+        self.taken = 0
+        """How many of these were done in another run."""
+        self.origin = options.origin
         self.resumed = options.resumed
         self.resumable = bool(options.spec or options.resumed)
         """Whether it can be resumed, as far as is known."""
@@ -142,7 +149,7 @@ class Run:
         tell(
             messages.RunBegan(
                 self.id, self.name, self.started, pid, options.command, config, version(), machine(),
-                resumed=options.resumed,
+                resumed=options.resumed, origin=options.origin, rerun=options.rerun,
             )
         )  # fmt: skip
         parts = range(0, len(options.spec), _PART)

@@ -92,8 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     record_result_max: Annotated[
         Size,
         Meta(
-            description="Bytes of the largest result that the record keeps; a larger one is only recorded as done. What "
-            "takes less than 128 KiB is kept in any case."
+            description="Bytes of the largest result that the record keeps; a larger one is only recorded as done. "
+            "What takes less than 128 KiB is kept in any case."
         ),
     ] = 64 << 20
     alert_rules: Annotated[

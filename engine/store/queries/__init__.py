@@ -15,7 +15,7 @@ from engine.store.queries.history import (
     search,
 )
 from engine.store.queries.inputs import Inputs, input_items, inputs
-from engine.store.queries.outcomes import Kept, Outcome, filled, large_results, outcomes, pickled, unfinished
+from engine.store.queries.outcomes import LargeResults, Outcome, filled, large_results, outcomes, pickled, unfinished
 from engine.store.queries.runs import (
     STATUSES,
     JobRow,
@@ -24,8 +24,10 @@ from engine.store.queries.runs import (
     find,
     jobs,
     latest,
+    of_id,
     open_readonly,
     pools,
+    reruns,
     runs,
     spec,
 )
@@ -37,7 +39,7 @@ __all__ = [
     "Found",
     "Inputs",
     "JobRow",
-    "Kept",
+    "LargeResults",
     "Outcome",
     "Pool",
     "Run",
@@ -56,11 +58,13 @@ __all__ = [
     "jobs",
     "large_results",
     "latest",
+    "of_id",
     "open_readonly",
     "outcomes",
     "pickled",
     "pools",
     "redelivered",
+    "reruns",
     "runs",
     "samples",
     "search",

@@ -81,7 +81,7 @@ def filled(db: sqlite3.Connection, run: str, job: int, outcome: Outcome) -> Outc
     return msgspec.structs.replace(outcome, result_kind="large" if data is None else "pickle", blob=data)
 
 
-class Kept(msgspec.Struct, frozen=True):
+class LargeResults(msgspec.Struct, frozen=True):
     """The large results of a run."""
 
     kept: int
@@ -92,12 +92,12 @@ class Kept(msgspec.Struct, frozen=True):
     """Those that were too large for that."""
 
 
-def large_results(db: sqlite3.Connection, run: str) -> Kept:
+def large_results(db: sqlite3.Connection, run: str) -> LargeResults:
     """How many large results there are. Reads all rows of tasks of the run."""
     sizes = "SELECT total(length(data)) AS size FROM pieces WHERE run = ? GROUP BY job, task"
     kept, size = db.execute(f"SELECT count(*), total(size) FROM ({sizes})", (run,)).fetchone()
     (left,) = db.execute("SELECT count(*) FROM tasks WHERE run = ? AND result_kind = 'large'", (run,)).fetchone()
-    return Kept(kept, int(size), left)
+    return LargeResults(kept, int(size), left)
 
 
 def unfinished(db: sqlite3.Connection, run: str, job: int, total: int) -> list[range]:
