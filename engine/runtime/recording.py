@@ -194,22 +194,21 @@ class Recording:
             if index in group.failures or index in group.retried or index in group.gone:
                 continue
             number = int.from_bytes(item.data, "little")
-            if number >= len(group.parcels) or not self._keeps(group.parcels[number]):
-                continue
-            results[at] = _BESIDE
-            found.append(group.parcels[number])
+            if number < len(group.parcels) and (parcel := self._kept(group.parcels[number])) is not None:
+                results[at] = _BESIDE
+                found.append(parcel)
         return found
 
-    def _keeps(self, parcel: Parcel) -> bool:
+    def _kept(self, parcel: Parcel) -> Parcel | None:
+        """What is to be sent of a large result; None: it is not kept."""
         if parcel.size() > self._largest:
-            return False
-        if self.gate is None:
-            # Its reader is told at once, and may write to it before it is sent again: not where it has a descriptor.
-            try:
-                return parcel.fd >= 0
-            except OSError:
-                return False
-        return True
+            return None
+        if self.gate is not None:
+            return parcel
+        try:
+            return parcel.twin()  # its reader is told at once, and may write to it before it is sent again
+        except OSError:
+            return None
 
     def items(self, first: int, items: list[str]) -> bool:
         """Record items of a stream, or its end where there are none. False from when there is no room for them on."""

@@ -74,6 +74,12 @@ class Parcel:
             self.close()
             self._mapped = mapped
 
+    def twin(self) -> Parcel:
+        """Another one of the same value, whatever is written to what this one is loaded as. Raises OSError where
+        descriptors run out.
+        """
+        return Parcel(os.dup(self.fd))
+
     def load(self) -> Any:
         """Unpickle the value. Raises whatever its unpickling raises, ValueError where the memory is no parcel.
 

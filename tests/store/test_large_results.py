@@ -7,16 +7,17 @@ import os
 import pickle
 import resource
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import wait_for
 
 from engine.store import checking, pruning, queries
-from engine.store.aside import Aside
+from engine.store.aside import Aside, fold_in
 from engine.store.backup import backup
-from engine.store.messages import PIECE, Finished, Piece, ToRecorder, encode, packed
+from engine.store.messages import PIECE, Finished, Piece, ToRecorder, encode, one_to_recorder, packed
 from engine.store.messages import Aside as ToldAside
 from engine.store.pieces import encoded, place
 from engine.store.schema import open_database
@@ -145,8 +146,6 @@ def test_in_a_file_they_come_before_their_outcome(db: sqlite3.Connection, writer
     os.ftruncate(broken.fd, 8)
     told = list(encoded([finished(0, [parcel(1), 2, broken]), ended()], said.append))
     assert len(said) == 1
-    from engine.store.messages import one_to_recorder
-
     found = [one_to_recorder.decode(data) for data in told]
     kinds = [type(message).__name__ for message in found]
     assert kinds == ["Piece", "Piece", "Piece", "Finished", "RunEnded"]
@@ -255,29 +254,25 @@ def test_what_is_held_counts_them(recorder: Start, path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
         one = parcel(1, 4 << 20)
         line.sock.setblocking(False)
-        count, message = 0, encode(finished(0, [BESIDE]))
-        quiet = 0
-        while quiet < 200:  # a second in which nothing more is taken
-            if send(line.sock, (packed([message]),), [one.fd]):
-                count, quiet = count + 1, 0
-                continue
-            quiet += 1
-            _sleep(0.005)
-        folder = f"/proc/{line.process.pid}/fd"
-        held = [fd for fd in os.listdir(folder) if "shoal-parcel" in os.readlink(f"{folder}/{fd}")]
-        assert 1 <= len(held) <= 9, "32 MiB, and the last message"
-        assert count > len(held), "the rest waits in the channel"
+        message = packed([encode(finished(0, [BESIDE]))])
+
+        def held() -> int:
+            folder = f"/proc/{line.process.pid}/fd"
+            names = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
+            return sum("shoal-parcel" in name for name in names)
+
+        def is_full() -> bool:
+            while send(line.sock, (message,), [one.fd]):
+                line.sent += 1
+            return held() >= 8
+
+        wait_for(is_full, what="the channel to be full")
+        assert 8 <= held() <= 9, "32 MiB, and the last message"
+        assert line.sent > 20, "the rest waits in the channel"
         other.execute("ROLLBACK")
-    line.sent += count
     line.sock.setblocking(True)
     line.flush()
     one.close()
-
-
-def _sleep(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)
 
 
 def test_one_that_finds_no_descriptor_dies_so_that_it_is_told_again(recorder: Start, path: Path) -> None:
@@ -302,9 +297,8 @@ def test_one_that_finds_no_descriptor_dies_so_that_it_is_told_again(recorder: St
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    yield
 
 
 @pytest.mark.usefixtures("state")
@@ -334,8 +328,6 @@ def test_where_a_file_stands_in_for_the_database_it_has_them(recorder: Start, pa
 
 
 def test_a_file_that_ends_within_a_result_leaves_nothing_of_it(path: Path) -> None:
-    from engine.store.aside import fold_in
-
     path.parent.mkdir()
     one = Aside(path, "r1", durable=False)
     one.append(encoded([*opening(), finished(0, [parcel(1)]), finished(1, [parcel(2)])], lambda text: None))
