@@ -97,7 +97,10 @@ def go_on(name: str, options: dict[str, Any]) -> int:
         raise SpecError(f"run {run.id} is done: nothing is left to resume")
     ready = again.prepare(found, {"out": options["out"]}, options.get("force", False))
     if run.status == "failed" and found.over >= ready.total:
-        raise SpecError(f"run {run.id} is over, and {run.failed:,} of its tasks have failed: nothing is left to resume")
+        raise SpecError(
+            f"run {run.id} is over, and {run.failed:,} of its tasks have failed: nothing is left to resume "
+            f"(shoal rerun --failed {run.id})"
+        )
     if not options["as_json"] and options["serve"] is None:
         click.echo(f"{run.name} {run.id}: {found.over:,} of {ready.total:,} tasks were over", err=True)
         again.tell_plan(found)

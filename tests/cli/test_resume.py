@@ -156,7 +156,8 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     numbers = [number for (number,) in db.execute("SELECT number FROM events ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
     db.close()
-    assert refusal(folder) == "shoal: run RUN is over, and 1 of its tasks have failed: nothing is left to resume"
+    line = "run RUN is over, and 1 of its tasks have failed: nothing is left to resume (shoal rerun --failed RUN)"
+    assert refusal(folder) == f"shoal: {line}"
 
 
 @pytest.mark.needs("pooling")  # hundreds of tasks
