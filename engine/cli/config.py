@@ -60,17 +60,10 @@ def show(as_json: bool) -> None:
             click.echo(msgspec.json.encode(row))
         return
     known = fields()
-    _table(
-        [
-            (
-                row["name"],
-                _written(row["value"], known[row["name"]].kind),
-                printable(row["origin"]),
-                *list(row.values())[3:],
-            )
-            for row in rows
-        ]
-    )
+    for row in rows:
+        row["value"] = _written(row["value"], known[row["name"]].kind)
+        row["origin"] = printable(row["origin"])
+    _table([tuple(row.values()) for row in rows])
 
 
 @config.command()
