@@ -59,7 +59,11 @@ def show(as_json: bool) -> None:
         for row in rows:
             click.echo(msgspec.json.encode(row))
         return
-    _table([(row["name"], _written(row["value"]), printable(row["origin"]), *list(row.values())[3:]) for row in rows])
+    known = fields()
+    for row in rows:
+        row["value"] = _written(row["value"], known[row["name"]].kind)
+        row["origin"] = printable(row["origin"])
+    _table([tuple(row.values()) for row in rows])
 
 
 @config.command()
@@ -70,8 +74,10 @@ def path() -> None:
     click.echo(os.fspath(config_path()))
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, kind: str) -> str:
     """As one writes it in a variable."""
+    if kind == "size" and value is not None and not value % (1 << 20):
+        return f"{value >> 20}M"
     if value is None:
         return "auto"
     if value in ((), ""):

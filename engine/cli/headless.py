@@ -12,7 +12,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NamedTuple
@@ -45,6 +45,14 @@ class Resumed(NamedTuple):
     run: str
     number: int
     """Which resumption this is, from 1 on."""
+
+
+class Origin(NamedTuple):
+    """The run of which a new one runs tasks again."""
+
+    run: str
+    rerun: str
+    """Which of them: ``failed`` or ``all``."""
 
 
 class _Interrupts:
@@ -100,11 +108,13 @@ def run_headless(
     inputs: list[str | int],
     kept: Kept | None = None,
     resumed: Resumed | None = None,
+    origin: Origin | None = None,
+    taken: Sequence[str] = (),
 ) -> int:
     """Run a spec to its end; the exit code. Raises what `Run` and `Driver` raise before anything has run.
 
     `inputs` are files it reads, as paths or descriptors: results are never written over them. `kept` is what a
-    resumption will need, or needs: this is one if `resumed` is given.
+    resumption will need, or needs: this is one if `resumed` is given. `taken` are runs whose done tasks are done.
     """
     _more_descriptors()
     _data_on_stdout()
@@ -124,14 +134,18 @@ def run_headless(
         if kept.why_not:
             say(f"shoal: warning: this run can't be resumed: {kept.why_not}")
         run_options.spec = encode(kept)
+    if origin is not None:
+        run_options.origin, run_options.rerun = origin
     interrupts = _Interrupts()
     with interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
         try:
             earlier = None
-            if resumed is not None and database is not None:  # asked now: from here on nobody else writes to the run
-                earlier = stack.enter_context(contextlib.closing(Earlier(database, run.id)))
+            if (resumed is not None or taken) and database is not None:
+                # Asked now: from here on nobody else writes to the run.
+                known = Earlier(database, None if resumed is None else run.id, taken)
+                earlier = stack.enter_context(contextlib.closing(known))
             return _drive(run, spec, options, writer, reporter, interrupts, earlier)
         finally:
             reporter.clear()
@@ -160,7 +174,7 @@ def _drive(
             {
                 "event": "run.started", "at": run.started, "run": run.id, "name": run.name, "tasks": run.total,
                 "agents": run.fleet.agents, "shards": len(run.fleet.core.shards),
-                "resumed": run.resumed,
+                "resumed": run.resumed, **_origin(run),
             }
         )  # fmt: skip
     run.fleet.start()
@@ -204,6 +218,10 @@ def _drive(
     if options["serve"] is not None and announced:
         _await_reader(run)
     return _end(run, driver, options, reporter, interrupts, interrupted)
+
+
+def _origin(run: Run) -> dict[str, str]:
+    return {"origin": run.origin} if run.origin else {}
 
 
 def _check(run: Run) -> None:
@@ -264,9 +282,13 @@ def _end(
     }  # fmt: skip
     if run.resumed:
         summary |= {"resumed": run.resumed, "before": before}
+    if run.origin:
+        summary |= _origin(run)
+    if run.taken:
+        summary |= {"before": before, "taken": run.taken}
     run.finish(status, summary, give_up)
     if not options["as_json"] and (core.submitted or broken is None):
-        _tell(summary, options)
+        _tell(summary, options, run.resumable)
         if driver.again:
             say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")
         for value in driver.reports:
@@ -288,13 +310,17 @@ def _end(
         say("shoal: interrupted: the database has not got all of this run")
     if interrupted or give_up.given_up:
         if run.resumable and not options["as_json"]:
-            database = f" --db {shlex.quote(options['db'])}" if options["db"] else ""
-            say(f"to go on: shoal resume {run.id}{database}")
+            say(f"to go on: shoal resume {_named(run.id, options)}")
         return 130
     return 1 if failed or core.cancelled else 0
 
 
-def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
+def _named(run: str, options: dict[str, Any]) -> str:
+    """A run as commands about it take it."""
+    return f"{run} --db {shlex.quote(options['db'])}" if options["db"] else run
+
+
+def _tell(summary: dict[str, Any], options: dict[str, Any], resumable: bool) -> None:
     failed = f", {summary['failed']:,} failed" if summary["failed"] else ""
     again = ""
     if summary["restarts"] or summary["redelivered"]:
@@ -308,7 +334,10 @@ def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
         f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
     if summary["failed"] and not options["no_record"]:
-        say(f"what failed, and why: shoal show {summary['run']}")
+        named = _named(summary["run"], options)
+        say(f"what failed, and why: shoal show {named}")
+        if resumable and summary["status"] == "failed":
+            say(f"to run it again: shoal rerun --failed {named}")
 
 
 def _announce(serve: int | None, run: Run) -> None:

@@ -14,6 +14,7 @@ import click
 _COMMANDS = {
     "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
     "resume": ("engine.cli.resume", "Go on with a run that was cut off."),
+    "rerun": ("engine.cli.rerun", "Run again what has failed of a run, or all of it."),
     "ps": ("engine.cli.ps", "List the runs that are going on."),
     "attach": ("engine.cli.attach", "Open the screen of a run."),
     "watch": ("engine.cli.watch", "Tell how a run is, one line a second."),

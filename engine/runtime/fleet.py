@@ -41,7 +41,7 @@ from engine.runtime.specs import PoolSpec, completed, limited
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
-from engine.wire.memory import Parcel
+from engine.wire.memory import Parcel, stow_some
 
 Phase = Literal["new", "preparing", "running", "closed"]
 
@@ -88,8 +88,10 @@ class Fleet:
         self.loop = Loop()
         self.phase: Phase = "new"
         self.listeners: list[Callable[[Event], None]] = []
-        self.recorders: list[Callable[[int, Group], None]] = []
-        """Called with (range, group) of every accepted group of outcomes, before the sink."""
+        self.recorders: list[Callable[[int, Group], int]] = []
+        """Called with (range, group) of every accepted group of outcomes, before the sink; each returns how many bytes
+        of the group's parcels it keeps, and counts itself.
+        """
         self.gate: Gate | None = None
         """Through which sinks are told; None: at once."""
         self.crowded: Callable[[], bool] = lambda: False
@@ -324,9 +326,12 @@ class Fleet:
             self._tell_retried(number, group)
         else:
             job.source.release(group.first, len(group.items))
-        for recorder in self.recorders:
-            recorder(number, group)
-        self._tell(sum(parcel.size() for parcel in parcels) if parcels else 0, job.sink.outcomes, group)
+        kept = sum(recorder(number, group) for recorder in self.recorders)
+        if not parcels:
+            self._tell(0, job.sink.outcomes, group)
+            return
+        stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
+        self._tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
 
     def _distrust(self, row: int, error: BaseException) -> None:
         agent = self.core.agents[row]

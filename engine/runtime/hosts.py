@@ -211,13 +211,12 @@ class Hosts:
             if received is None:
                 return True
             view, parcels = received
-            if parcels:
-                stow_some(parcels)
             try:
                 if view[0] == frames.RECORD:
                     for row, record in groups.split(view):
                         self._owner.record(row, record, parcels)
                 else:
+                    stow_some(parcels)
                     self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
             except (*UNREADABLE, ValueError, IndexError) as error:
                 return self._distrust(wire, error)

@@ -93,6 +93,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "full that of the machine."
         ),
     ] = "normal"
+    record_result_max: Annotated[
+        Size,
+        Meta(
+            description="Bytes of the largest result that the record keeps; a larger one is only recorded as done. "
+            "What takes less than 128 KiB is kept in any case."
+        ),
+    ] = 64 << 20
     alert_rules: Annotated[
         FilePath | None,
         Meta(

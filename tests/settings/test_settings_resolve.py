@@ -31,6 +31,7 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         "seconds": st.floats(0, 1e300, exclude_min=True),
         "switch": st.booleans(),
         "choice": st.sampled_from(field.choices),
+        "size": st.integers(1, (1 << 60) - 1),
         "path": st.sampled_from(["rules.toml", "~/x y"]) | st.none(),
         "command": st.sampled_from([("notify", "a b"), ("true",), ()]),
         "address": st.sampled_from(["http://x/a?b", "https://y:8", ""]),

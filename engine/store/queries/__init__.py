@@ -16,7 +16,7 @@ from engine.store.queries.history import (
     search,
 )
 from engine.store.queries.inputs import Inputs, input_items, inputs
-from engine.store.queries.outcomes import Outcome, outcomes, unfinished
+from engine.store.queries.outcomes import LargeResults, Outcome, filled, large_results, outcomes, pickled, unfinished
 from engine.store.queries.runs import (
     STATUSES,
     JobRow,
@@ -25,8 +25,10 @@ from engine.store.queries.runs import (
     find,
     jobs,
     latest,
+    of_id,
     open_readonly,
     pools,
+    reruns,
     runs,
     spec,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "Found",
     "Inputs",
     "JobRow",
+    "LargeResults",
     "Outcome",
     "Pool",
     "Run",
@@ -50,15 +53,20 @@ __all__ = [
     "events_before",
     "failure_kinds",
     "failures",
+    "filled",
     "find",
     "input_items",
     "inputs",
     "jobs",
+    "large_results",
     "latest",
+    "of_id",
     "open_readonly",
     "outcomes",
+    "pickled",
     "pools",
     "redelivered",
+    "reruns",
     "runs",
     "samples",
     "search",
