@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from engine.cli import summary as last_words
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.kept import Kept, encode, settled
@@ -115,7 +116,7 @@ def run_headless(
     serve: int | None = options["serve"]
     database = database_of(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
-    reporter = Reporter(options["as_json"], quiet=serve is not None)
+    reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     if resumed is not None:
         run_options.run, run_options.resumed = resumed.run, resumed.number
@@ -125,7 +126,7 @@ def run_headless(
             say(f"shoal: warning: this run can't be resumed: {kept.why_not}")
         run_options.spec = encode(kept)
     interrupts = _Interrupts()
-    with interrupts.installed(), contextlib.ExitStack() as stack:
+    with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
         try:
@@ -134,7 +135,7 @@ def run_headless(
                 earlier = stack.enter_context(contextlib.closing(Earlier(database, run.id)))
             return _drive(run, spec, options, writer, reporter, interrupts, earlier)
         finally:
-            reporter.clear()
+            reporter.close()
             run.close()
             if writer is not None:
                 writer.close()
@@ -197,10 +198,9 @@ def _drive(
             break
         if interrupted and not told and options["serve"] is None and not options["as_json"]:
             told = True
-            reporter.clear()
-            say("interrupted: finishing what runs; ctrl-c again stops at once")
+            reporter.say("interrupted: finishing what runs; ctrl-c again stops at once")
         run.step(0.0 if driver.more else 1.0)
-    reporter.clear()
+    reporter.close()
     if options["serve"] is not None and announced:
         _await_reader(run)
     return _end(run, driver, options, reporter, interrupts, interrupted)
@@ -264,8 +264,11 @@ def _end(
     if run.resumed:
         summary |= {"resumed": run.resumed, "before": before}
     run.finish(status, summary, give_up)
+    database = None if give_up.given_up else database_of(options)
+    times = None if database is None else last_words.ask(database, run.id)
     if not options["as_json"] and (core.submitted or broken is None):
-        _tell(summary, options)
+        lines = last_words.lines(summary, reporter.progress, times, not options["no_record"])
+        _tell(summary, options, lines)
         if driver.again:
             say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")
         for value in driver.reports:
@@ -274,7 +277,7 @@ def _end(
         say(f"shoal: {broken}")
     if options["as_json"]:
         report = {"report": driver.reports[0]} if driver.reports else {}
-        reporter.line({"event": "summary", **summary, **report})
+        reporter.line({"event": "summary", **summary, **last_words.data(reporter.progress, times), **report})
     if broken is None:  # the very last words may fail, too
         broken, left = _broken(driver, options, reporter)
         if broken is not None:
@@ -287,13 +290,13 @@ def _end(
         say("shoal: interrupted: the database has not got all of this run")
     if interrupted or give_up.given_up:
         if run.resumable and not options["as_json"]:
-            database = f" --db {shlex.quote(options['db'])}" if options["db"] else ""
-            say(f"to go on: shoal resume {run.id}{database}")
+            where = f" --db {shlex.quote(options['db'])}" if options["db"] else ""
+            say(f"to go on: shoal resume {run.id}{where}")
         return 130
     return 1 if failed or core.cancelled else 0
 
 
-def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
+def _tell(summary: dict[str, Any], options: dict[str, Any], lines: list[str]) -> None:
     failed = f", {summary['failed']:,} failed" if summary["failed"] else ""
     again = ""
     if summary["restarts"] or summary["redelivered"]:
@@ -306,6 +309,8 @@ def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
         f"{before}{failed}{rest} in {duration(summary['seconds'])} "
         f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
+    for line in lines:
+        say(line)
     if summary["failed"] and not options["no_record"]:
         say(f"what failed, and why: shoal show {summary['run']}")
 

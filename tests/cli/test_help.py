@@ -24,7 +24,8 @@ def test_every_command_stands_under_a_heading() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "runs", "show", "export", "search", "prune", "backup", "db", "db check", "alerts", "alerts check"]
+    "command",
+    ["", "runs", "show", "report", "export", "search", "prune", "backup", "db", "db check", "alerts", "alerts check"],
 )
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (

@@ -5,12 +5,17 @@ Nothing heavy is imported, and every answer is a plain struct, so that a command
 
 from __future__ import annotations
 
+from engine.store.queries.durations import QUANTILES, Durations, durations
 from engine.store.queries.history import (
+    EventGroup,
     Found,
     Sample,
     StoredEvent,
     deaths,
+    event_groups,
     events,
+    events_of,
+    peak_memory,
     samples,
     search,
 )
@@ -30,10 +35,22 @@ from engine.store.queries.runs import (
     spec,
 )
 from engine.store.queries.shards import Shard, shards
-from engine.store.queries.tasks import Task, failure_kinds, failures, redelivered, slowest
+from engine.store.queries.tasks import (
+    FailureGroup,
+    Task,
+    failure_groups,
+    failure_kinds,
+    failures,
+    redelivered,
+    slowest,
+)
 
 __all__ = [
+    "QUANTILES",
     "STATUSES",
+    "Durations",
+    "EventGroup",
+    "FailureGroup",
     "Found",
     "Inputs",
     "JobRow",
@@ -45,7 +62,11 @@ __all__ = [
     "StoredEvent",
     "Task",
     "deaths",
+    "durations",
+    "event_groups",
     "events",
+    "events_of",
+    "failure_groups",
     "failure_kinds",
     "failures",
     "find",
@@ -55,6 +76,7 @@ __all__ = [
     "latest",
     "open_readonly",
     "outcomes",
+    "peak_memory",
     "pools",
     "redelivered",
     "runs",
