@@ -261,10 +261,7 @@ def _slowest(found: Gathered) -> list[str]:
 def _failures(found: Gathered) -> list[str]:
     if not found.failures:
         return []
-    rows = [
-        (number(group.count), code(group.kind), code(group.line, _ITEM), _task(group.example))
-        for group in found.failures
-    ]
+    rows = [(number(group.count), code(group.kind), code(group.line), _task(group.example)) for group in found.failures]
     lines = ["## Failures", "", *table(("tasks", "kind", "message of the first", "the first"), rows, right=(0,))]
     lines += _more(found.failure_groups - len(found.failures), "kind")
     for group in found.failures[:_TOLD]:

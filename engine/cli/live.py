@@ -139,7 +139,10 @@ def _pool_lines(pools: Sequence[PoolView], width: int, glyphs: Glyphs) -> list[T
     for word, numbers, style in shown:
         digits = max(len(f"{number:,}") for number in numbers)
         for line, number in zip(lines, numbers, strict=True):
-            line.append(f"  {number:>{digits},} {word}", style if number else _DIM)
+            shown_word = word[:-1] + " " if number == 1 and word.endswith("s") else word
+            line.append(f"  {number:>{digits},} {shown_word}", style if number else _DIM)
+    for line in lines:
+        line.rstrip()
     return [_fit(line, width, glyphs) for line in lines]
 
 

@@ -10,6 +10,8 @@ from engine.cli.words import clean, printable
 
 LONGEST: Final = 200
 """Characters of a text within a line."""
+_WIDEST: Final = 80
+"""Characters up to which the cells of a column are made equally long."""
 _MARKS: Final = re.compile(r"([\\`*_\[\]<>#|~$&@])")
 _RUNS: Final = re.compile("`+")
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -48,9 +50,9 @@ def block(lines: Sequence[str], language: str = "text", longest: int = LONGEST) 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """A table of cells that are Markdown already, drawn such that it can be read as text, too. `right`: columns of
-    numbers.
+    numbers. What is very long stands out, for it would make every line as long.
     """
-    widths = [max(3, *map(len, column)) for column in zip(heads, *rows, strict=True)]
+    widths = [min(_WIDEST, max(3, *map(len, column))) for column in zip(heads, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
         padded = (

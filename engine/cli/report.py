@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,8 @@ import click
 from engine.cli.recorded import asked, database, db_option, say
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from engine.cli.document import Gathered
 
 _SLOWEST: Final = 10
@@ -39,7 +40,7 @@ def gather(db: sqlite3.Connection, name: str, given: Path | None, now: float) ->
     return Gathered(
         run=run,
         now=now,
-        database=None if given is None else str(given),
+        database=None if given is None else str(given.absolute()),
         folder=None if kept is None else kept.cwd,
         resumable=unfinished and kept is not None and not kept.why_not,
         pools=queries.pools(db, run.id),

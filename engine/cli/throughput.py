@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -24,7 +25,7 @@ def step_for(seconds: float) -> int:
     """How long stretches should be in so long a run: a minute, unless that gives fewer than five or more than 60."""
     fitting = [step for step in _STEPS if seconds / step <= _MOST]
     if not fitting:
-        return -(-int(seconds) // (_MOST * 86400) + 1) * 86400
+        return math.ceil(seconds / 86400 / _MOST) * 86400
     return 60 if 60 in fitting and seconds >= 300 else fitting[0]
 
 
@@ -49,9 +50,8 @@ def throughput(points: Sequence[tuple[float, int]], began: float, ended: float) 
     step = step_for(ended - began)
     if len(times) < 3 or ended - began < 2 * step:
         return None
-    edges = [began]
-    while edges[-1] < ended:
-        edges.append(min(edges[-1] + step, ended))
+    stretches = max(1, math.ceil((ended - began) / step - 1e-6))
+    edges = [*(began + number * step for number in range(stretches)), ended]
     over = [_at(times, counts, edge) for edge in edges]
     rates = [
         (after - before) / (until - since)
