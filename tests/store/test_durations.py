@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from recorded_runs import START, began, write
 
 from engine.store import queries
 from engine.store.messages import Ended, Failed, Finished, JobMade, PoolMade
-from engine.store.queries import durations as module
 from engine.store.queries.durations import _Spread, needed
 
 TIMES = st.lists(st.integers(0, 10**13), min_size=1, max_size=300)
@@ -41,7 +41,7 @@ def test_exact(values: list[int]) -> None:
 @given(TIMES, TIMES)
 def test_buckets_are_close(first: list[int], second: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "EXACT", 20)
+        patch.setattr(sys.modules[_Spread.__module__], "EXACT", 20)
         parts = []
         for values in (first, second):
             spread = _Spread()
