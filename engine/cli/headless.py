@@ -155,6 +155,7 @@ def _drive(
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
     driver = Driver(run, spec, writer, earlier)
+    watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:
         reporter.line(
@@ -203,7 +204,7 @@ def _drive(
     reporter.close()
     if options["serve"] is not None and announced:
         _await_reader(run)
-    return _end(run, driver, options, reporter, interrupts, interrupted)
+    return _end(run, driver, options, reporter, interrupts, interrupted, watch)
 
 
 def _check(run: Run) -> None:
@@ -241,6 +242,7 @@ def _end(
     reporter: Reporter,
     interrupts: _Interrupts,
     interrupted: bool,
+    watch: last_words.Watch | None,
 ) -> int:
     core = run.fleet.core
     give_up = _GiveUp(interrupts)
@@ -265,9 +267,9 @@ def _end(
         summary |= {"resumed": run.resumed, "before": before}
     run.finish(status, summary, give_up)
     database = None if give_up.given_up else database_of(options)
-    times = None if database is None else last_words.ask(database, run.id)
+    times = watch.times if watch is not None else None if database is None else last_words.ask(database, run.id)
     if not options["as_json"] and (core.submitted or broken is None):
-        lines = last_words.lines(summary, reporter.progress, times, not options["no_record"])
+        lines = last_words.lines(summary, reporter.progress, times)
         _tell(summary, options, lines)
         if driver.again:
             say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")

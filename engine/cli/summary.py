@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -12,6 +12,9 @@ from engine.cli.progress import Progress
 from engine.cli.words import clean, duration, several, size
 
 if TYPE_CHECKING:
+    from engine.plan.steps import Step
+    from engine.runtime.jobs import Group
+    from engine.runtime.run import Run
     from engine.store.queries import Durations
 
 _SECONDS: Final = 2.0
@@ -48,6 +51,43 @@ def ask(database: Path, run: str) -> Times | None:
         return None
 
 
+class Watch:
+    """Run times of a run that is not recorded, folded as outcomes come."""
+
+    def __init__(self, run: Run, steps: Sequence[Step]) -> None:
+        from engine.store.queries import Spread
+
+        self._run = run
+        self._steps = steps
+        self._spread = Spread()
+        self._slowest = -1, "", 0
+        run.fleet.recorders.append(self._outcomes)
+
+    def _outcomes(self, range_id: int, group: Group) -> None:
+        times = group.nanoseconds
+        again = [index - group.first for index in (*group.retried, *group.gone)]
+        for place in sorted(again, reverse=True):
+            del times[place]
+        if not times:
+            return
+        self._spread.add(times)
+        longest = max(times)
+        if longest > self._slowest[0]:
+            job = self._run.fleet.job(range_id)
+            number, base = (0, 0) if job is None else job.record
+            name = self._steps[number - 1].name if 0 < number <= len(self._steps) else f"job {number}"
+            place = times.index(longest)
+            for skipped in sorted(again):
+                place += skipped <= place
+            self._slowest = longest, name, base + group.first + place
+
+    @property
+    def times(self) -> Times | None:
+        """What is known; None before any task was over."""
+        _, name, index = self._slowest
+        return Times(self._spread.told(), f"{name}[{index}]", None) if self._spread.count else None
+
+
 def share_name(share: float) -> str:
     """``p50``, ``p99.9``."""
     return f"p{share * 100:.10g}"
@@ -61,7 +101,7 @@ def quantiles(found: Mapping[float, float | None]) -> str:
     )
 
 
-def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None, recorded: bool) -> list[str]:
+def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None) -> list[str]:
     """The summary for people, below its first line. `times` is None where they are not known."""
     found = []
     if times is not None:
@@ -69,9 +109,7 @@ def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None, r
         of = "" if times.durations.count == over else f" (of {several(times.durations.count, 'task')})"
         slowest = f"max {duration(times.durations.most)} ({clean(times.slowest)})"
         found.append(f"  run time  {quantiles(times.durations.quantiles)}, {slowest}{of}")
-    elif not recorded and summary["done"]:
-        found.append("  run time  not known: nothing was recorded")
-    elif summary["done"]:
+    elif summary["done"]:  # the database did not say in time
         found.append(f"  run time  shoal report {summary['run']}")
     facts = []
     if progress.busy is not None:

@@ -156,15 +156,14 @@ def test_the_summary_says_what_it_knows() -> None:
     assert quantiles(SHARES) == "p50 12 ms, p90 1.5 s, p99 (n too small)"
     progress = Progress()
     summary = {"run": "abcd", "done": 150, "failed": 2}
-    assert lines(summary, progress, None, recorded=False) == ["  run time  not known: nothing was recorded"]
-    assert lines(summary, progress, None, recorded=True) == ["  run time  shoal report abcd"]
-    assert lines(summary | {"done": 0}, progress, None, recorded=False) == []
+    assert lines(summary, progress, None) == ["  run time  shoal report abcd"]
+    assert lines(summary | {"done": 0}, progress, None) == []
     progress.frame_came(frame(0.0))
     progress.frame_came(frame(2.0, pool(busy=3, idle=1)))
     for one in (event("agent.died"), event("host.died"), fired("x", "memory is short")):
         progress.event(one)
     times = Times(Durations(150, 30.0, 4.25, SHARES), "fit[17]", 3 << 30)
-    assert lines(summary, progress, times, recorded=True) == [
+    assert lines(summary, progress, times) == [
         "  run time  p50 12 ms, p90 1.5 s, p99 (n too small), max 4.25 s (fit[17]) (of 150 tasks)",
         "  agents    75% busy, 1 died, 1 host died, 3 GB of memory at the peak",
         "  alerts    1 alert not resolved: memory is short",

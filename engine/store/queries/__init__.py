@@ -5,7 +5,7 @@ Nothing heavy is imported, and every answer is a plain struct, so that a command
 
 from __future__ import annotations
 
-from engine.store.queries.durations import QUANTILES, Durations, durations
+from engine.store.queries.durations import QUANTILES, Durations, Spread, durations
 from engine.store.queries.history import (
     EventGroup,
     Found,
@@ -59,6 +59,7 @@ __all__ = [
     "Run",
     "Sample",
     "Shard",
+    "Spread",
     "StoredEvent",
     "Task",
     "deaths",

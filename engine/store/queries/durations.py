@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from engine.metrics.buckets import needed
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from engine.metrics.histogram import Histogram
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
 EXACT: Final = 1_000_000
 """Run times of a pool that are kept one by one (8 MB); those of more are counted in buckets."""
 _BITS: Final = 10
-"""Each octave has 2**_BITS buckets: the middle of one is off by less than 0.05 %."""
+"""Of precision: the middle of a bucket is off by less than 0.05 %."""
 _PLAIN: Final = 100_000
 """Values that are sorted without numpy, which takes longer to load."""
 _ROWS: Final = 50_000
@@ -43,18 +44,13 @@ class Durations(msgspec.Struct, frozen=True):
         return self.total / self.count if self.count else 0.0
 
 
-def needed(share: float) -> int:
-    """How many values it takes for a quantile to mean something: ten beyond it, on either side."""
-    return math.ceil(round(10 / min(share, 1 - share), 6))
-
-
-class _Spread:
-    """Run times in nanoseconds: all of them, or how many there are in each bucket."""
+class Spread:
+    """Run times in nanoseconds: all of them up to a million, and a histogram of the others."""
 
     def __init__(self) -> None:
-        self.values = array("q")
-        self.buckets: NDArray[np.int64] | None = None
+        self.values = array("Q")
         self.count = self.total = self.most = 0
+        self._folded: Histogram | None = None
 
     def add(self, values: Sequence[int]) -> None:
         """Take in some; none is negative."""
@@ -70,22 +66,25 @@ class _Spread:
     def _fold(self) -> None:
         import numpy as np
 
-        found = _counted(np.frombuffer(self.values, np.int64))
-        self.buckets = found if self.buckets is None else self.buckets + found
-        self.values = array("q")
+        from engine.metrics.histogram import Histogram
 
-    def merge(self, other: _Spread) -> None:
+        if self._folded is None:
+            self._folded = Histogram(_BITS)
+        self._folded.record_array(np.frombuffer(self.values, np.uint64))
+        self.values = array("Q")
+
+    def merge(self, other: Spread) -> None:
         """Take in all that another one has."""
         self.count += other.count
         self.total += other.total
         self.most = max(self.most, other.most)
         self.values.extend(other.values)
-        if other.buckets is not None:
-            self.buckets = other.buckets.copy() if self.buckets is None else self.buckets + other.buckets
-        if len(self.values) > EXACT:
+        if len(self.values) > EXACT or other._folded is not None:
             self._fold()
+            if self._folded is not None and other._folded is not None:
+                self._folded.merge(other._folded)
 
-    def told(self, shares: Iterable[float]) -> Durations:
+    def told(self, shares: Iterable[float] = QUANTILES) -> Durations:
         """What is asked of them."""
         wanted = {share: self.count >= needed(share) for share in shares}
         ranks = {share: max(1, math.ceil(round(share * self.count, 6))) for share, known in wanted.items() if known}
@@ -94,37 +93,16 @@ class _Spread:
         return Durations(self.count, self.total / 1e9, self.most / 1e9, quantiles)
 
     def _at(self, ranks: dict[float, int]) -> dict[float, float]:
-        if self.buckets is None and self.count <= _PLAIN:
+        if self._folded is not None:
+            self._fold()
+            return {share: self._folded.at_rank(rank) / 1e9 for share, rank in ranks.items()}
+        if self.count <= _PLAIN:
             ordered = sorted(self.values)
             return {share: ordered[rank - 1] / 1e9 for share, rank in ranks.items()}
         import numpy as np
 
-        if self.buckets is None:
-            places = [rank - 1 for rank in ranks.values()]
-            parted = np.partition(np.frombuffer(self.values, np.int64), places)
-            return {share: float(parted[rank - 1]) / 1e9 for share, rank in ranks.items()}
-        summed = np.cumsum(self.buckets + _counted(np.frombuffer(self.values, np.int64)))
-        found = {}
-        for share, rank in ranks.items():
-            found[share] = min(_middle(int(np.searchsorted(summed, rank))), float(self.most)) / 1e9
-        return found
-
-
-def _counted(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many values each bucket has. Below 2**_BITS each value is a bucket; exponent and upper bits of a float64, as
-    one number, count through the others.
-    """
-    import numpy as np
-
-    bits = values.astype(np.float64).view(np.int64) >> (52 - _BITS)
-    indexes = np.where(values < 1 << _BITS, values, bits - ((1022 + _BITS) << _BITS))
-    return np.bincount(indexes, minlength=(64 - _BITS) << _BITS).astype(np.int64)
-
-
-def _middle(index: int) -> float:
-    """The middle of a bucket."""
-    shift = max((index >> _BITS) - 1, 0)
-    return float(((index - (shift << _BITS)) << shift) + ((1 << shift) - 1) / 2)
+        parted = np.partition(np.frombuffer(self.values, np.uint64), [rank - 1 for rank in ranks.values()])
+        return {share: float(parted[rank - 1]) / 1e9 for share, rank in ranks.items()}
 
 
 def durations(db: sqlite3.Connection, run: str, shares: Iterable[float] = QUANTILES) -> dict[int, Durations]:
@@ -134,10 +112,10 @@ def durations(db: sqlite3.Connection, run: str, shares: Iterable[float] = QUANTI
     half a second, a million tasks of blocks in a quarter of one.
     """
     pools = dict(map(tuple, db.execute("SELECT job, pool FROM jobs WHERE run = ?", (run,))))
-    spreads: dict[int, _Spread] = {}
+    spreads: dict[int, Spread] = {}
 
-    def of(job: int) -> _Spread:
-        return spreads.setdefault(pools.get(job, 0), _Spread())
+    def of(job: int) -> Spread:
+        return spreads.setdefault(pools.get(job, 0), Spread())
 
     cursor: Any = db.cursor()
     cursor.row_factory = None  # plain tuples: half the time
@@ -154,7 +132,7 @@ def durations(db: sqlite3.Connection, run: str, shares: Iterable[float] = QUANTI
         ends = decode(text)
         of(job).add([max(0, end - begin) for begin, end in zip([0, *ends], ends, strict=False)])
     shares = tuple(shares)
-    whole = _Spread()
+    whole = Spread()
     for spread in spreads.values():
         whole.merge(spread)
     return {-1: whole.told(shares)} | {pool: spreads[pool].told(shares) for pool in sorted(spreads)}
