@@ -186,12 +186,12 @@ def test_a_run_on_a_terminal_from_kill_to_ctrl_c(tmp_path: Path, terminals: list
 
 def test_ctrl_z_and_back(tmp_path: Path, terminals: list[Terminal]) -> None:
     terminal = started(terminals, tmp_path, "--no-record")
-    wait_for(lambda: "queued" in terminal.show(), 30)
+    wait_for(lambda: re.search(r"  \d\d+/4,000  ", terminal.show()), 30)
     os.kill(terminal.process.pid, signal.SIGSTOP)
     terminal.screen.feed("a shell writes this\n")
     os.kill(terminal.process.pid, signal.SIGCONT)
     wait_for(lambda: "queued" in terminal.show().partition("a shell writes this")[2], 20)
-    assert terminal.text.partition("a shell writes this")[0].count("queued") == 1
+    assert terminal.text.partition("a shell writes this")[0].count("queued") == 1, "what stood there stays as it was"
     terminal.type("\x03")
     assert terminal.wait() == 130
     assert re.search(r"^  run time  p50 \S+ ", terminal.text, re.MULTILINE), "known without a record, too"
