@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.cli.markdown import block, code, plain, sparkline, table
+from engine.cli.progress import alert_news
 from engine.cli.summary import share_name
 from engine.cli.throughput import throughput
 from engine.cli.words import duration, number, several, size
@@ -25,6 +26,7 @@ from engine.store.queries import (
     StoredEvent,
     Task,
 )  # fmt: skip
+from engine.stream.types import Event
 
 _WORDS: Final = 12
 """Lines of a failure's last words."""
@@ -286,17 +288,15 @@ def _last_words(group: FailureGroup) -> list[str]:
 def _alerts(found: Gathered) -> list[str]:
     known: dict[str, _Alert] = {}
     for event in found.alerts:
-        name = str(event.data.get("id", event.data.get("rule", event.text)))
-        text = str(event.data.get("text") or event.text)
-        alert = known.get(name)
-        if event.kind == "alert.fired":
-            severity = str(event.data.get("severity", event.level))
+        news = alert_news(Event(event.number, event.at, "warning", event.kind, event.text, event.data))
+        alert = None if news is None else known.get(news.id)
+        if news is not None and news.live:
             if alert is None:
-                known[name] = _Alert(severity, text, event.at, event.at)
+                known[news.id] = _Alert(news.severity, news.text, event.at, event.at)
             else:
                 alert.count += not alert.live
-                alert.severity, alert.text, alert.last, alert.live = severity, text, event.at, True
-        elif event.kind == "alert.resolved" and alert is not None:
+                alert.severity, alert.text, alert.live = news.severity, news.text, True
+        elif news is not None and news.live is False and alert is not None and alert.live:
             alert.last, alert.live = event.at, False
     if not known:
         return []

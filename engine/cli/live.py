@@ -275,13 +275,14 @@ class Live:
         lines = draw(self._progress, width, 1 if self._one_line else height, self._glyphs)
         self._write(self._region.paint([(self._ansi(line), line.cell_len) for line in lines], width + 1, height + 1))
 
-    def say(self, text: str, level: str = "info") -> None:
-        """A line above the others; they are drawn again by the next `paint`."""
+    def say(self, text: str, level: str = "info", word: str = "") -> None:
+        """A line above the others, begun by a word in the colour of its level; the others are drawn again by the next
+        `paint`.
+        """
         self._resume()
         width, height = self._size()
-        above = Text(text)
-        if level != "info":
-            above = Text.assemble((f"{level}: ", _RED if level in ("error", "critical") else _YELLOW), text)
+        style = {"error": _RED, "warning": _YELLOW}.get(level, "green")
+        above = Text.assemble((f"{word}: ", style), text) if word else Text(text)
         self._write(self._region.erase(width + 1, height + 1) + self._ansi(above) + "\n")
 
     def clear(self) -> None:

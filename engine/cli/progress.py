@@ -27,29 +27,71 @@ class LiveAlert(NamedTuple):
     """Seconds since the Unix epoch."""
 
 
-class Alerts:
-    """The alerts that are live, from events ``alert.fired`` and ``alert.resolved``; `id`, `severity` and `text` are in
-    their data.
+class AlertNews(NamedTuple):
+    """What an event says of an alert."""
+
+    id: str
+    severity: str
+    text: str
+    live: bool | None
+    """Whether it is firing; None if the event says nothing of that."""
+    hidden: bool | None
+    """Whether somebody has silenced it, or a worse one hides it; None if the event says nothing of that."""
+
+
+_STATES: Final = {"alert.fired": "firing", "alert.firing": "firing", "alert.resolved": "resolved"}
+_HIDES: Final = {
+    "alert.silenced": True, "alert.inhibited": True, "alert.unsilenced": False, "alert.uninhibited": False,
+}  # fmt: skip
+
+
+def alert_news(event: Event) -> AlertNews | None:
+    """What an event ``alert.*`` says, None for one of another kind.
+
+    Of its data, `fingerprint` (or `id`, or `rule`) tells alerts apart, `state` says whether it fires, and `severity`
+    how bad that is.
     """
+    if not event.kind.startswith("alert."):
+        return None
+    data = event.data
+    name = str(data.get("fingerprint") or data.get("id") or data.get("rule") or event.text)
+    severity = str(data.get("severity") or event.level)
+    text = str(data.get("text") or event.text).removeprefix(f"{severity}: ")
+    state = data.get("state") or _STATES.get(event.kind)
+    live = None if state is None else state in ("firing", "recovering")
+    return AlertNews(name, severity, text, live, _HIDES.get(event.kind))
+
+
+class Alerts:
+    """The alerts that are live, from events ``alert.*``."""
 
     def __init__(self) -> None:
         self._live: dict[str, LiveAlert] = {}
+        self._hidden: set[str] = set()
 
     def event(self, event: Event) -> None:
         """Take in an event; those of other kinds change nothing."""
-        if event.kind not in ("alert.fired", "alert.resolved"):
+        news = alert_news(event)
+        if news is None:
             return
-        name = str(event.data.get("id", event.data.get("rule", event.text)))
-        before = self._live.pop(name, None)
-        if event.kind == "alert.fired":
-            severity = str(event.data.get("severity", event.level))
-            text = str(event.data.get("text") or event.text)
-            self._live[name] = LiveAlert(name, severity, text, event.at if before is None else before.since)
+        if news.hidden is not None:
+            (self._hidden.add if news.hidden else self._hidden.discard)(news.id)
+        before = self._live.get(news.id)
+        if news.live:
+            since = event.at if before is None else before.since
+            self._live[news.id] = LiveAlert(news.id, news.severity, news.text, since)
+        elif news.live is False:
+            self._live.pop(news.id, None)
 
     @property
     def live(self) -> list[LiveAlert]:
-        """The most severe first, of these the latest."""
-        return sorted(self._live.values(), key=lambda alert: (severity_rank(alert.severity), -alert.since))
+        """Those that are not hidden, the most severe first, of these the latest."""
+        shown = [alert for alert in self._live.values() if alert.id not in self._hidden]
+        return sorted(shown, key=lambda alert: (severity_rank(alert.severity), -alert.since))
+
+    def is_live(self, name: str) -> bool:
+        """Whether the alert of this id is among them."""
+        return name in self._live and name not in self._hidden
 
 
 def severity_rank(severity: str) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.cli.progress import Pace, Progress, Thinning
+from engine.cli.progress import AlertNews, Pace, Progress, Thinning, alert_news
 from engine.cli.words import clean, countdown, several
 from engine.runtime.results import to_json
 from engine.stream.types import Event, Frame
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _JSON_SECONDS: Final = 1.0
 """Between lines of progress for programs."""
-_LEVELS: Final = {"critical": "error"}
+_LEVELS: Final = {"critical": "error", "warning": "warning", "info": "info"}
 
 
 def say(text: str) -> None:
@@ -94,35 +94,36 @@ class Reporter:
 
     def event(self, event: Event) -> None:
         """Pass an event on."""
+        news = alert_news(event)
+        was_live = news is not None and self.progress.alerts.is_live(news.id)
         self.progress.event(event)
         if self._json:
             self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
         elif event.kind == "run.ended":
             pass  # the summary says so
-        elif event.kind.startswith("alert."):
-            self._alert(event)
+        elif news is not None:
+            self._alert(event, news, was_live)
         elif event.level != "info":
             if self._thinning.admits(event.kind, event.at):
                 self.say(event.text, event.level)
         elif event.kind.startswith(("agent.std", "recorder.")):
             self.say(event.text)
 
-    def _alert(self, event: Event) -> None:
-        if event.kind == "alert.resolved":
-            self.say(f"resolved: {event.data.get('text') or event.text}")
-        elif event.kind == "alert.fired":
-            level = str(event.data.get("severity", event.level))
-            self.say(f"alert: {event.data.get('text') or event.text}", level)
-        elif event.level != "info":
-            self.say(event.text, event.level)
+    def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:
+        """Tell of an alert what people are to be told: that has a level, or is the end of what they were told."""
+        if event.level != "info":
+            if self._thinning.admits(event.kind, event.at):
+                self.say(f"{news.severity}: {news.text}", _LEVELS.get(news.severity, event.level), "alert")
+        elif event.kind == "alert.resolved" and was_live:
+            self.say(news.text if news.text.startswith("over") else f"over: {news.text}", "info", "alert")
 
-    def say(self, text: str, level: str = "info") -> None:
-        """A line on stderr, above what is drawn there."""
-        text = clean(text)
+    def say(self, text: str, level: str = "info", word: str = "") -> None:
+        """A line on stderr, above what is drawn there. `word`: what it begins with, in place of the level."""
+        text, word = clean(text), word or ("" if level == "info" else level)
         if self._live is not None:
-            self._live.say(text, level)
+            self._live.say(text, level, word)
         else:
-            say(text if level == "info" else f"{level}: {text}")
+            say(f"{word}: {text}" if word else text)
 
     def line(self, data: dict[str, Any]) -> None:
         """One line of data on stdout."""

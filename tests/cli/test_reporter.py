@@ -6,12 +6,15 @@ import io
 import json
 import sys
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_frames import START, event, frame, pool
 
+from engine.alerts import told
+from engine.alerts.types import Alert, Timeline, Transition
 from engine.cli.progress import Alerts, Pace, Progress, Thinning
 from engine.cli.reporter import Reporter
 from engine.cli.summary import Times, data, lines, quantiles
@@ -20,21 +23,70 @@ from engine.store.queries import Durations
 from engine.stream.types import Event, Level
 
 
-def fired(name: str, text: str = "it is slow", severity: str = "warning", at: float = 0.0) -> Event:
-    return event("alert.fired", text, at=at, id=name, severity=severity, text=text)
+def alert(kind: str, name: str, said: str = "", severity: str = "warning", at: float = 0.0, **data: object) -> Event:
+    """As `engine.alerts.told.as_event` has it."""
+    states = {"firing": "firing", "resolved": "resolved", "pending": "pending"}
+    level: Level = {"warning": "warning", "critical": "error"}.get(severity, "info")  # type: ignore[assignment]
+    found = {"rule": name, "fingerprint": name, "severity": severity, "state": states.get(kind, "firing"), **data}
+    text = f"{severity}: {said}" if kind != "resolved" else f"over after 3 s: {said}"
+    return event(f"alert.{kind}", text, level if kind == "firing" else "info", at, **found)
+
+
+def live(alerts: Alerts) -> list[str]:
+    return [alert.id for alert in alerts.live]
 
 
 def test_alerts_are_live_until_they_are_resolved() -> None:
     alerts = Alerts()
-    for one in (fired("a", at=1), fired("b", severity="critical", at=2), fired("c", at=3), event("agent.died")):
+    for one in (
+        alert("firing", "a", at=1), alert("firing", "b", severity="critical", at=2), alert("firing", "c", at=3),
+        alert("pending", "d"), event("agent.died"),
+    ):  # fmt: skip
         alerts.event(one)
-    assert [alert.id for alert in alerts.live] == ["b", "c", "a"], "the worst first, then the latest"
-    alerts.event(event("alert.resolved", id="b"))
-    alerts.event(event("alert.resolved", id="never fired"))
-    alerts.event(fired("a", severity="critical", at=9))
-    assert [(alert.id, alert.since - START) for alert in alerts.live] == [("a", 1), ("c", 3)], "it began when it did"
-    alerts.event(event("alert.fired", "one that says nothing of itself", level="error"))
-    assert alerts.live[-2].text == "one that says nothing of itself"
+    assert live(alerts) == ["b", "c", "a"], "the worst first, then the latest"
+    alerts.event(alert("resolved", "b"))
+    alerts.event(alert("resolved", "never fired"))
+    alerts.event(alert("severity", "a", severity="critical", at=9))
+    assert [(one.id, one.since - START) for one in alerts.live] == [("a", 1), ("c", 3)], "it began when it did"
+    alerts.event(alert("recovering", "c", state="recovering"))
+    assert live(alerts) == ["a", "c"]
+    alerts.event(alert("silenced", "a"))
+    alerts.event(alert("update", "a"))
+    assert live(alerts) == ["c"]
+    alerts.event(alert("unsilenced", "a"))
+    assert live(alerts) == ["c", "a"]
+
+
+def test_alerts_that_say_little() -> None:
+    alerts = Alerts()
+    alerts.event(event("alert.fired", "a line", level="error"))
+    alerts.event(event("alert.fired", id="x", severity="critical", text="a text"))
+    assert {(one.severity, one.text) for one in alerts.live} == {("error", "a line"), ("critical", "a text")}
+    alerts.event(event("alert.odd", "a line"))
+    assert len(alerts.live) == 2
+    alerts.event(event("alert.resolved", id="x"))
+    assert live(alerts) == ["a line"]
+
+
+def test_alerts_are_what_the_alert_core_tells() -> None:
+    """The kinds, and what is in the data of events, are those of the package that makes them."""
+    fields: dict[str, Any] = dict.fromkeys(Alert.__struct_fields__, 0) | {
+        "rule": "memory", "title": "Memory", "fingerprint": "f1", "severity": "critical", "state": "firing",
+        "text": "memory is short", "labels": {}, "samples": (), "timeline": Timeline(fired=1.0), "count": 1,
+    }  # fmt: skip
+    same: dict[str, Any] = {
+        "number": 1, "severity_before": "critical", "severity": "critical", "notify": True, "why": "",
+        "alert": Alert(**fields),
+    }  # fmt: skip
+    fires = Transition(at=1.0, change="state", before="normal", after="firing", **same)
+    ends = Transition(at=9.0, change="state", before="firing", after="resolved", **same)
+    alerts = Alerts()
+    for transition, text in ((fires, ["memory is short"]), (ends, [])):
+        level, kind, said, found = told.as_event(transition)
+        alerts.event(Event(1, START, level, kind, said, found))
+        assert [(shown.id, shown.severity, shown.text) for shown in alerts.live] == [
+            ("f1", "critical", line) for line in text
+        ]
 
 
 def test_how_busy_agents_were_is_weighed_by_time() -> None:
@@ -94,8 +146,11 @@ def test_lines_in_a_log(capsys: Captured) -> None:
     reporter.event(event("agent.died", "agent main/0 was killed by SIGKILL"))
     reporter.event(event("host.died", "the host of shard main/0 died\nodd", level="error"))
     reporter.event(event("agent.stdout", "main/0:   \x1b[31mred\x1b[0m\tand plain", level="info"))
-    reporter.event(fired("slow", severity="critical"))
-    reporter.event(event("alert.resolved", "", level="info", id="slow", text="it is slow"))
+    reporter.event(alert("pending", "slow", "it is slow"))
+    reporter.event(alert("firing", "slow", "it is slow", severity="critical"))
+    reporter.event(alert("acknowledged", "slow", "it is slow", severity="critical"))
+    reporter.event(alert("resolved", "slow", "it is slow"))
+    reporter.event(alert("resolved", "slow", "it is slow"))
     reporter.event(event("run.ended", "run done"))
     reporter.frame(frame(3.0))
     reporter.frame(frame(12.0, done=300, failed=12, total=1000, rate=26.0, eta=26.4))
@@ -106,8 +161,8 @@ def test_lines_in_a_log(capsys: Captured) -> None:
         "warning: agent main/0 was killed by SIGKILL",
         "error: the host of shard main/0 died odd",
         "main/0:   red   and plain",
-        "critical: alert: it is slow",
-        "resolved: it is slow",
+        "alert: critical: it is slow",
+        "alert: over after 3 s: it is slow",
         "00:12  312/1,000  31%  26 tasks/s  ETA 00:27  12 failed",
     ]
 
@@ -160,7 +215,7 @@ def test_the_summary_says_what_it_knows() -> None:
     assert lines(summary | {"done": 0}, progress, None) == []
     progress.frame_came(frame(0.0))
     progress.frame_came(frame(2.0, pool(busy=3, idle=1)))
-    for one in (event("agent.died"), event("host.died"), fired("x", "memory is short")):
+    for one in (event("agent.died"), event("host.died"), alert("firing", "x", "memory is short")):
         progress.event(one)
     times = Times(Durations(150, 30.0, 4.25, SHARES), "fit[17]", 3 << 30)
     assert lines(summary, progress, times) == [
