@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from engine.cli import summary as last_words
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.kept import Kept, encode, settled
@@ -125,7 +126,7 @@ def run_headless(
     serve: int | None = options["serve"]
     database = database_of(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
-    reporter = Reporter(options["as_json"], quiet=serve is not None)
+    reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     if resumed is not None:
         run_options.run, run_options.resumed = resumed.run, resumed.number
@@ -137,7 +138,7 @@ def run_headless(
     if origin is not None:
         run_options.origin, run_options.rerun = origin
     interrupts = _Interrupts()
-    with interrupts.installed(), contextlib.ExitStack() as stack:
+    with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
         try:
@@ -148,7 +149,7 @@ def run_headless(
                 earlier = stack.enter_context(contextlib.closing(known))
             return _drive(run, spec, options, writer, reporter, interrupts, earlier)
         finally:
-            reporter.clear()
+            reporter.close()
             run.close()
             if writer is not None:
                 writer.close()
@@ -168,6 +169,7 @@ def _drive(
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
     driver = Driver(run, spec, writer, earlier)
+    watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:
         reporter.line(
@@ -211,13 +213,12 @@ def _drive(
             break
         if interrupted and not told and options["serve"] is None and not options["as_json"]:
             told = True
-            reporter.clear()
-            say("interrupted: finishing what runs; ctrl-c again stops at once")
+            reporter.say("interrupted: finishing what runs; ctrl-c again stops at once")
         run.step(0.0 if driver.more else 1.0)
-    reporter.clear()
+    reporter.close()
     if options["serve"] is not None and announced:
         _await_reader(run)
-    return _end(run, driver, options, reporter, interrupts, interrupted)
+    return _end(run, driver, options, reporter, interrupts, interrupted, watch)
 
 
 def _origin(run: Run) -> dict[str, str]:
@@ -260,6 +261,7 @@ def _end(
     reporter: Reporter,
     interrupts: _Interrupts,
     interrupted: bool,
+    watch: last_words.Watch | None,
 ) -> int:
     core = run.fleet.core
     give_up = _GiveUp(interrupts)
@@ -287,8 +289,11 @@ def _end(
     if run.taken:
         summary |= {"before": before, "taken": run.taken}
     run.finish(status, summary, give_up)
+    database = None if give_up.given_up else database_of(options)
+    times = watch.times if watch is not None else None if database is None else last_words.ask(database, run.id)
     if not options["as_json"] and (core.submitted or broken is None):
-        _tell(summary, options, run.resumable)
+        lines = last_words.lines(summary, reporter.progress, times)
+        _tell(summary, options, run.resumable, lines)
         if driver.again:
             say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")
         for value in driver.reports:
@@ -297,7 +302,7 @@ def _end(
         say(f"shoal: {broken}")
     if options["as_json"]:
         report = {"report": driver.reports[0]} if driver.reports else {}
-        reporter.line({"event": "summary", **summary, **report})
+        reporter.line({"event": "summary", **summary, **last_words.data(reporter.progress, times), **report})
     if broken is None:  # the very last words may fail, too
         broken, left = _broken(driver, options, reporter)
         if broken is not None:
@@ -320,7 +325,7 @@ def _named(run: str, options: dict[str, Any]) -> str:
     return f"{run} --db {shlex.quote(options['db'])}" if options["db"] else run
 
 
-def _tell(summary: dict[str, Any], options: dict[str, Any], resumable: bool) -> None:
+def _tell(summary: dict[str, Any], options: dict[str, Any], resumable: bool, lines: list[str]) -> None:
     failed = f", {summary['failed']:,} failed" if summary["failed"] else ""
     again = ""
     if summary["restarts"] or summary["redelivered"]:
@@ -333,6 +338,8 @@ def _tell(summary: dict[str, Any], options: dict[str, Any], resumable: bool) -> 
         f"{before}{failed}{rest} in {duration(summary['seconds'])} "
         f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
+    for line in lines:
+        say(line)
     if summary["failed"] and not options["no_record"]:
         named = _named(summary["run"], options)
         say(f"what failed, and why: shoal show {named}")

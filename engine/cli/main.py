@@ -24,6 +24,7 @@ _COMMANDS = {
     "ctl": ("engine.cli.ctl", "Have a run pause, resume, end, scale a pool, replace an agent ..."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),
+    "report": ("engine.cli.report", "Tell of a recorded run in Markdown, for a ticket."),
     "search": ("engine.cli.search", "Find words in failures, output and events."),
     "export": ("engine.cli.export", "Write a run's results or samples as JSON lines, CSV or Parquet."),
     "prune": ("engine.cli.prune", "Delete old runs, and give their space back."),

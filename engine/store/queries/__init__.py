@@ -5,13 +5,18 @@ Nothing heavy is imported, and every answer is a plain struct, so that a command
 
 from __future__ import annotations
 
+from engine.store.queries.durations import QUANTILES, Durations, Spread, durations
 from engine.store.queries.history import (
+    EventGroup,
     Found,
     Sample,
     StoredEvent,
     deaths,
+    event_groups,
     events,
     events_before,
+    events_of,
+    peak_memory,
     samples,
     search,
 )
@@ -33,10 +38,22 @@ from engine.store.queries.runs import (
     spec,
 )
 from engine.store.queries.shards import Shard, shards
-from engine.store.queries.tasks import Task, failure_kinds, failures, redelivered, slowest
+from engine.store.queries.tasks import (
+    FailureGroup,
+    Task,
+    failure_groups,
+    failure_kinds,
+    failures,
+    redelivered,
+    slowest,
+)
 
 __all__ = [
+    "QUANTILES",
     "STATUSES",
+    "Durations",
+    "EventGroup",
+    "FailureGroup",
     "Found",
     "Inputs",
     "JobRow",
@@ -46,11 +63,16 @@ __all__ = [
     "Run",
     "Sample",
     "Shard",
+    "Spread",
     "StoredEvent",
     "Task",
     "deaths",
+    "durations",
+    "event_groups",
     "events",
     "events_before",
+    "events_of",
+    "failure_groups",
     "failure_kinds",
     "failures",
     "filled",
@@ -63,6 +85,7 @@ __all__ = [
     "of_id",
     "open_readonly",
     "outcomes",
+    "peak_memory",
     "pickled",
     "pools",
     "redelivered",
