@@ -25,10 +25,10 @@ from engine.procs.poll import Poll
 from engine.procs.queue import ShardQueue
 from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
-from engine.procs.scoreboard import CELLS, HEAD, MEMORY, STATE, Scoreboard
+from engine.procs.scoreboard import CELLS, HEAD, STATE, Scoreboard
 from engine.procs.slots import Held, Slot, held
 from engine.procs.spawn import Spawner
-from engine.procs.watch import Watch, resident
+from engine.procs.watch import Watch
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
@@ -320,7 +320,9 @@ class Host:
         if care.max_tasks and slot.taken and slot.taken + tasks > care.max_tasks:
             return True
         # What it holds between tasks, the next is not to be killed for.
-        return bool(self._most and slot.taken and resident(slot.pid) > self._most)
+        if not self._most or not slot.taken:
+            return False
+        return self._watchdog.scales.above(slot, self._most, time.monotonic(), surely=True) > 0
 
     def _retire(self, slot: Slot, why: str) -> None:
         """Have an agent that has nothing to do end by itself."""
@@ -346,9 +348,10 @@ class Host:
         cells = self._board.cells
         orphans.end_groups(self._board, slot)
         try:
-            _, status = os.waitpid(slot.pid, 0)
+            _, status, used = os.wait4(slot.pid, 0)
+            peak = used.ru_maxrss << 10
         except ChildProcessError:  # somebody has reaped it
-            status = signal.SIGKILL
+            status, peak = signal.SIGKILL, 0
         for fd in self._outputs.fds:
             self._outputs.read(fd, int(time.monotonic()))
         batches = held(slot, self._board)
@@ -356,9 +359,8 @@ class Host:
         self._forget(slot)
         cells[base + STATE] = _DEAD
         self._report()
-        memory = max(cells[base + MEMORY], 0)
         code = os.waitstatus_to_exitcode(status)
-        down = frames.AgentDown(slot.row, slot.generation, slot.pid, code, slot.why, batches, words, memory)
+        down = frames.AgentDown(slot.row, slot.generation, slot.pid, code, slot.why, batches, words, peak)
         self._send(frames.encode(down))
 
     def _forget(self, slot: Slot) -> None:

@@ -101,7 +101,7 @@ class Engine(Calls):
             preload: modules, one or several, to import once, before any agent is forked.
             warmup: ``module:function`` to call once before any agent is forked: it compiles kernels for all of them.
             max_idle: seconds that an agent beyond `min_workers` may be idle.
-            memory_limit: resident bytes (also written such as ``500M``) beyond which an agent is killed, and its task
+            memory_limit: bytes of its own (also written such as ``500M``) beyond which an agent is killed, and its task
                 blamed.
             pools: more pools beside ``main``; `using` sends calls to them.
             settings: values for this engine, by name, over those of the environment and the config file; or all of

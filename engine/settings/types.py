@@ -114,6 +114,6 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_tasks: Count | None = None
     """An agent is replaced after so many tasks."""
     max_bytes: Size | None = None
-    """An agent is replaced after a task that left it with more resident bytes than this."""
+    """An agent is replaced after a task that left it with more bytes of its own than this."""
     memory_limit: Size | None = None
-    """An agent that holds more resident bytes than this is killed, and the task that ran in it is blamed."""
+    """An agent that holds more bytes of its own than this is killed, and the task that ran in it is blamed."""

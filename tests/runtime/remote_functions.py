@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -323,6 +324,11 @@ def eat_later(mebibytes: int, gate: str) -> int:
 def eat_and_wait(mebibytes: int, path: str) -> None:
     eat(mebibytes)
     wait_until(path)
+
+
+def eat_and_die(mebibytes: int) -> None:
+    eat(mebibytes)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def pid_of(_: Any) -> int:
