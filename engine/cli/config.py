@@ -58,7 +58,7 @@ def show(as_json: bool) -> None:
         for row in rows:
             click.echo(msgspec.json.encode(row))
         return
-    _table([(row["name"], _written(row["value"]), printable(row["origin"]), *list(row.values())[3:]) for row in rows])
+    _table([(row["name"], _written(row), printable(row["origin"]), *list(row.values())[3:]) for row in rows])
 
 
 @config.command()
@@ -69,8 +69,13 @@ def path() -> None:
     click.echo(os.fspath(config_path()))
 
 
-def _written(value: Any) -> str:
-    """As one writes it in a variable."""
+def _written(row: dict[str, Any]) -> str:
+    """Its value as one writes it in a variable."""
+    from engine.settings.fields import fields
+
+    value = row["value"]
+    if value == 0 and fields()[row["name"]].off:
+        return "off"
     if value is None:
         return "auto"
     return f"{value:.15g}" if isinstance(value, float) else str(value).lower()

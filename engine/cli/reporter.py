@@ -55,7 +55,7 @@ class Reporter:
             self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
         elif event.kind.startswith("run."):
             pass  # the summary says so
-        elif event.level != "info" or event.kind.startswith(("agent.std", "recorder.")):
+        elif event.level != "info" or event.kind.startswith(("agent.std", "recorder.", "memory.")):
             self.clear()
             say(event.text if event.level == "info" else f"{event.level}: {event.text}")
 

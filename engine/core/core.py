@@ -64,6 +64,11 @@ class Core(Overdue):
                     rests[batch.shard].append(batch.id)
             self._actions.extend(Recall(shard, tuple(rests[shard])) for shard in out)
 
+    def admit(self, batches: int | None) -> None:
+        """Send so many batches at the most until this is said anew; None: any number. Pools take turns at them, and do
+        not grow meanwhile beyond what can be sent."""
+        self.quota = batches
+
     @property
     def idle(self) -> bool:
         """No batch is out."""
@@ -224,7 +229,7 @@ class Core(Overdue):
         for segment in self._new:
             segment.since = now
         self._new.clear()
-        for pool in self.pools:
+        for pool in self.pools if self.quota is None else (*self.pools[self._turn :], *self.pools[: self._turn]):
             if pool.queued and not self.draining and not self.paused:
                 self._schedule(pool, now)
             self._adjust(pool, now)
@@ -253,7 +258,7 @@ class Core(Overdue):
         return None
 
     def _schedule(self, pool: Pool, now: float) -> None:
-        while pool.queued:
+        while pool.queued and self.quota != 0:
             chosen = self._next(pool)
             if chosen is None:
                 return
@@ -302,6 +307,9 @@ class Core(Overdue):
             pool.out += 1
             self._note_idle(pool)
             self._actions.append(Send(shard.id, batch.id, found.id, first, size, prefetch))
+            if self.quota is not None:
+                self.quota -= 1
+                self._turn = (pool.id + 1) % len(self.pools)
 
     def _lost(self, batch_id: int, running: int, why: str, text: str) -> None:
         """A batch whose agent died: blame the task that ran, send the others again. Being stopped is nobody's

@@ -33,6 +33,10 @@ class Ledger:
         self.draining = False
         self.paused = False
         """Nothing is sent for now."""
+        self.quota: int | None = None
+        """Batches that may still be sent for now, of all pools; None: any number."""
+        self._turn = 0
+        """The pool that comes first where they are counted."""
         self.submitted = 0
         self.done = 0
         self.failed = 0

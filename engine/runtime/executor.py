@@ -142,8 +142,7 @@ class Engine(Calls):
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
             run_options.control = False
             run = Run(specs, run_options)
-        if database is not None:
-            run.fleet.listeners.append(_tell_of_the_record)
+        run.fleet.listeners.append(_tell_why_futures_wait)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
         self._max_workers = specs[0].settings.max_size or 1
@@ -209,9 +208,9 @@ def _hook(initializer: Callable[..., object] | None, initargs: Iterable[Any]) ->
     return bytes(cloudpickle.dumps((initializer, tuple(initargs)), 5))
 
 
-def _tell_of_the_record(event: Event) -> None:
-    """Say why futures wait, or will not be recorded: by logging, which writes to stderr unless it is told otherwise."""
-    if event.kind.startswith("recorder."):
+def _tell_why_futures_wait(event: Event) -> None:
+    """Say it, or that they will not be recorded: by logging, which writes to stderr unless it is told otherwise."""
+    if event.kind.startswith(("recorder.", "memory.")):
         level = logging.getLevelName(event.level.upper())
         logging.getLogger("shoal").log(level, "%s", event.text)
 

@@ -21,11 +21,12 @@ from engine.core.actions import (
     StopTask,
     TasksOver,
 )  # fmt: skip
+from engine.core.admission import Admission
 from engine.core.batching import TARGET
 from engine.core.core import Core
 from engine.procs import scoreboard
 from engine.procs.scoreboard import PID, Scoreboard
-from engine.runtime import deaths, groups, limits, pressure
+from engine.runtime import deaths, groups, limits, memory, pressure
 from engine.runtime.functions import Functions
 from engine.runtime.gate import Gate
 from engine.runtime.hosts import Hosts
@@ -40,6 +41,8 @@ from engine.wire.memory import Parcel
 
 Phase = Literal["new", "preparing", "running", "closed"]
 
+_MEMORY_SECONDS: Final = 0.1
+"""Between two looks at how much memory is left, while tasks wait."""
 _PRESSURE_SECONDS: Final = 0.5
 """Between two looks at how hard the machine is pressed, while agents start."""
 
@@ -101,6 +104,9 @@ class Fleet:
         self._events = 0
         self._closed = False
         self._pressed = 0.0
+        self._admission = Admission(settings.memory_reserve)
+        self._groups = memory.cgroups()
+        self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
         for pool in known:
@@ -132,6 +138,9 @@ class Fleet:
         if due is not None:
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
+        if self._memory_matters and self._admission.quota is not None:
+            wait = max(0.0, self._measured + _MEMORY_SECONDS - time.monotonic())
+            timeout = wait if timeout is None else min(timeout, wait)
         self.loop.step(timeout)
         if feed is not None:
             feed()
@@ -141,6 +150,7 @@ class Fleet:
         """Let the core do what is due and ready, and carry out what it wants."""
         now = time.monotonic()
         self.core.paused = self.crowded()
+        self._see_memory(now)
         self.core.tick(now)
         if self.phase in ("new", "closed"):
             return
@@ -152,6 +162,22 @@ class Fleet:
             for action in actions:
                 self._perform(action)
             actions = self.core.take(now) if self.core.restless else []
+
+    @property
+    def _memory_matters(self) -> bool:
+        """Whether tasks wait, or what runs may yet be divided, and so have to."""
+        return bool(self.core.queued or (self.core.batches and self._admission.quota is not None))
+
+    def _see_memory(self, now: float) -> None:
+        """While tasks wait: see whether there is memory left for more of them to be begun."""
+        admission, core = self._admission, self.core
+        if admission.off or now - self._measured < _MEMORY_SECONDS or not self._memory_matters:
+            return
+        self._measured = now
+        told = admission.look(memory.rooms(self._groups), len(core.batches))
+        core.admit(admission.quota)
+        if told is not None:
+            self.event(told.level, told.kind, told.text, **told.data)
 
     def drain(self) -> None:
         """Send nothing any more, call back what no agent has begun; over once `core.idle`."""

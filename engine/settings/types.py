@@ -17,6 +17,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 Size: TypeAlias = Annotated[int, Meta(ge=1, extra={"size": True})]
 """Bytes, which people may write as ``500M``."""
+Reserve: TypeAlias = Annotated[int, Meta(ge=0, extra={"size": True, "off": True})]
+"""A size, or 0, which people write as ``off``."""
 Reference: TypeAlias = Annotated[str, Meta(extra={"reference": True})]
 """``module:function``."""
 
@@ -83,6 +85,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "full that of the machine."
         ),
     ] = "normal"
+    memory_reserve: Annotated[
+        Reserve | None,
+        Meta(
+            description="Memory that is to stay free, by the machine and by each limit of a cgroup. With less, no more "
+            "tasks are begun until some are over; auto: 5 %, at most 2G; off: not looked at."
+        ),
+    ] = None
     enable_pooling: Annotated[bool, Meta(description="Off: a freshly executed process for every task.")] = True
     enable_batching: Annotated[bool, Meta(description="Off: a message for every task and every outcome.")] = True
     enable_parallel_spawn: Annotated[bool, Meta(description="Off: agents start one at a time, each awaited.")] = True

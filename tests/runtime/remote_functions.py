@@ -331,6 +331,13 @@ def eat_and_die(mebibytes: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def began_and_ended(seconds: float) -> tuple[float, float]:
+    """When this task began and ended, by the monotonic clock."""
+    began = time.monotonic()
+    time.sleep(seconds)
+    return began, time.monotonic()
+
+
 def pid_of(_: Any) -> int:
     return os.getpid()
 

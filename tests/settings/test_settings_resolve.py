@@ -29,9 +29,10 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         "whole": st.integers(500, 10**9),
         "seconds": st.floats(0, 1e300, exclude_min=True),
         "switch": st.booleans(),
+        "size": st.integers(1, 1 << 50),
         "choice": st.sampled_from(field.choices),
     }[field.kind]
-    return found if field.name not in ("pool_size", "shard_count") else found | st.none()
+    return found if field.name not in ("pool_size", "shard_count", "memory_reserve") else found | st.none()
 
 
 def some_settings() -> st.SearchStrategy[dict[str, Any]]:

@@ -33,7 +33,10 @@ def test_defaults_are_allowed(struct: type[msgspec.Struct]) -> None:
 
 GOOD = [
     ("pool_size", "8", 8), ("pool_size", " 8 ", 8), ("pool_size", "auto", None), ("pool_size", 8, 8),
-    ("pool_size", None, None), ("spawn_max_retry", "0", 0), ("batch_timeout", "0.5", 0.5), ("batch_timeout", 2, 2.0),
+    ("pool_size", None, None), ("memory_reserve", "1.5G", 3 << 29), ("memory_reserve", 4096, 4096),
+    ("memory_reserve", "off", 0), ("memory_reserve", " OFF ", 0), ("memory_reserve", False, 0),
+    ("memory_reserve", 0, 0), ("memory_reserve", "auto", None),
+    ("spawn_max_retry", "0", 0), ("batch_timeout", "0.5", 0.5), ("batch_timeout", 2, 2.0),
     ("shard_strategy", "round-robin", "round-robin"), ("enable_pooling", "1", True), ("enable_pooling", "yes", True),
     ("enable_pooling", "ON", True), ("enable_pooling", "True", True), ("enable_pooling", "0", False),
     ("enable_pooling", "no", False), ("enable_pooling", "off", False), ("enable_pooling", "FALSE", False),
@@ -55,6 +58,7 @@ BAD = [
     ("batch_timeout", "nan"), ("batch_timeout", "inf"), ("batch_timeout", "soon"), ("batch_timeout", True),
     ("batch_timeout", 10**400), ("shard_strategy", "Hash"), ("shard_strategy", 1), ("shard_strategy", "auto"),
     ("enable_pooling", "2"), ("enable_pooling", "maybe"), ("enable_pooling", 1), ("enable_pooling", "auto"),
+    ("memory_reserve", "0"), ("memory_reserve", -1), ("memory_reserve", True), ("memory_reserve", "5%"),
     ("pool_size", 10**6000), ("pool_size", [1]), ("shard_strategy", ["hash"]),
 ]  # fmt: skip
 
