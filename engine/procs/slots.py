@@ -16,12 +16,14 @@ from engine.wire.memory import Parcel
 class Held:
     """A batch in transit."""
 
-    __slots__ = ("data", "function", "id", "parcels", "prefetch", "rest", "size", "soft", "stops", "timeout")
+    __slots__ = ("data", "function", "id", "parcels", "prefetch", "rest", "seen", "size", "soft", "stops", "timeout")
 
     def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
         self.id = work.batch
         self.size = work.count
         """Tasks, but for those that its agent has given back."""
+        self.seen = 0
+        """Tasks, from the first on, whose outcomes its agent has written."""
         self.rest = False
         """What has not begun of it is to be given back."""
         self.function = work.function

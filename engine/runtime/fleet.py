@@ -106,6 +106,8 @@ class Fleet:
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
         self._groups = memory.cgroups()
+        self._distrusted: dict[tuple[int, int], tuple[int, str]] = {}
+        """By row and generation of agents that said what can't be read: of which batch they said it, and what."""
         self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
@@ -305,7 +307,7 @@ class Fleet:
         try:
             found = groups.accept(self.core, row, record, parcels)
         except groups.GARBAGE as error:
-            self._distrust(row, error)
+            self._distrust(row, int.from_bytes(record[:8], "little"), error)
             return
         if found is None:
             return
@@ -324,9 +326,10 @@ class Fleet:
             recorder(number, group)
         self._tell(sum(parcel.size() for parcel in parcels) if parcels else 0, job.sink.outcomes, group)
 
-    def _distrust(self, row: int, error: BaseException) -> None:
+    def _distrust(self, row: int, batch: int, error: BaseException) -> None:
         agent = self.core.agents[row]
         name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
+        self._distrusted[row, agent.generation] = batch, why
         self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
         self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
 
@@ -354,6 +357,17 @@ class Fleet:
                 for told in self.attempts:
                     told(found.id, index, attempt, row, pid, why or "died", text)
 
+    def _reclaimed(self, down: frames.AgentDown) -> frames.AgentDown:
+        """The end of an agent, with why if it said what can't be read. The batch that it said it of may be over for its
+        host, and is not for us: it is as if the agent had died in it."""
+        number, why = self._distrusted.pop((down.row, down.generation), (0, ""))
+        if not why:
+            return down
+        batch, batches = self.core.batches.get(number), down.batches
+        if batch is not None and all(batch.id != known for known, _ in batches):
+            batches = [*batches, (batch.id, batch.accepted)]
+        return msgspec.structs.replace(down, batches=batches, words=f"it said what can't be read: {why}")
+
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`."""
         now = time.monotonic()
@@ -361,6 +375,7 @@ class Fleet:
             case frames.AgentsUp():
                 self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
             case frames.AgentDown():
+                frame = self._reclaimed(frame)
                 how = frame.words if frame.why in deaths.TOLD else deaths.how(frame.status)
                 text = deaths.describe(frame)
                 name = self.name(frame.row)
@@ -392,6 +407,7 @@ class Fleet:
         shard = self.core.shards[shard_id]
         pool = self.core.pools[shard.pool]
         deaths.end_agents(self.board, shard.rows)
+        self._distrusted = {who: said for who, said in self._distrusted.items() if who[0] not in shard.rows}
         for row, record in deaths.salvage(self.board, shard.rows):
             self.record(row, record, [])
         self.post.lost(shard.rows)

@@ -338,6 +338,21 @@ def began_and_ended(seconds: float) -> tuple[float, float]:
     return began, time.monotonic()
 
 
+def eat_too_much(number: int) -> int:
+    """The 100th never has enough."""
+    while number == 100:
+        eat(10)
+    return number
+
+
+def fork_and_wait() -> int:
+    """How a child has ended."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
 def pid_of(_: Any) -> int:
     return os.getpid()
 

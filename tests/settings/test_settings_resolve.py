@@ -129,7 +129,7 @@ def refused(
 
 CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "no such table": ("[pol]\nsize = 1", "unknown table 'pol': did you mean 'pool'?"),
-    "a table like none": ("[zzz]", "unknown table 'zzz'; known: pool, batch, spawn, shard, record, enable"),
+    "a table like none": ("[zzz]", "unknown table 'zzz'; known: pool, batch, spawn, shard, record, memory, enable"),
     "flat": ("pool_size = 1", "pool_size is written [pool] size"),
     "no table": ("pool = 1", "pool is a table, written [pool]"),
     "a list of tables": ("[[pool]]", "pool is a table, written [pool]"),
