@@ -136,7 +136,7 @@ class Fleet:
 
         `feed` is called after that, and may submit more.
         """
-        due = self.core.due()
+        due = min((at for at in (self.core.due(), self.hosts.due) if at is not None), default=None)
         if due is not None:
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
@@ -154,6 +154,7 @@ class Fleet:
         self.core.paused = self.crowded()
         self._see_memory(now)
         self.core.tick(now)
+        self.hosts.tick(now)
         if self.phase in ("new", "closed"):
             return
         if self.core.starting and now - self._pressed > _PRESSURE_SECONDS:

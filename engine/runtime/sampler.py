@@ -26,6 +26,7 @@ class Sampler:
         self._history: deque[tuple[float, int]] = deque()
         self._cores = cores()
         self._ended: float | None = None
+        self._seen: MachineView | None = None
 
     @property
     def elapsed(self) -> float:
@@ -96,8 +97,12 @@ class Sampler:
         return core.accepted / over if over else 1.0
 
     def _machine(self) -> MachineView:
-        memory = self._psutil.virtual_memory()
-        return MachineView(
-            self._psutil.cpu_percent(None) / 100, self._cores, memory.total - memory.available, memory.total,
-            self._psutil.getloadavg()[0], self._process.num_fds(),
-        )  # fmt: skip
+        try:
+            memory = self._psutil.virtual_memory()
+            self._seen = MachineView(
+                self._psutil.cpu_percent(None) / 100, self._cores, memory.total - memory.available, memory.total,
+                self._psutil.getloadavg()[0], self._process.num_fds(),
+            )  # fmt: skip
+        except (OSError, ImportError):  # this program has no descriptor left to look with: it is as it was
+            pass
+        return self._seen or MachineView(0.0, self._cores, 0, 0, 0.0, 0)

@@ -104,6 +104,13 @@ def test_a_future_that_was_done_is_in_the_database_when_all_are_killed(seed: int
     assert not told - kept
 
 
+def no_socket() -> bool:
+    """Take away sockets of the dead: whoever would have done it is dead, too."""
+    folder = places.runtime_folder()
+    places.sweep(folder)
+    return not list(folder.glob("*.sock"))
+
+
 @needs_pooling
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_line_of_results_is_in_the_database_when_all_are_killed(seed: int, database: Path, tmp_path: Path) -> None:
@@ -121,7 +128,7 @@ def test_a_line_of_results_is_in_the_database_when_all_are_killed(seed: int, dat
         time.sleep(random.Random(seed).random() * 0.3)
         kill_all(seed)
         told = len((first + process.stdout.read()).splitlines())
-    places.sweep(places.runtime_folder())  # whoever would have taken the socket away is dead, too
+    wait_for(no_socket, what="the end of a child that the engine was just starting, and which had its socket")
     assert 0 < told < count
     assert len(results(database)) >= told  # results come in order, so these are the first
     assert [task for task, _ in results(database)[:told]] == list(range(told))
