@@ -15,8 +15,10 @@ SHARE: Final = 0.05
 """Of the memory, to be kept free where nobody says how much ..."""
 MOST: Final = 2 << 30
 """... but no more bytes than this."""
-AGAIN: Final = 1.25
-"""So many times the reserve must be free before all is well again."""
+AGAIN: Final = 0.25
+"""Share of the reserve that must be free beside it before all is well again ..."""
+AT_MOST: Final = 0.02
+"""... but no more of the memory than this."""
 STALLED: Final = 0.10
 """Share of the last ten seconds in which every process that had something to do waited for memory (`full avg10` of the
 kernel's pressure stall information), from which on memory counts as short ..."""
@@ -105,8 +107,11 @@ class Admission:
         return self._left(room) < 0 or (room.stalled >= STALLED and room.available < _NEAR * room.total)
 
     def _over(self, room: Room) -> bool:
-        enough = min(AGAIN * self.reserve(room), room.total)
-        return room.available >= enough and (room.stalled < GOES_AGAIN or room.available >= _NEAR * room.total)
+        reserve = self.reserve(room)
+        enough = reserve + min(AGAIN * reserve, AT_MOST * room.total)
+        return room.available >= min(enough, room.total) and (
+            room.stalled < GOES_AGAIN or room.available >= _NEAR * room.total
+        )
 
     def _told_low(self, room: Room) -> Happened:
         left, reserve = _left(room), self.reserve(room)

@@ -84,6 +84,15 @@ def test_once_there_is_more_it_is_few_at_first() -> None:
     assert admission.quota == 0
 
 
+def test_a_large_reserve_needs_little_more_to_be_kept_again() -> None:
+    admission = Admission(18 * GIB)
+    assert admission.look(machine(17.9), 0) is not None
+    assert admission.look(machine(18.3), 0) is None
+    told = admission.look(machine(18.5), 0)
+    assert told is not None
+    assert told.kind == "memory.ok"
+
+
 def test_what_stalls_for_want_of_memory_is_short_of_it() -> None:
     admission = Admission(None)
     assert admission.look(machine(3, 0.09), 1) is None
