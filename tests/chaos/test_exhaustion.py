@@ -27,13 +27,10 @@ from engine.runtime import memory
 from engine.runtime.executor import Engine
 from shoal import RemoteError, TaskPoisoned
 
-needs_pooling = pytest.mark.needs("pooling")  # thousands of tasks, or agents that are there before their tasks
-
-
 # -- disk --------------------------------------------------------------------------------------------------------------
 
 
-@needs_pooling
+@pytest.mark.needs("pooling")
 def test_a_disk_that_turns_read_only_in_the_midst_of_a_run(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with small_disk(tmp_path / "disk", "20m") as disk:
@@ -100,7 +97,7 @@ def few_processes() -> Iterator[Path]:
         group.rmdir()
 
 
-@needs_pooling
+@pytest.mark.needs("pooling")
 def test_when_no_process_can_be_started_the_others_go_on_and_it_is_said() -> None:
     heard = Heard()
     settings = {"spawn_max_retry": 1000}  # nobody is given up for a while
@@ -157,7 +154,7 @@ def little_memory(limit: int) -> Iterator[Path]:
         group.rmdir()
 
 
-@needs_pooling
+@pytest.mark.needs("pooling")
 def test_whom_the_kernel_kills_for_want_of_memory_costs_his_own_task_alone(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text("".join(f"{number}\n" for number in range(200)))
     out = tmp_path / "out.jsonl"
@@ -186,7 +183,7 @@ def test_who_may_not_have_so_much_memory_is_told_so_and_goes_on() -> None:
         assert engine.submit(nasty.steady, 1).result(60) == nasty.answer(1)
 
 
-@needs_pooling
+@pytest.mark.needs("pooling")
 def test_a_task_that_swells_is_killed_by_its_pools_limit_and_it_is_said() -> None:
     heard = Heard()
     with Engine(1, memory_limit="200M", crash_limit=2, attachable=False, on_event=heard) as engine:
@@ -218,7 +215,7 @@ def test_a_task_that_leaks_descriptors_is_told_what_it_is_about() -> None:
         assert engine.submit(nasty.steady, 1).result(60) == nasty.answer(1), "a small result needs none"
 
 
-@needs_pooling
+@pytest.mark.needs("pooling")
 def test_an_engine_that_has_no_descriptors_for_a_while_loses_nothing() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Engine(4, attachable=False) as engine:

@@ -156,6 +156,7 @@ def test_it_is_looked_at_only_while_tasks_wait(machine: Machine, tmp_path: Path)
     with Engine(1, batch_max=1, attachable=False) as engine, let_go(go):
         assert engine.submit(abs, -1).result(60) == 1
         held = engine.submit(remote.wait_until, str(go))
+        wait_for(lambda: core_of(engine).batches and not core_of(engine).queued, what="it is sent")
         wait_for(lambda: counts(engine)["busy"] == 1, what="it runs")
         before = machine.looks
         time.sleep(0.3)
