@@ -364,10 +364,13 @@ class Fleet:
         number, why = self._distrusted.pop((down.row, down.generation), (0, ""))
         if not why:
             return down
-        batch, batches = self.core.batches.get(number), down.batches
-        if batch is not None and all(batch.id != known for known, _ in batches):
-            batches = [*batches, (batch.id, batch.accepted)]
-        return msgspec.structs.replace(down, batches=batches, words=f"it said what can't be read: {why}")
+        down = msgspec.structs.replace(down, words=f"it said what can't be read: {why}")
+        batch = self.core.batches.get(number)
+        if batch is None or any(batch.id == known for known, _ in down.batches):
+            return down
+        # Whoever was to be replaced after this batch has not done it: somebody must be to blame, or it is so for ever.
+        ended = "" if down.why in ("recycled", "retired") else down.why
+        return msgspec.structs.replace(down, why=ended, batches=[*down.batches, (batch.id, batch.accepted)])
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`."""

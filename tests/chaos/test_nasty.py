@@ -112,6 +112,14 @@ def lie(n: int) -> int:
     return n
 
 
+def test_a_lie_of_an_agent_that_is_replaced_after_its_task_is_blamed_all_the_same() -> None:
+    with Engine(1, crash_limit=2, max_tasks_per_child=1, attachable=False) as engine:
+        error = engine.submit(nasty.corrupt, 30).exception(60)  # a byte of a time
+        assert isinstance(error, TaskPoisoned)
+        assert "it said what can't be read: a record of a time that can't be" in str(error)
+        assert engine.submit(nasty.corrupt, 3).result(60) == nasty.answer(3)
+
+
 @pytest.mark.needs("pooling", "batching")
 def test_a_batch_that_is_over_for_a_host_that_was_lied_to_is_not_lost() -> None:
     with Engine(1, crash_limit=2, settings={"batch_size": 10}, attachable=False) as engine:

@@ -160,7 +160,7 @@ def test_it_is_looked_at_only_while_tasks_wait(machine: Machine, tmp_path: Path)
         wait_for(lambda: counts(engine)["busy"] == 1, what="it runs")
         before = machine.looks
         time.sleep(0.3)
-        assert machine.looks == before
+        assert machine.looks == before or core_of(engine).redelivered, "it waits again, if its agent has died"
         go.touch()
         held.result(60)
 
