@@ -106,7 +106,7 @@ class Reporter:
         elif event.level != "info":
             if self._thinning.admits(event.kind, event.at):
                 self.say(event.text, event.level)
-        elif event.kind.startswith(("agent.std", "recorder.")):
+        elif event.kind.startswith(("agent.std", "recorder.", "memory.")):
             self.say(event.text)
 
     def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:

@@ -111,6 +111,16 @@ class Hosts:
         for keeper in self._keepers:
             keeper.start()
 
+    @property
+    def due(self) -> float | None:
+        """When `tick` is to be called, by the monotonic clock; None: it need not."""
+        return min((keeper.due for keeper in self._keepers if keeper.due is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for keeper in self._keepers:
+            keeper.tick(now)
+
     def dismiss(self) -> None:
         """End the hosts and their agents, and hear what these wrote last."""
         for wire in self._wires.values():

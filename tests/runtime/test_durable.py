@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import remount, small_disk
 from processes import marked_processes, wait_for
 from recorded import Run, ask, kill_recorder, locked, recorded, recorders, results
 
@@ -401,19 +402,8 @@ def test_a_database_that_is_deleted_or_damaged_in_the_midst_of_a_run(database: P
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "shoal-test", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", "2m") as folder:
+        yield folder
 
 
 @needs_pooling
@@ -429,7 +419,7 @@ def test_a_disk_that_fills_and_is_freed(disk: Path, tmp_path: Path) -> None:
         assert run.told("recorder.held")[0]["why"] == f"no room for {database}: database or disk is full"
         before = recorded(database)
         (disk / "other").unlink()
-        subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+        remount(disk, "size=100m")
     finally:
         code, words = run.finish()
     assert code == 0, words
