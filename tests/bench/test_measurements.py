@@ -107,9 +107,9 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_started() -> None:
     wait_for(lambda: not marked_processes(), what="the two bare processes are gone")
 
 
-def test_it_does_not_outlive_whoever_asked() -> None:
+def test_it_does_not_outlive_whoever_asked(tmp_path: Path) -> None:
     code = "from engine.bench.run import measure; measure('overhead', 'ours', {'tasks': 2, 'iterations': 10**13}, 99)"
-    asking = subprocess.Popen([sys.executable, "-c", code])
+    asking = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)})
     try:
         wait_for(lambda: len(marked_processes()) > 5, what="agents that work")
     finally:
