@@ -56,7 +56,7 @@ def test_every_measurement_on_both_sides(side: str, function: str) -> None:
         assert len(found["arrays"]) >= 3, "the caller, and workers at least"
 
 
-@pytest.mark.needs("batching")
+@pytest.mark.needs("pooling", "batching")
 def test_what_is_recorded_is_in_blocks_or_has_rows() -> None:
     for function, inside in (("recorded_map", True), ("recorded_rows", False)):
         found = measure(function, "ours", SMALL[function], 60)
