@@ -176,7 +176,8 @@ def test_a_recorder_that_is_stopped_is_replaced(database: Path, monkeypatch: pyt
         os.kill(pid, signal.SIGSTOP)
         assert engine.submit(neg, 2).result(60) == -2
     kinds = [event.kind for event in events if event.kind.startswith("recorder.")]
-    assert kinds == ["recorder.stopped", "recorder.died", "recorder.restarted"]
+    slow = ("recorder.silent", "recorder.answers")  # the next one may take longer than that to answer
+    assert [kind for kind in kinds if kind not in slow] == ["recorder.stopped", "recorder.died", "recorder.restarted"]
     assert len(results(database)) == 2
 
 
