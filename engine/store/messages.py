@@ -217,6 +217,10 @@ class Committed(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """The first `count` messages that came through this channel are where no death of a process reaches them."""
 
     count: int
+    rows: int = 0
+    """Rows that were written for this, a task counting as one even in a block."""
+    seconds: float = 0.0
+    """How long the commit took; 0 where there was none."""
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
