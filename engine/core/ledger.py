@@ -74,6 +74,11 @@ class Ledger:
         """Ready tasks of all pools."""
         return sum(pool.queued for pool in self.pools)
 
+    def cost(self, function: int) -> float | None:
+        """Seconds that a task of a function takes, by what is known so far; None before the first outcome."""
+        known = self._costs.get(function)
+        return None if known is None else known.seconds
+
     # -- tasks -----------------------------------------------------------------------------------------------
 
     def submit(

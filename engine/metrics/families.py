@@ -113,12 +113,12 @@ _ALL: Final = (
             Label("bound", ("min", "max", "target"))),
     _family("pool_deficit_agents", "gauge", "Agents that a pool is short of its target.", _POOL),
     _family("pool_pending_requests", "gauge", "Tasks that are ready and not yet sent to an agent.", _POOL),
-    _family("pool_acquires_total", "counter", "Batches by how they came by an agent: one was idle, came free, or had to "
-            "be started.", _POOL, _FOUND),
+    _family("pool_acquires_total", "counter", "Batches by how they came by an agent: one was idle, came free, or had "
+            "to be started.", _POOL, _FOUND),
     _family("pool_acquire_seconds", "histogram", "Assignment latency: from when a batch was sent until its first "
             "task began.", _POOL, _FOUND),
-    _family("pool_use_seconds", "histogram", "Time for which an agent was held by a batch, from its first task to the end "
-            "of its last.", _POOL),
+    _family("pool_use_seconds", "histogram", "Time for which an agent was held by a batch, from its first task to the "
+            "end of its last.", _POOL),
     _family("pool_busy_seconds_total", "counter", "Time that agents have spent in tasks.", _POOL),
     _family("pool_refill_seconds", "histogram", "From when an agent was missing until another was up.", _POOL),
     _family("pool_refills_total", "counter", "Agents asked for in place of others, by how those ended.", _POOL, _EXIT),
@@ -134,24 +134,26 @@ _ALL: Final = (
             Label("result", ("started", "failed"))),
     _family("agent_spawns_running", "gauge", "Agents that are being started at this moment.", _POOL),
     _family("agent_spawns_limit", "gauge", "Agents that may be started at a time now, in all pools."),
-    _family("agent_exits_total", "counter", "Agents that ended, by reason; those that went with their host have crashed.", _POOL, _EXIT),
+    _family("agent_exits_total", "counter", "Agents that ended, by reason; those that went with their host have "
+            "crashed.", _POOL, _EXIT),
     _family("agent_restarts_total", "counter", "Agents started in place of others.", _POOL),
     # Batches
     _family("batch_messages", "histogram", "Messages in a batch: tasks on the way out, outcomes on the way back.",
             _POOL, _WAYS),
     _family("batch_bytes", "histogram", "Size of a batch.", _POOL, _WAYS),
-    _family("batch_flushes_total", "counter", "Batches sent, by what ended them: the limit of tasks, of work, of bytes; "
-            "an even share for each agent; times not known yet; no more were ready.", _POOL,
+    _family("batch_flushes_total", "counter", "Batches sent, by what ended them: the limit of tasks, of work, of "
+            "bytes; an even share for each agent; times not known yet; no more were ready.", _POOL,
             Label("reason", ("full", "time", "bytes", "share", "first", "rest"))),
     _family("batch_linger_seconds", "histogram", "Batching latency: how long the first outcome of a message waited for "
             "the others.", _POOL),
     # Shards
-    _family("shard_depth_messages", "gauge", "Tasks that wait at a shard, or were sent to it and do not run.", _POOL, _SHARD),
+    _family("shard_depth_messages", "gauge", "Tasks that wait at a shard, or were sent to it and do not run.", _POOL,
+            _SHARD),
     _family("shard_enqueued_total", "counter", "Tasks placed on a shard.", _POOL, _SHARD),
     _family("shard_dequeued_total", "counter", "Tasks of a shard sent to its agents.", _POOL, _SHARD),
     _family("shard_stolen_total", "counter", "Tasks that a shard took from another one.", _POOL, _SHARD),
-    _family("queue_wait_seconds", "histogram", "Wait of tasks: ready until they were sent, and from there until they began.",
-            _POOL, _SHARD, Label("stage", ("ready", "agent"))),
+    _family("queue_wait_seconds", "histogram", "Wait of tasks: ready until they were sent, and from there until they "
+            "began.", _POOL, _SHARD, Label("stage", ("ready", "agent"))),
     _family("shard_utilization_ratio", "gauge", "Busy share of a shard's agents.", _POOL, _SHARD),
     _family("shard_balance_ratio", "gauge", "Tasks sent to a shard, by the mean of all shards of its pool.", _POOL,
             _SHARD),
@@ -164,7 +166,8 @@ _ALL: Final = (
     _family("tasks_redelivered_total", "counter", "Tasks sent again, because an agent or a host died.", _POOL),
     _family("tasks_recalled_total", "counter", "Tasks given back by agents that had not begun them.", _POOL),
     _family("task_run_seconds", "histogram", "Run time of tasks.", _POOL, Label("kind", ("call", "command"))),
-    _family("coordination_seconds", "histogram", "From when a task was ready to its acceptance, without its run.", _POOL),
+    _family("coordination_seconds", "histogram", "From when a task was ready to its acceptance, without its run.",
+            _POOL),
     _family("message_latency_seconds", "histogram", "The way of a task by stage, and as a whole.", _POOL,
             Label("stage", ("queue", "assign", "run", "back", "total"))),
     _family("messages_delivered_total", "counter", "Messages between agents.",

@@ -204,6 +204,27 @@ class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
     pools: list[PoolSample]
 
 
+class Distribution(msgspec.Struct, frozen=True, array_like=True):
+    """How some times of one pool were distributed, since the engine began."""
+
+    name: str
+    """``run``, or ``queue_wait``."""
+    pool: int
+    count: int
+    total: int
+    """In nanoseconds, as the two that follow."""
+    least: int | None
+    most: int | None
+    packed: bytes
+    """As `engine.metrics.packed` has it."""
+
+
+class Measured(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """Distributions as they are by now, in place of what was said of them before."""
+
+    found: list[Distribution]
+
+
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """The last message: a run without it was cut off."""
 
@@ -255,6 +276,7 @@ ToRecorder: TypeAlias = (
     | Attempt
     | Happened
     | Sampled
+    | Measured
     | RunEnded
 )
 FromRecorder: TypeAlias = Committed | Ready | Held | Aside
