@@ -126,6 +126,22 @@ def test_a_log_that_nobody_counts_in_the_end_drops_what_it_has() -> None:
     assert (log.at, log.dropped) == (0, ROWS)
 
 
+def test_a_log_is_as_large_as_it_need_be_and_keeps_what_it_has() -> None:
+    log = Log("qd", lambda: None)
+    log.pack(log.buffer, 0, 5, 0.5)
+    log.at = log.size
+    small = len(log.buffer)
+    log.sample(True)
+    assert len(log.buffer) == ROWS * log.size > small
+    log.sample(False)
+    assert len(log.buffer) == small
+    assert log.taken()[:8] == (5).to_bytes(8, "little")
+    log.sample(True)
+    log.at = (LAST + 1) * log.size
+    log.sample(False)
+    assert (log.at, log.dropped) == (0, LAST + 1)
+
+
 def test_starts_and_ends_of_agents() -> None:
     bench = Bench()
     meter = bench.meter

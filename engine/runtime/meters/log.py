@@ -31,7 +31,7 @@ class Log:
         self.layout = layout
         packer = struct.Struct(f"={layout}")
         self.pack = packer.pack_into
-        self.buffer = bytearray(ROWS * packer.size)
+        self.buffer = bytearray(LAST * packer.size)
         self.at = 0
         self.last = (LAST - 1) * packer.size
         self.sampled = False
@@ -45,16 +45,27 @@ class Log:
 
     def sample(self, sampled: bool) -> None:
         """Somebody counts from now on, or nobody does any more."""
+        if sampled == self.sampled:
+            return
         self.sampled = sampled
-        self.last = ((ROWS if sampled else LAST) - 1) * self.size
+        rows = ROWS if sampled else LAST
+        self.last = (rows - 1) * self.size
+        if self.at > self.last:
+            self._drop()
+        buffer = bytearray(rows * self.size)  # a megabyte, which an engine that nobody watches does not take
+        buffer[: self.at] = self.buffer[: self.at]
+        self.buffer = buffer
 
     def full(self) -> None:
         """There is no room for another row: they are counted at once; or dropped, where nobody wants to see them."""
         if self.sampled:
             self._count()
         if self.at > self.last:
-            self.dropped += self.at // self.size
-            self.at = 0
+            self._drop()
+
+    def _drop(self) -> None:
+        self.dropped += self.at // self.size
+        self.at = 0
 
     def taken(self) -> bytes:
         """All rows, which are no longer here."""
