@@ -360,10 +360,10 @@ class Run:
     def _sampled(self) -> bool:
         """Whether samples are taken though nobody watches at this moment."""
         served = self.meters is not None and self.meters.server is not None
-        return self.recording is not None or served or self.on_frame is not None
+        return self.recording is not None or served
 
     def _sample(self) -> None:
-        """Take a sample, for the record, the page of metrics, and the summary in the end."""
+        """Take a sample, for the record and the page of metrics."""
         frame = self.sampler.frame(self.total)
         if self.meters is not None and time.monotonic() - self.meters.sampled_at > SAMPLE_SECONDS / 2:
             self._measure(frame)
