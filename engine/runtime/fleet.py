@@ -241,6 +241,10 @@ class Fleet:
 
     def adopt(self, settings: Settings) -> None:
         """Other settings hold from now on, for hosts and for batches that are still to be made, too."""
+        if settings.memory_reserve != self.settings.memory_reserve:
+            self._admission.keep(settings.memory_reserve)
+            self.core.admit(self._admission.quota)
+            self._measured = 0.0
         self.settings = settings
         self.hosts.mind(settings)
         for number, job in self._jobs.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sys
@@ -390,6 +391,9 @@ class Run:
             rows, total = page(self.fleet, request)
         except (Refusal, ValueError) as error:
             return Reply(request.id, False, str(error))
+        except Exception as error:  # a bug of ours costs the reader an answer, and not the run its life
+            logging.getLogger("shoal").exception("a request could not be answered")
+            return Reply(request.id, False, f"the engine can't answer: {type(error).__name__}: {error}")
         return Reply(request.id, True, "", {"total": total, "offset": request.offset, "rows": rows})
 
     def cost(self, request: Page | Command) -> float:
