@@ -54,13 +54,14 @@ def rules(as_json: bool) -> None:
     That file is the setting alert_rules; by default alerts.toml beside the config file, if it is there.
     """
     from engine.alerts import sources
+    from engine.alerts.places import users_file
     from engine.alerts.rules import RulesError
     from engine.cli.config import ConfigProblem
     from engine.settings.resolve import resolve
     from engine.settings.types import SettingsError
 
     try:
-        path = sources.users_file(resolve().settings.alert_rules)
+        path = users_file(resolve().settings.alert_rules)
     except SettingsError as error:
         raise ConfigProblem(str(error)) from None
     try:

@@ -383,7 +383,9 @@ class Host:
         self._report()
         memory = max(cells[base + MEMORY], 0)
         code = os.waitstatus_to_exitcode(status)
-        down = frames.AgentDown(slot.row, slot.generation, slot.pid, code, slot.why, batches, words, memory)
+        down = frames.AgentDown(
+            slot.row, slot.generation, slot.pid, code, slot.why, batches, words, memory, self._poll.woke
+        )
         self._send(frames.encode(down))
 
     def _forget(self, slot: Slot) -> None:
