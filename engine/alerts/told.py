@@ -20,7 +20,8 @@ _LEVELS: Final[dict[Severity, Literal["info", "warning", "error"]]] = {
 
 
 _STATES: Final[Mapping[State, str]] = {
-    "pending": "perhaps", "recovering": "recovering", "normal": "no more", "nodata": "no data", "error": "can't be judged",
+    "pending": "perhaps", "recovering": "recovering", "normal": "no more", "nodata": "no data",
+    "error": "can't be judged",
 }  # fmt: skip
 
 
@@ -33,17 +34,13 @@ def line(transition: Transition) -> str:
 def _sentence(transition: Transition) -> str:
     """The same without the severity, which events have beside the text."""
     alert = transition.alert
-    text = alert.text
-    if alert.title.lower() not in text.lower():
-        text = f"{alert.title}: {text}"
     timeline = alert.timeline
     if transition.after == "resolved" and transition.change == "state":
         took = "" if timeline.fired is None else f" after {duration(transition.at - timeline.fired)}"
-        return f"over{took}: {text}"
+        return f"over{took}: {_titled(alert)}"
     if transition.change == "repeat" and timeline.fired is not None:
-        text += f" (for {duration(transition.at - timeline.fired)} now)"
-    elif alert.count > 1 and f"{alert.count:,}" not in text and not alert.more:
-        text += f" ({alert.count:,} times)"
+        return f"{_titled(alert)} (for {duration(transition.at - timeline.fired)} now)"
+    text = _named(alert)
     match transition.change:
         case "state" if transition.after in _STATES:
             return f"{_STATES[transition.after]}: {text}"
@@ -53,7 +50,9 @@ def _sentence(transition: Transition) -> str:
             return f"acknowledged by {transition.why}: {text}"
         case "unacknowledged" | "silenced" | "unsilenced":
             why = f" ({transition.why})" if transition.why else ""
-            return f"{'not ' if transition.change[:2] == 'un' else ''}{transition.change.removeprefix('un')}{why}: {text}"
+            return (
+                f"{'not ' if transition.change[:2] == 'un' else ''}{transition.change.removeprefix('un')}{why}: {text}"
+            )
         case "inhibited":
             return f"not told while another one fires ({transition.why}): {text}"
         case "uninhibited":
@@ -80,23 +79,46 @@ def described(transition: Transition, epoch: float, run: str = "") -> dict[str, 
     return {"run": run, "line": line(transition), **found}
 
 
+def _titled(alert: Alert) -> str:
+    text = alert.text
+    return text if alert.title.lower() in text.lower() else f"{alert.title}: {text}"
+
+
+def _named(alert: Alert) -> str:
+    """What it is, and how often."""
+    text = _titled(alert)
+    if alert.count > 1 and f"{alert.count:,}" not in text and not alert.more:
+        text += f" ({alert.count:,} times)"
+    return text
+
+
 def as_event(
     transition: Transition, epoch: float
 ) -> tuple[Literal["info", "warning", "error"], str, str, dict[str, Any]]:
     """Level, kind, text and data of the event of the stream that tells of it: ``alert.firing``, ``alert.resolved``,
     ``alert.acknowledged`` ... Its data has as much of the alert's timeline as there is by then.
     """
-    alert = transition.alert
     kind = transition.after if transition.change == "state" else transition.change
     level = _LEVELS[transition.severity] if transition.notify and transition.after != "resolved" else "info"
-    data: dict[str, Any] = {
-        "rule": alert.rule, "fingerprint": alert.fingerprint, "alert": alert.number, "severity": transition.severity,
-        "state": transition.after, "labels": alert.labels, "count": alert.count, "notify": transition.notify,
-        "timeline": _timeline(alert, epoch),
+    data = _data(transition.alert, epoch) | {
+        "severity": transition.severity, "state": transition.after, "notify": transition.notify,
     }  # fmt: skip
     if transition.why:
         data["why"] = transition.why
     return level, f"alert.{kind}", _sentence(transition), data
+
+
+def as_update(alert: Alert, epoch: float) -> tuple[Literal["info"], str, str, dict[str, Any]]:
+    """The event that only says how an alert is now, as of a transition ``update``."""
+    return "info", "alert.update", _named(alert), _data(alert, epoch)
+
+
+def _data(alert: Alert, epoch: float) -> dict[str, Any]:
+    return {
+        "rule": alert.rule, "fingerprint": alert.fingerprint, "alert": alert.number, "severity": alert.severity,
+        "state": alert.state, "labels": alert.labels, "count": alert.count, "notify": False,
+        "timeline": _timeline(alert, epoch),
+    }  # fmt: skip
 
 
 def _timeline(alert: Alert, epoch: float) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ import time
 from typing import Any, Final
 
 from engine.runtime.results import to_json
-from engine.stream.types import Event, Frame
+from engine.stream.types import Event, Frame, Level
 
 _LINE_SECONDS: Final = 10.0
 """Seconds between progress lines where stderr is no terminal."""
@@ -48,16 +48,29 @@ class Reporter:
         self._terminal = not as_json and not quiet and sys.stderr.isatty()
         self._said = time.monotonic()
         self._width = 0
+        self._last = ""
+        """The last event that was written."""
+
+    def writes(self, level: Level, kind: str) -> bool:
+        """Whether such an event is written."""
+        if self._json:
+            return True
+        if kind.startswith("run."):
+            return False  # the summary says so
+        return level != "info" or kind.startswith(("agent.std", "recorder."))
 
     def event(self, event: Event) -> None:
         """Pass an event on."""
         if self._json:
             self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
-        elif event.kind.startswith("run."):
-            pass  # the summary says so
-        elif event.level != "info" or event.kind.startswith(("agent.std", "recorder.")):
+        elif self.writes(event.level, event.kind) and not self._is_said(event):
             self.clear()
+            self._last = event.text
             say(event.text if event.level == "info" else f"{event.level}: {event.text}")
+
+    def _is_said(self, event: Event) -> bool:
+        """An alert about one event, which comes right after it, would only say it again."""
+        return event.kind == "alert.firing" and bool(self._last) and self._last in event.text
 
     def line(self, data: dict[str, Any]) -> None:
         """One line of data on stdout."""

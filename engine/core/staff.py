@@ -199,7 +199,9 @@ class Staff(Ledger):
         if delay >= SLOW and (pool.slowed is None or now >= pool.slowed + DESERTED):
             pool.slowed = now
             name = f"{pool.name}/{agent.row - pool.rows.start}"
-            told = f"agents of pool {pool.name} die before they begin a task: the next start of {name} waits {delay:g} s"
+            told = (
+                f"agents of pool {pool.name} die before they begin a task: the next start of {name} waits {delay:g} s"
+            )
             self._actions.append(Happened("warning", "pool.backoff", told, {"pool": pool.name, "row": agent.row}))
         self._at(now + delay, "agent", agent.row, agent.generation)
 

@@ -31,12 +31,12 @@ class Machine:
         (busy, total), before = _ticks(), self._ticks
         share = (busy - before[0]) / (total - before[1]) if total > before[1] else self._view.cpu
         self._ticks = busy, total
-        used, memory = _memory()
+        used, most = memory()
         self._view = MachineView(
             min(1.0, max(0.0, share)),
             self._cores,
             used,
-            memory,
+            most,
             os.getloadavg()[0],
             len(os.listdir("/proc/self/fd")) - 1,
         )
@@ -53,7 +53,7 @@ def _ticks() -> tuple[int, int]:
         return 0, 0
 
 
-def _memory() -> tuple[int, int]:
+def memory() -> tuple[int, int]:
     """Bytes that can't be had without swapping, and all there are (proc_meminfo(5))."""
     total = available = 0
     try:

@@ -186,6 +186,31 @@ class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
     pools: list[PoolSample]
 
 
+class AlertNow(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """An alert that has fired, as it is now: told anew whenever that has changed. Times are in seconds since the Unix
+    epoch.
+    """
+
+    number: int
+    """Counts up from 1 in each engine of a run."""
+    rule: str
+    level: str
+    """``info``, ``warning`` or ``critical``."""
+    pool: int | None
+    """None: it is about none of them, or about all."""
+    agent: str | None
+    began: float
+    """When its cause came about."""
+    fired: float | None
+    resolved: float | None
+    acknowledged: float | None
+    value: float | None
+    threshold: float | None
+    text: str
+    evidence: str
+    """What else is known, as JSON."""
+
+
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """The last message: a run without it was cut off."""
 
@@ -222,7 +247,18 @@ class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
 
 
 ToRecorder: TypeAlias = (
-    RunBegan | SpecPart | ItemsRead | PoolMade | JobMade | Finished | Ended | Attempt | Happened | Sampled | RunEnded
+    RunBegan
+    | SpecPart
+    | ItemsRead
+    | PoolMade
+    | JobMade
+    | Finished
+    | Ended
+    | Attempt
+    | Happened
+    | Sampled
+    | AlertNow
+    | RunEnded
 )
 FromRecorder: TypeAlias = Committed | Ready | Held | Aside
 
