@@ -1,4 +1,4 @@
-"""``shoal alerts``: the alerts of a run that is going on; what rules there are; whether a file of one's own is right."""
+"""``shoal alerts``: those of a run that is going on; what rules there are; whether a file of one's own is right."""
 
 from __future__ import annotations
 
