@@ -84,6 +84,7 @@ class SimRuntime(SimHosts):
     @rule()
     def take(self) -> None:
         lowest: dict[int, int] = {}
+        quota, sent = self.core.quota, 0
         for action in self.core.take(self.now):
             match action:
                 case StartHost():
@@ -103,6 +104,7 @@ class SimRuntime(SimHosts):
                     if action.shard in self.hosts:
                         self.hosts[action.shard].inbox.append(action)
                 case Send():
+                    sent += 1
                     self._sent(action)
                     pool = self.core.shards[action.shard].pool
                     priority = self.options[action.range].priority
@@ -118,6 +120,7 @@ class SimRuntime(SimHosts):
                     self.over[number] = action.failed
                 case Happened():
                     assert action.kind in ("pool.broken", "agent.given_up")
+        assert quota is None or (sent <= quota and self.core.quota == quota - sent)
         for found in self.core.ranges.values():
             if found.pool in lowest and self.core.pools[found.pool].placement.late and found.state.count(READY):
                 assert found.options.priority <= lowest[found.pool], "others were sent before it"

@@ -73,6 +73,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "host.died": ("pool", "shard"),
     "host.garbage": (),
     "items.dropped": (),
+    "memory.low": (),
+    "memory.ok": (),
     "nursery.died": (),
     "nursery.threads": (),
     "output.dropped": (),

@@ -12,36 +12,20 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from engine.bench import profile, watch
+from engine.bench import recorded, watch
+from engine.bench.engines import made, warm
 from engine.bench.gate import gate
 from engine.bench.shared import Result, command_seconds, there_and_back
 from engine.bench.statistics import growth, median, slope
 from engine.bench.tasks import identity, meet, pid, work
-from shoal import Engine
 
 _clock = time.perf_counter
-
-
-def _engine(agents: int) -> Engine:
-    """As a user makes it, unless it is profiled."""
-    return Engine(agents, preload=profile.preload())
-
-
-def _warm(engine: Engine, agents: int) -> None:
-    """Every agent is up and has run a task."""
-    with gate() as opened:
-        futures = [engine.submit(meet, opened.folder) for _ in range(agents)]
-        opened.open_for(agents)
-        for future in futures:
-            future.result()
-    for future in [engine.submit(identity, number) for number in range(200)]:
-        future.result()
 
 
 def start(agents: int) -> Result:
     """As many trivial tasks as agents: quick agents may answer more than one."""
     begun = _clock()
-    engine = _engine(agents)
+    engine = made(agents)
     answers = [future.result() for future in [engine.submit(pid, number) for number in range(agents)]]
     took = _clock() - begun
     engine.shutdown()
@@ -52,7 +36,7 @@ def start_each(agents: int) -> Result:
     """One task to each agent: none ends before all have begun."""
     with gate() as opened:
         begun = _clock()
-        engine = _engine(agents)
+        engine = made(agents)
         futures = [engine.submit(meet, opened.folder) for _ in range(agents)]
         opened.open_for(agents)
         met = _clock() - begun
@@ -64,8 +48,8 @@ def start_each(agents: int) -> Result:
 
 def submit(tasks: int) -> Result:
     """Tasks a second."""
-    with _engine(2) as engine:
-        _warm(engine, 2)
+    with made(2) as engine:
+        warm(engine, 2)
         begun = _clock()
         futures = [engine.submit(identity, number) for number in range(tasks)]
         submitted = _clock() - begun
@@ -77,8 +61,8 @@ def submit(tasks: int) -> Result:
 
 def map(tasks: int) -> Result:  # noqa: A001
     """Tasks a second."""
-    with _engine(2) as engine:
-        _warm(engine, 2)
+    with made(2) as engine:
+        warm(engine, 2)
         begun = _clock()
         answers = list(engine.map(identity, range(tasks)))
         took = _clock() - begun
@@ -89,8 +73,8 @@ def map(tasks: int) -> Result:  # noqa: A001
 
 def round_trip(tasks: int) -> Result:
     """Median seconds; ``p99`` beside it."""
-    with _engine(2) as engine:
-        _warm(engine, 2)
+    with made(2) as engine:
+        warm(engine, 2)
         times = []
         for number in range(tasks):
             begun = _clock()
@@ -101,8 +85,8 @@ def round_trip(tasks: int) -> Result:
 
 def overhead(tasks: int, iterations: int) -> Result:
     """Seconds for all tasks; the agents have run some of the kind before."""
-    with _engine(2) as engine:
-        _warm(engine, 2)
+    with made(2) as engine:
+        warm(engine, 2)
         for _ in engine.map(work, [iterations] * 20):
             pass
         begun = _clock()
@@ -114,8 +98,8 @@ def overhead(tasks: int, iterations: int) -> Result:
 
 def idle(agents: int) -> Result:
     """Bytes that the agents share with nobody; those of the processes around them beside that."""
-    with _engine(agents) as engine:
-        _warm(engine, agents)
+    with made(agents) as engine:
+        warm(engine, agents)
         time.sleep(0.5)  # what they do when left alone is part of being idle
         sums: dict[str, int] = {}
         counted = 0
@@ -148,8 +132,8 @@ def stream(tasks: int, buffersize: int) -> Result:
     done: list[float] = []
     resident: list[float] = []
     endless = itertools.count()
-    with _engine(2) as engine:
-        _warm(engine, 2)
+    with made(2) as engine:
+        warm(engine, 2)
         begun = _clock()
         results = engine.map(identity, endless, buffersize=buffersize)
         for number in results:
@@ -174,8 +158,8 @@ def array(megabytes: int, watched: bool = False) -> Result:
     """Seconds; watched, the memory of every process instead, in arrays beyond what it had before."""
     import numpy as np
 
-    with _engine(2) as engine:
-        _warm(engine, 2)
+    with made(2) as engine:
+        warm(engine, 2)
         return there_and_back(lambda sent: engine.submit(identity, sent).result(), np, megabytes, watched)
 
 
@@ -191,4 +175,4 @@ def help() -> Result:  # noqa: A001
 
 MEASUREMENTS: Final[dict[str, Callable[..., Result]]] = {
     found.__name__: found for found in (start, start_each, submit, map, round_trip, overhead, idle, stream, array, help)
-}
+} | recorded.MEASUREMENTS

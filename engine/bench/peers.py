@@ -1,4 +1,5 @@
-"""The measurements of the other side: tools of the standard library, and processes that do nothing but the work.
+"""The measurements of the other side: tools of the standard library, processes that do nothing but the work, and the
+engine itself where it records nothing.
 
 The same work as in `engine.bench.ours`, measured in the same way.
 """
@@ -135,6 +136,30 @@ def help() -> Result:  # noqa: A001
     return {"value": command_seconds([sys.executable, "-c", "import click"])}
 
 
+def recorded_work(tasks: int, iterations: int) -> Result:
+    """Seconds of an engine that records nothing."""
+    from engine.bench import recorded
+
+    return recorded.recorded_work(tasks, iterations, record=False)
+
+
+def recorded_rows(tasks: int) -> Result:
+    """Tasks a second of an engine that records nothing."""
+    from engine.bench import recorded
+
+    return recorded.recorded_rows(tasks, record=False)
+
+
+def recorded_map(tasks: int) -> Result:
+    """Tasks a second of an engine that records nothing."""
+    from engine.bench import recorded
+
+    return recorded.recorded_map(tasks, record=False)
+
+
 MEASUREMENTS: Final[dict[str, Callable[..., Result]]] = {
-    found.__name__: found for found in (start, start_each, submit, map, round_trip, overhead, array, help)
-}
+    found.__name__: found
+    for found in (
+        start, start_each, submit, map, round_trip, overhead, array, help, recorded_work, recorded_rows, recorded_map,
+    )
+}  # fmt: skip

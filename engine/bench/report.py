@@ -59,7 +59,8 @@ def _verdict(verdict: Verdict | None) -> tuple[str, str]:
 
 
 _UNITS = {"rate": "/s", "spread": "B", "per_million": "B", "resident": "B", "nursery": "B", "hosts": "B", "engine": "B",
-          "p99": "s", "until_all_met": "s", "submitting": "s", "shutdown": "s"}  # fmt: skip
+          "engine_cpu": "s", "recorder_cpu": "s", "p99": "s",
+          "until_all_met": "s", "submitting": "s", "shutdown": "s"}  # fmt: skip
 
 
 def _note(found: Finding) -> str:

@@ -165,4 +165,38 @@ ROWS: Final = (
     ),
 )  # fmt: skip
 
-NAMES: Final = tuple(row.name for row in ROWS)
+_UNRECORDED: Final = "no record"
+
+RECORDER: Final = (
+    Row(
+        "record-10ms", "{tasks} tasks of 10 ms of work, recorded, 2 agents", "s", _UNRECORDED,
+        {"tasks": 800, "task_seconds": 0.010}, {"tasks": 40},
+        must=(_below("ratio", 1.01, "< 1 % more"),), function="recorded_work", repeat=3,
+    ),
+    Row(
+        "record-1ms", "{tasks} tasks of 1 ms of work, recorded, 2 agents", "s", _UNRECORDED,
+        {"tasks": 8_000, "task_seconds": 0.001}, {"tasks": 400},
+        must=(_below("ratio", 1.05, "< 5 % more"),), function="recorded_work", repeat=3,
+    ),
+    Row(
+        "recorder-rows", "{tasks} trivial tasks until the last is in the database, a row for each", "/s", _UNRECORDED,
+        {"tasks": 1_000_000}, {"tasks": 50_000},
+        must=(_above("ours", 30_000, "> 30,000/s"),), aim=(_above("ours", 100_000, "> 100,000/s"),),
+        function="recorded_rows",
+    ),
+    Row(
+        "recorder-single", "{tasks} tasks told one by one to the recorder alone, a row for each", "/s", "",
+        {"tasks": 200_000}, {"tasks": 10_000},
+        must=(_above("ours", 30_000, "> 30,000/s"),), function="recorder_alone",
+    ),
+    Row(
+        "recorder-blocks", "map of {tasks} trivial tasks until the last is in the database", "/s", _UNRECORDED,
+        {"tasks": 2_000_000}, {"tasks": 100_000},
+        must=(_above("ours", 100_000, "> 100,000/s"), Limit("in_blocks", ">=", 0.99, "in blocks")),
+        aim=(_above("ours", 1_000_000, "> 1,000,000/s"),),
+        function="recorded_map",
+    ),
+)  # fmt: skip
+
+SUITES: Final[Mapping[str, tuple[Row, ...]]] = {"speed": ROWS, "recorder": RECORDER}
+"""What can be asked for: how fast the engine is beside others; and what it costs to record what it does."""

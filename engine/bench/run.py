@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from engine.bench import watch
 from engine.bench.rows import Row
 from engine.procs import boot
 
 Say = Callable[[str], None]
 Samples = dict[str, list[dict[str, Any]]]
 """By side, one result for each pair."""
+
+
+_GRACE: Final = 10.0
+"""Seconds for a process to be gone that was killed."""
 
 
 class MeasurementFailed(Exception):
@@ -32,12 +39,17 @@ def measure(function: str, side: str, size: dict[str, Any], timeout: float, prof
     asked = {"function": function, "side": side, "size": size, "parent": os.getpid()}
     if profile is not None:
         asked["profile"] = str(profile)
-    with tempfile.TemporaryFile() as said:
+    with (
+        tempfile.TemporaryFile() as said,
+        # Not its own, or what it keeps there would outlive it if it were killed; a recorder may still be writing.
+        tempfile.TemporaryDirectory(prefix="shoal-bench-", ignore_cleanup_errors=True) as folder,
+    ):
         process = subprocess.Popen(
             boot.argv("engine.bench.child", json.dumps(asked)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=said,
+            env=os.environ | {"TMPDIR": folder},
             start_new_session=True,  # a group of its own, to be ended as one
         )
         try:
@@ -58,11 +70,20 @@ def measure(function: str, side: str, size: dict[str, Any], timeout: float, prof
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
+    """End it and its group; then its recorder, which would go on by itself, and look for another place to write to."""
+    recorders = []
+    for found in watch.descendants(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            if watch.name(found) == "shoal-recorder":
+                recorders.append(os.pidfd_open(found))
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()
+    for recorder in recorders:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(recorder, signal.SIGKILL)
+        select.select([recorder], [], [], _GRACE)
+        os.close(recorder)
 
 
 def _how(code: int) -> str:

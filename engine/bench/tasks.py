@@ -19,6 +19,11 @@ def identity(value: _T) -> _T:
     return value
 
 
+def eight_bytes(number: int) -> bytes:
+    """`number` as bytes."""
+    return number.to_bytes(8)
+
+
 def pid(_: object) -> int:
     """The process that runs this."""
     return os.getpid()

@@ -38,8 +38,8 @@ def fate(case: Case, outcome: Outcome) -> str:
     """What became of a task, in the words of `cases.Fates`."""
     if outcome.state == "done":
         result = case.result(outcome.task)
-        if case.call == "large":  # too large to be kept: that it was is what there is to know
-            return "done" if outcome.result_kind == "large" else f"wrong: {outcome.result_kind}"
+        if case.call == "large":  # kept or too large for that: that it was is what there is to know
+            return "done" if outcome.result_kind in ("large", "pieces") else f"wrong: {outcome.result_kind}"
         return "done" if outcome.result_kind is None and outcome.result == str(result) else f"wrong: {outcome.result}"
     if outcome.error_kind == "exception":
         return f"exception:{outcome.error_type}"

@@ -5,20 +5,30 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import gc
 import os
 import random
 import resource
 import signal
 import socket
 import stat
+import sys
 import time
 from typing import Any, Final
+
+import msgspec
+
+from engine.procs.scoreboard import HEAD, OFFSET
+from engine.procs.tasks import Tasks
+from engine.wire import frames, values
 
 OUTPUT: Final = 100 << 20
 """Bytes that `shout` writes."""
 LARGE: Final = 500 << 20
 """Bytes that `large` returns, where the machine has the memory for it."""
 
+_NO_MORE: Final = (errno.EAGAIN, errno.EPIPE, errno.ENOTCONN, errno.ECONNRESET)
+"""Why nothing more can be said by a channel."""
 _kept: list[Any] = []
 """What tasks leak."""
 
@@ -197,6 +207,33 @@ def hang_up(n: int) -> int:
     return answer(n)
 
 
+def corrupt(n: int) -> int:
+    """Say by the channel what this task is about to say, with the byte `n` of it wrong, or of what comes then if there
+    are not so many: whatever is made of that must be right all the same. The bytes of the result are left as they are,
+    for a lie that is well told is believed of the task that tells it.
+    """
+    tasks = next(one for one in gc.get_objects() if type(one) is Tasks)
+    column = values.encode([answer(n)])
+    batch, offset = tasks._batch, tasks._cells[tasks._base + OFFSET] - 1
+    now = time.monotonic_ns()
+    body = frames.encode(frames.Outcomes(msgspec.Raw(column), now.to_bytes(8, sys.byteorder), [], True))
+    prefix = bytes((frames.RECORD,)) + tasks._cells[tasks._base + HEAD].to_bytes(8, "little")
+    message = bytearray(prefix + frames.HEAD.pack(batch, offset, 1, now - 1000) + body)
+    at = n % len(message)
+    result = message.index(column)
+    if not result <= at < result + len(column):
+        message[at] ^= 0xFF
+    for end in sockets():
+        try:
+            end.send(message, socket.MSG_DONTWAIT)
+        except OSError as error:
+            if error.errno not in _NO_MORE:
+                raise
+        end.detach()
+    time.sleep(0.05)  # time to be found out
+    return answer(n)
+
+
 def babble(n: int) -> int:
     """Say what no agent says, by the channel to the host: single bytes, short messages, long ones."""
     dice = random.Random(n)
@@ -209,7 +246,7 @@ def babble(n: int) -> int:
             try:
                 end.send(data, socket.MSG_DONTWAIT)
             except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EPIPE, errno.ENOTCONN, errno.ECONNRESET):
+                if error.errno not in _NO_MORE:
                     raise
                 break
         end.detach()

@@ -160,6 +160,11 @@ class Chaos:
                             break
         return self.report.run
 
+    def _up(self) -> bool:
+        """Whether the engine of the moment has said that the run goes on."""
+        with self._path("events.jsonl").open("rb") as file:
+            return sum(b'"run.started"' in line for line in file) > self.report.resumed
+
     def _over(self) -> bool:
         """Whether the run has come to its end; an engine that was killed is followed by another."""
         assert self._engine is not None
@@ -224,6 +229,8 @@ class Chaos:
                     return False
                 self._lasting.append(_Lasting(now + strike.seconds, pid, -1))
                 return True
+            case "no descriptors" if strike.role == "engine" and not self._up():
+                return False  # a program that can't open itself can't start
             case "no descriptors":
                 return self._limit(strike, pid, now, resource.RLIMIT_NOFILE, victims.descriptors(pid))
             case "no disk":

@@ -38,7 +38,7 @@ _DEEDS: Final[dict[Role, tuple[Deed, ...]]] = {
     "host": ("kill", "segfault", "stop", "no descriptors"),
     "nursery": ("kill", "segfault", "stop", "no descriptors"),
     "recorder": ("kill", "segfault", "stop", "no descriptors", "no disk"),
-    "engine": ("kill", "segfault", "stop"),
+    "engine": ("kill", "segfault", "stop", "no descriptors"),
 }
 _LASTS: Final = (0.05, 1.5)
 """Seconds that what is not for good lasts."""

@@ -8,17 +8,21 @@ import click
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    from engine.bench.rows import NAMES
+    from engine.bench.rows import SUITES
 
+    suite = ctx.params["benchmark"]  # eager, so it is known before the options are
+    known = [row.name for row in SUITES[suite]]
     names = [name for some in value for name in some.split(",") if name]
     for name in names:
-        if name not in NAMES:
-            raise click.BadParameter(f"no row {name!r}; known: {', '.join(NAMES)}", ctx, param)
+        if name not in known:
+            raise click.BadParameter(f"no row {name!r} in {suite}; known: {', '.join(known)}", ctx, param)
     return names
 
 
 @click.command()
-@click.argument("benchmark", type=click.Choice(["speed"]), default="speed", metavar="[speed]")
+@click.argument(
+    "benchmark", type=click.Choice(["speed", "recorder"]), default="speed", metavar="[speed|recorder]", is_eager=True
+)
 @click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="Paired rounds; 7, or 3 with --quick.")
 @click.option("--only", callback=_names, multiple=True, metavar="NAME,...", help="Only these rows.")
 @click.option("--quick", is_flag=True, help="Small sizes: whether it works, not how fast it is.")
@@ -42,21 +46,24 @@ def bench(
 ) -> None:
     """Measure the engine beside other tools, in one run, and say what is reached of what is wanted.
 
+    speed is how fast it is, beside other tools; recorder what its record costs, beside itself without one.
+
     Each measurement is a process of its own. A first round is dropped; in the others the sides of a row take turns in
     random order, and the ratio is the median of the rounds' ratios. Let nothing else run meanwhile.
     """
     import json
 
-    from engine.bench import machine, report, speed
+    from engine.bench import machine, report, suite
 
     file = _opened(output)
-    outcome = speed.run(only, rounds or (3 if quick else 7), quick, profile, lambda text: click.echo(text, err=True))
+    rounds = rounds or (3 if quick else 7)
+    outcome = suite.run(benchmark, only, rounds, quick, profile, lambda text: click.echo(text, err=True))
     others = None
     if script is not None:
         click.echo(f"peers: {script}", err=True)
         try:
-            others = outcome.data["peers"] = speed.peers(script)
-        except speed.PeersFailed as error:
+            others = outcome.data["peers"] = suite.peers(script)
+        except suite.PeersFailed as error:
             outcome.failures["peers"] = str(error)
     text = json.dumps(outcome.data, indent=1)
     if file is not None:

@@ -7,12 +7,15 @@ import shlex
 import shutil
 import sys
 import textwrap
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from engine.cli.run import warn_misspelt
 from engine.cli.words import printable
+
+if TYPE_CHECKING:
+    from engine.settings.fields import Field
 
 _HEADS: Final = ("NAME", "VALUE", "FROM", "VARIABLE", "MEANING")
 _LEAST: Final = 30
@@ -59,7 +62,11 @@ def show(as_json: bool) -> None:
         for row in rows:
             click.echo(msgspec.json.encode(row))
         return
-    _table([(row["name"], _written(row["value"]), printable(row["origin"]), *list(row.values())[3:]) for row in rows])
+    known = fields()
+    for row in rows:
+        row["value"] = _written(row["value"], known[row["name"]])
+        row["origin"] = printable(row["origin"])
+    _table([tuple(row.values()) for row in rows])
 
 
 @config.command()
@@ -70,8 +77,12 @@ def path() -> None:
     click.echo(os.fspath(config_path()))
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, field: Field) -> str:
     """As one writes it in a variable."""
+    if value == 0 and field.off:
+        return "off"
+    if field.kind == "size" and value is not None and not value % (1 << 20):
+        return f"{value >> 20}M"
     if value is None:
         return "auto"
     if value in ((), ""):

@@ -62,7 +62,7 @@ def _results(db: sqlite3.Connection, run: str) -> Iterator[tuple[Any, ...]]:
     for job in queries.jobs(db, run):
         name = job.name or f"job {job.job}"
         for one in queries.outcomes(db, run, job.job):
-            yield _row(name, one)
+            yield _row(name, queries.filled(db, run, job.job, one))
 
 
 def _samples(db: sqlite3.Connection, run: str) -> tuple[dict[str, str], Iterator[tuple[Any, ...]]]:
@@ -93,7 +93,8 @@ def export(run: str, db: Path | None, samples: bool, form: str, out: str | None)
 
     RUN is its id, the beginning of it, or `last`. A line has `task` and `index`, `ok`, `attempts`, `agent`, `started`,
     `seconds`, and `result`, or `kind`, `error` and `traceback` where the task failed. Results are exact: `result` is
-    JSON, in CSV and Parquet its text; what JSON can't hold is told by `result_kind`, and `data` has the bytes.
+    JSON, in CSV and Parquet its text; what JSON can't hold is told by `result_kind`, and `data` has the bytes. Of a
+    rerun it is those that ran in it; its results file (`shoal rerun --out`) is whole.
     """
     from engine.cli import formats
     from engine.cli.outfile import written

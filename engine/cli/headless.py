@@ -12,13 +12,14 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from engine.cli import summary as last_words
 from engine.cli.items import StdinItems
 from engine.cli.reporter import Reporter, duration, say
 from engine.plan.kept import Kept, encode, settled
@@ -45,6 +46,14 @@ class Resumed(NamedTuple):
     run: str
     number: int
     """Which resumption this is, from 1 on."""
+
+
+class Origin(NamedTuple):
+    """The run of which a new one runs tasks again."""
+
+    run: str
+    rerun: str
+    """Which of them: ``failed`` or ``all``."""
 
 
 class _Interrupts:
@@ -100,11 +109,13 @@ def run_headless(
     inputs: list[str | int],
     kept: Kept | None = None,
     resumed: Resumed | None = None,
+    origin: Origin | None = None,
+    taken: Sequence[str] = (),
 ) -> int:
     """Run a spec to its end; the exit code. Raises what `Run` and `Driver` raise before anything has run.
 
     `inputs` are files it reads, as paths or descriptors: results are never written over them. `kept` is what a
-    resumption will need, or needs: this is one if `resumed` is given.
+    resumption will need, or needs: this is one if `resumed` is given. `taken` are runs whose done tasks are done.
     """
     _more_descriptors()
     _data_on_stdout()
@@ -115,7 +126,7 @@ def run_headless(
     serve: int | None = options["serve"]
     database = database_of(options)
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
-    reporter = Reporter(options["as_json"], quiet=serve is not None)
+    reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     if options["out"] not in (None, "-"):
         run_options.results = Path(options["out"])
@@ -126,17 +137,21 @@ def run_headless(
         if kept.why_not:
             say(f"shoal: warning: this run can't be resumed: {kept.why_not}")
         run_options.spec = encode(kept)
+    if origin is not None:
+        run_options.origin, run_options.rerun = origin
     interrupts = _Interrupts()
-    with interrupts.installed(), contextlib.ExitStack() as stack:
+    with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
         try:
             earlier = None
-            if resumed is not None and database is not None:  # asked now: from here on nobody else writes to the run
-                earlier = stack.enter_context(contextlib.closing(Earlier(database, run.id)))
+            if (resumed is not None or taken) and database is not None:
+                # Asked now: from here on nobody else writes to the run.
+                known = Earlier(database, None if resumed is None else run.id, taken)
+                earlier = stack.enter_context(contextlib.closing(known))
             return _drive(run, spec, options, writer, reporter, interrupts, earlier)
         finally:
-            reporter.clear()
+            reporter.close()
             run.close()
             if writer is not None:
                 writer.close()
@@ -158,13 +173,14 @@ def _drive(
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
     driver = Driver(run, spec, writer, earlier)
+    watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:
         reporter.line(
             {
                 "event": "run.started", "at": run.started, "run": run.id, "name": run.name, "tasks": run.total,
                 "agents": run.fleet.agents, "shards": len(run.fleet.core.shards),
-                "resumed": run.resumed,
+                "resumed": run.resumed, **_origin(run),
             }
         )  # fmt: skip
     run.fleet.start()
@@ -201,13 +217,16 @@ def _drive(
             break
         if interrupted and not told and options["serve"] is None and not options["as_json"]:
             told = True
-            reporter.clear()
-            say("interrupted: finishing what runs; ctrl-c again stops at once")
+            reporter.say("interrupted: finishing what runs; ctrl-c again stops at once")
         run.step(0.0 if driver.more else 1.0)
-    reporter.clear()
+    reporter.close()
     if options["serve"] is not None and announced:
         _await_reader(run)
-    return _end(run, driver, options, reporter, interrupts, interrupted)
+    return _end(run, driver, options, reporter, interrupts, interrupted, watch)
+
+
+def _origin(run: Run) -> dict[str, str]:
+    return {"origin": run.origin} if run.origin else {}
 
 
 def _check(run: Run) -> None:
@@ -246,6 +265,7 @@ def _end(
     reporter: Reporter,
     interrupts: _Interrupts,
     interrupted: bool,
+    watch: last_words.Watch | None,
 ) -> int:
     core = run.fleet.core
     give_up = _GiveUp(interrupts)
@@ -268,9 +288,16 @@ def _end(
     }  # fmt: skip
     if run.resumed:
         summary |= {"resumed": run.resumed, "before": before}
+    if run.origin:
+        summary |= _origin(run)
+    if run.taken:
+        summary |= {"before": before, "taken": run.taken}
     run.finish(status, summary, give_up)
+    database = None if give_up.given_up else database_of(options)
+    times = watch.times if watch is not None else None if database is None else last_words.ask(database, run.id)
     if not options["as_json"] and (core.submitted or broken is None):
-        _tell(summary, options)
+        lines = last_words.lines(summary, reporter.progress, times)
+        _tell(summary, options, run.resumable, lines)
         if driver.again:
             say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")
         for value in driver.reports:
@@ -279,7 +306,7 @@ def _end(
         say(f"shoal: {broken}")
     if options["as_json"]:
         report = {"report": driver.reports[0]} if driver.reports else {}
-        reporter.line({"event": "summary", **summary, **report})
+        reporter.line({"event": "summary", **summary, **last_words.data(reporter.progress, times), **report})
     if broken is None:  # the very last words may fail, too
         broken, left = _broken(driver, options, reporter)
         if broken is not None:
@@ -292,13 +319,17 @@ def _end(
         say("shoal: interrupted: the database has not got all of this run")
     if interrupted or give_up.given_up:
         if run.resumable and not options["as_json"]:
-            database = f" --db {shlex.quote(options['db'])}" if options["db"] else ""
-            say(f"to go on: shoal resume {run.id}{database}")
+            say(f"to go on: shoal resume {_named(run.id, options)}")
         return 130
     return 1 if failed or core.cancelled else 0
 
 
-def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
+def _named(run: str, options: dict[str, Any]) -> str:
+    """A run as commands about it take it."""
+    return f"{run} --db {shlex.quote(options['db'])}" if options["db"] else run
+
+
+def _tell(summary: dict[str, Any], options: dict[str, Any], resumable: bool, lines: list[str]) -> None:
     failed = f", {summary['failed']:,} failed" if summary["failed"] else ""
     again = ""
     if summary["restarts"] or summary["redelivered"]:
@@ -311,8 +342,13 @@ def _tell(summary: dict[str, Any], options: dict[str, Any]) -> None:
         f"{before}{failed}{rest} in {duration(summary['seconds'])} "
         f"({summary['tasks_per_second']:,.0f} tasks/s on {summary['agents']:,} agents{again})"
     )
+    for line in lines:
+        say(line)
     if summary["failed"] and not options["no_record"]:
-        say(f"what failed, and why: shoal show {summary['run']}")
+        named = _named(summary["run"], options)
+        say(f"what failed, and why: shoal show {named}")
+        if resumable and summary["status"] == "failed":
+            say(f"to run it again: shoal rerun --failed {named}")
 
 
 def _announce(serve: int | None, run: Run) -> None:

@@ -14,6 +14,7 @@ import click
 _COMMANDS = {
     "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
     "resume": ("engine.cli.resume", "Go on with a run that was cut off."),
+    "rerun": ("engine.cli.rerun", "Run again what has failed of a run, or all of it."),
     "ps": ("engine.cli.ps", "List the runs that are going on."),
     "attach": ("engine.cli.attach", "Open the screen of a run."),
     "watch": ("engine.cli.watch", "Tell how a run is, one line a second."),
@@ -23,6 +24,7 @@ _COMMANDS = {
     "ctl": ("engine.cli.ctl", "Have a run pause, resume, end, scale a pool, replace an agent ..."),
     "runs": ("engine.cli.runs", "List recorded runs."),
     "show": ("engine.cli.show", "Show one recorded run."),
+    "report": ("engine.cli.report", "Tell of a recorded run in Markdown, for a ticket."),
     "search": ("engine.cli.search", "Find words in failures, output and events."),
     "export": ("engine.cli.export", "Write a run's results or samples as JSON lines, CSV or Parquet."),
     "prune": ("engine.cli.prune", "Delete old runs, and give their space back."),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from engine.cli.progress import AlertNews, Pace, Progress, Thinning, alert_news
+from engine.cli.words import clean, countdown, several
 from engine.runtime.results import to_json
 from engine.stream.types import Event, Frame, Level
 
-_LINE_SECONDS: Final = 10.0
-"""Seconds between progress lines where stderr is no terminal."""
+if TYPE_CHECKING:
+    from engine.cli.display import Live
+
+_JSON_SECONDS: Final = 1.0
+"""Between lines of progress for programs."""
+_LEVELS: Final = {"critical": "error", "warning": "warning", "info": "info"}
 
 
 def say(text: str) -> None:
@@ -33,44 +38,101 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
 
 
+def progress_line(frame: Frame) -> str:
+    """How far a run is, in one line of a log."""
+    over = frame.done + frame.failed
+    total = f"/{frame.total:,}" if frame.total is not None else ""
+    share = f" {over / frame.total:4.0%}" if frame.total else ""
+    failed = f"  {frame.failed:,} failed" if frame.failed else ""
+    state = "" if frame.state == "running" else f"  {frame.state}"
+    speed = f"{frame.rate:,.0f} tasks/s  ETA {countdown(frame.eta)}"
+    return f"{countdown(frame.elapsed)}  {over:,}{total}{share}  {speed}{failed}{state}"
+
+
+def progress_data(frame: Frame) -> dict[str, Any]:
+    """How far a run is, for programs."""
+    pools = [
+        {
+            "pool": pool.name, "busy": pool.busy, "idle": pool.idle, "starting": pool.starting, "queued": pool.queued,
+            "done": pool.done, "failed": pool.failed, "restarts": pool.restarts,
+        }
+        for pool in frame.pools
+    ]  # fmt: skip
+    return {
+        "event": "progress", "at": frame.at, "state": frame.state, "elapsed": round(frame.elapsed, 3),
+        "done": frame.done, "failed": frame.failed, "tasks": frame.total, "queued": frame.queued,
+        "running": frame.running, "tasks_per_second": round(frame.rate, 1), "eta": frame.eta, "pools": pools,
+    }  # fmt: skip
+
+
 class Reporter:
-    """Tells of progress: one line that is rewritten on a terminal, a line now and then elsewhere, JSON lines if asked
-    for.
+    """Tells of a run as it goes on: a few lines that are drawn anew on a terminal, lines ever more seldom elsewhere,
+    JSON lines if asked for. A fold over events and frames.
 
     Attributes:
         failed: why data can't be written to stdout any more; its reader may have left.
+        progress: what events and frames add up to.
     """
 
-    def __init__(self, as_json: bool, quiet: bool) -> None:
+    def __init__(self, as_json: bool, quiet: bool, results_on_stdout: bool = False) -> None:
+        """`quiet`: no progress, for there is a screen. `results_on_stdout`: results are written there meanwhile."""
         self.failed: OSError | None = None
+        self.progress = Progress()
         self._json = as_json
         self._quiet = quiet
-        self._terminal = not as_json and not quiet and sys.stderr.isatty()
-        self._said = time.monotonic()
-        self._width = 0
+        self._pace = Pace()
+        self._thinning = Thinning()
+        self._told: float | None = None
         self._last = ""
-        """The last event that was written."""
+        """What was said last of an event."""
+        self._live: Live | None = None
+        # Results that are written to the terminal would be torn apart by lines that are drawn there.
+        crossed = results_on_stdout and sys.stdout.isatty()
+        if not as_json and not quiet and not crossed and sys.stderr.isatty():
+            from engine.cli.display import Live  # 60 ms, and only a terminal needs it
+
+            if Live.suits():
+                self._live = Live(self.progress, one_line=results_on_stdout)
 
     def writes(self, level: Level, kind: str) -> bool:
-        """Whether such an event is written."""
-        if self._json:
-            return True
-        if kind.startswith("run."):
-            return False  # the summary says so
-        return level != "info" or kind.startswith(("agent.std", "recorder."))
+        """Whether an alert of this level is written: as a line of its own, or with the event that it is about."""
+        return self._json or (level != "info" and kind.startswith("alert."))
 
     def event(self, event: Event) -> None:
         """Pass an event on."""
+        news = alert_news(event)
+        was_live = news is not None and self.progress.alerts.is_live(news.id)
+        self.progress.event(event)
         if self._json:
             self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
-        elif self.writes(event.level, event.kind) and not self._is_said(event):
-            self.clear()
-            self._last = event.text
-            say(event.text if event.level == "info" else f"{event.level}: {event.text}")
+        elif event.kind == "run.ended":
+            pass  # the summary says so
+        elif news is not None:
+            self._alert(event, news, was_live)
+        elif event.level != "info":
+            if self._thinning.admits(event.kind, event.at):
+                self._last = event.text
+                self.say(event.text, event.level)
+        elif event.kind.startswith(("agent.std", "recorder.", "memory.")):
+            self.say(event.text)
 
-    def _is_said(self, event: Event) -> bool:
-        """An alert about one event, which comes right after it, would only say it again."""
-        return event.kind == "alert.firing" and bool(self._last) and self._last in event.text
+    def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:
+        """Tell of an alert what people are to be told: that has a level, or is the end of what they were told."""
+        if event.level != "info":
+            if self._last and self._last in news.text:
+                return  # an alert about one event comes right after it, and would only say it again
+            if self._thinning.admits(event.kind, event.at):
+                self.say(f"{news.severity}: {news.text}", _LEVELS.get(news.severity, event.level), "alert")
+        elif event.kind == "alert.resolved" and was_live:
+            self.say(news.text if news.text.startswith("over") else f"over: {news.text}", "info", "alert")
+
+    def say(self, text: str, level: str = "info", word: str = "") -> None:
+        """A line on stderr, above what is drawn there. `word`: what it begins with, in place of the level."""
+        text, word = clean(text), word or ("" if level == "info" else level)
+        if self._live is not None:
+            self._live.say(text, level, word)
+        else:
+            say(f"{word}: {text}" if word else text)
 
     def line(self, data: dict[str, Any]) -> None:
         """One line of data on stdout."""
@@ -86,39 +148,33 @@ class Reporter:
 
     def frame(self, frame: Frame) -> None:
         """Show progress."""
+        self.progress.frame_came(frame)
+        if self._json:
+            if not self._quiet and (self._told is None or frame.at - self._told >= _JSON_SECONDS):
+                self._told = frame.at
+                self.line(progress_data(frame))
+            return
+        self._left_out(frame.at)
         if self._quiet:
             return
-        now = time.monotonic()
-        if not self._terminal and now - self._said < _LINE_SECONDS:
-            return
-        self._said = now
-        over = frame.done + frame.failed
-        if self._json:
-            self.line(
-                {
-                    "event": "progress", "at": frame.at, "done": frame.done, "failed": frame.failed,
-                    "tasks": frame.total, "tasks_per_second": round(frame.rate, 1), "eta": frame.eta,
-                }
-            )  # fmt: skip
-            return
-        total = f"/{frame.total:,}" if frame.total is not None else ""
-        share = f" {over / frame.total:4.0%}" if frame.total else ""
-        failed = f"  {frame.failed:,} failed" if frame.failed else ""
-        text = f"{over:,}{total}{share}  {frame.rate:,.0f} tasks/s  ETA {duration(frame.eta)}{failed}"
-        if self._terminal:
-            text = f"{duration(frame.elapsed)}  {text}"
-            padded = text.ljust(self._width)
-            self._width = len(text)
-            with contextlib.suppress(OSError):
-                sys.stderr.write("\r" + padded)
-                sys.stderr.flush()
-        else:
-            say(text)
+        if self._live is not None:
+            self._live.paint()
+        elif self._pace.due(frame):
+            say(progress_line(frame))
+
+    def _left_out(self, now: float | None) -> None:
+        for kind, count in self._thinning.due(now).items():
+            self.say(f"and {several(count, 'more event')} of this kind: {kind}", "warning")
 
     def clear(self) -> None:
-        """Take the rewritten line away."""
-        if self._terminal and self._width:
-            with contextlib.suppress(OSError):
-                sys.stderr.write("\r" + " " * self._width + "\r")
-                sys.stderr.flush()
-            self._width = 0
+        """Take away what is drawn; the next frame draws it again."""
+        if self._live is not None:
+            self._live.clear()
+
+    def close(self) -> None:
+        """No more progress: what is said from here on is plain lines. May be called twice."""
+        self._left_out(None)
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+        self._quiet = True

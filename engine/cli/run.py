@@ -135,10 +135,10 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
             from engine.cli.screen import run_on_screen
 
             return run_on_screen(sys.argv[1:])
-        from engine.cli import resume
+        from engine.cli import again, resume
         from engine.cli.headless import run_headless
 
-        kept = None if options["no_record"] else resume.keep(what, options, dashes, spec)
+        kept = None if options["no_record"] else again.keep(what, options, dashes, spec)
         if options["resume_or_start"] and kept is not None:
             found = resume.unfinished(kept, options)
             if found is not None:

@@ -18,14 +18,15 @@ STATUSES: Final = ("running", "done", "failed", "interrupted", "crashed")
 _HEADS: Final = ("RUN", "NAME", "STATUS", "STARTED", "TIME", "TASKS", "DONE", "FAILED", "RATE")
 _COLUMNS: Final = (
     "id", "name", "status", "started", "ended", "seconds", "tasks", "done", "failed", "rate", "resumed", "version",
-    "command",
+    "origin", "command",
 )  # fmt: skip
 """Of CSV."""
 
 
 def _cells(run: Run) -> tuple[str, ...]:
+    of = "" if run.origin is None else f" (rerun of {printable(run.origin)})"
     return (
-        printable(run.id), printable(run.name), run.status, clock(run.started), duration(run.seconds),
+        printable(run.id), f"{printable(run.name)}{of}", run.status, clock(run.started), duration(run.seconds),
         number(run.tasks), number(run.done), number(run.failed), f"{number(run.rate)}/s",
     )  # fmt: skip
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.recorded import asked, db_option, quiet_colors
-from engine.cli.words import clock, duration, number, printable, table
+from engine.cli.words import clock, duration, number, printable, size, table
 
 if TYPE_CHECKING:
-    from engine.store.queries import Run, StoredAlert, StoredEvent, Task
+    from engine.store.queries import LargeResults, Run, StoredAlert, StoredEvent, Task
 
 _SLOWEST: Final = 10
 _FAILURES: Final = 10
@@ -36,19 +36,32 @@ def _section(title: str) -> None:
     click.secho(title, bold=True)
 
 
-def _summary(run: Run, again: int, deaths: int) -> None:
+def _reruns(run: Run, later: list[str]) -> str:
+    of = "" if run.origin is None else f"{'what failed in' if run.rerun == 'failed' else 'of'} {printable(run.origin)}"
+    return "; ".join(filter(None, (of, f"again in {', '.join(map(printable, later))}" if later else "")))
+
+
+def _large(found: LargeResults) -> str:
+    kept = f"{number(found.kept)} kept ({size(found.bytes)})" if found.kept else ""
+    return ", ".join(filter(None, (kept, f"{number(found.left_out)} too large to be kept" if found.left_out else "")))
+
+
+def _summary(run: Run, answers: dict[str, Any]) -> None:
     line = f"{run.id}  {printable(run.name)}  {run.status}"
     click.secho(line, bold=True)
     until = "" if run.ended is None else f" to {clock(run.ended)}"
     summary = run.summary
+    taken = f"; {number(summary['taken'])} were done before it" if summary.get("taken") else ""
     rows = {
         "command": printable(shlex.join(run.command)),
         "time": f"{clock(run.started)}{until} ({duration(run.seconds)})",
+        "rerun": _reruns(run, answers["reruns"]),
         "resumed": f"{number(run.resumed)} {'time' if run.resumed == 1 else 'times'}" if run.resumed else "",
-        "tasks": f"{number(run.tasks)}: {number(run.done)} done, {number(run.failed)} failed",
+        "tasks": f"{number(run.tasks)}: {number(run.done)} done, {number(run.failed)} failed{taken}",
         "rate": f"{number(run.rate)}/s",
-        "restarts": number(summary.get("restarts", deaths)),
-        "redelivered": number(summary.get("redelivered", again)),
+        "restarts": number(summary.get("restarts", answers["deaths"])),
+        "redelivered": number(summary.get("redelivered", answers["redelivered"])),
+        "large": _large(answers["large"]),
         "config": _facts(run.config),
         "machine": _facts(run.machine),
         "shoal": f"{run.version} (pid {run.pid})",
@@ -59,7 +72,7 @@ def _summary(run: Run, again: int, deaths: int) -> None:
             click.echo(f"  {name:<11}  {text}")
 
 
-_TOLD: Final = frozenset({"tasks", "done", "failed", "restarts", "redelivered"})
+_TOLD: Final = frozenset({"tasks", "done", "failed", "restarts", "redelivered", "origin", "before", "taken"})
 """What of the engine's own summary has a line already."""
 
 
@@ -115,6 +128,8 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
             "events": queries.events(connection, found.id, notable=True, limit=_EVENTS),
             "redelivered": queries.redelivered(connection, found.id),
             "deaths": queries.deaths(connection, found.id),
+            "large": queries.large_results(connection, found.id),
+            "reruns": queries.reruns(connection, found.id),
         }
     if as_json:
         import msgspec
@@ -122,7 +137,7 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
         click.echo(msgspec.json.encode(msgspec.structs.asdict(found) | {"rate": found.rate} | answers))
         return
     quiet_colors()
-    _summary(found, answers["redelivered"], answers["deaths"])
+    _summary(found, answers)
     _sections(found, answers)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.live import RUN_HELP, LiveProblem, connected, run_argument
-from engine.cli.words import number, printable, several, size, span
+from engine.cli.words import countdown, number, printable, several, size
 
 if TYPE_CHECKING:
     from engine.stream.client import Client
@@ -52,7 +52,7 @@ def watch(run: str | None, as_json: bool, every: float) -> None:
     if not status:
         raise LiveProblem("the engine is gone")
     if not as_json:
-        click.echo(f"run {status}" if newest is None else f"run {status} in {span(newest.elapsed)}", err=True)
+        click.echo(f"run {status}" if newest is None else f"run {status} in {countdown(newest.elapsed)}", err=True)
     raise SystemExit(_CODES.get(status, 1))
 
 
@@ -106,8 +106,8 @@ def line(frame: Frame) -> str:
     total = f"/{number(frame.total)} {over / frame.total:.0%}" if frame.total else ""
     state = "" if frame.state == "running" else f"{frame.state.upper()}  "
     parts = [
-        f"{span(frame.elapsed)}  {state}{number(over)}{total}", f"{number(frame.rate)} tasks/s",
-        f"ETA {span(frame.eta) if frame.eta is not None else '--:--'}",
+        f"{countdown(frame.elapsed)}  {state}{number(over)}{total}", f"{number(frame.rate)} tasks/s",
+        f"ETA {countdown(frame.eta)}",
         *(f"{printable(pool.name)} {number(pool.busy)}/{number(pool.maximum)} busy {number(pool.queued)} queued"
           for pool in frame.pools),
         f"{number(frame.failed)} failed",

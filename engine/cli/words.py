@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -13,6 +15,8 @@ _SPARE: Final = ("RESTARTS", "PID", "RATE", "TASKS", "SHARDS", "STARTED", "TIME"
 _YIELDING: Final = ("NAME", "TEXT", "TASK")
 """Columns that are cut off rather than left out."""
 _LEAST: Final = 10
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+"""What a terminal obeys: CSI, strings such as titles, two-letter escapes."""
 _STYLES: Final = {
     "running": "cyan",
     "starting": "cyan",
@@ -44,11 +48,13 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def span(seconds: float) -> str:
-    """A length of time as wide as others, for lines that stand below each other: ``01:42``, ``2:03:04``."""
-    minutes, second = divmod(int(seconds), 60)
+def countdown(seconds: float | None) -> str:
+    """A time that is watched, steady in width: ``01:42``, ``2:03:04``; ``--:--`` where it isn't known."""
+    if seconds is None or not math.isfinite(seconds):
+        return "--:--"
+    minutes, second = divmod(max(0, math.ceil(seconds)), 60)
     hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+    return f"{hours:,}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
 
 
 def number(value: float) -> str:
@@ -75,6 +81,18 @@ def several(count: int, noun: str) -> str:
 def printable(text: str) -> str:
     """One line without what a terminal would obey: names and messages are whatever somebody wrote."""
     return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text).split())
+
+
+def clean(text: str) -> str:
+    """One line as a terminal would show it in the end, its spaces kept: escapes are taken out, a bar that was drawn
+    again and again over itself (``\\r``) counts as it was last, and nothing is left that a terminal would obey.
+    """
+    if text.isprintable():
+        return text
+    text = _ESCAPES.sub("", text)
+    drawn = [part for part in text.split("\r") if part]
+    text = drawn[-1] if drawn else ""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text.expandtabs()).rstrip()
 
 
 def table(

@@ -53,6 +53,11 @@ class Core(Steering):
         self._batch_seconds = batch_seconds
         self._prefetch = prefetch
 
+    def admit(self, batches: int | None) -> None:
+        """Send so many batches at the most until this is said anew; None: any number. Pools take turns at them, and do
+        not grow meanwhile beyond what can be sent."""
+        self.quota = batches
+
     @property
     def idle(self) -> bool:
         """No batch is out."""
@@ -213,7 +218,7 @@ class Core(Steering):
         for segment in self._new:
             segment.since = now
         self._new.clear()
-        for pool in self.pools:
+        for pool in self.pools if self.quota is None else (*self.pools[self._turn :], *self.pools[: self._turn]):
             if pool.queued and not self.holding:
                 self._schedule(pool, now)
             self._adjust(pool, now)
@@ -242,7 +247,7 @@ class Core(Steering):
         return None
 
     def _schedule(self, pool: Pool, now: float) -> None:
-        while pool.queued:
+        while pool.queued and self.quota != 0:
             chosen = self._next(pool)
             if chosen is None:
                 return
@@ -291,6 +296,9 @@ class Core(Steering):
             pool.out += 1
             self._note_idle(pool)
             self._actions.append(Send(shard.id, batch.id, found.id, first, size, prefetch))
+            if self.quota is not None:
+                self.quota -= 1
+                self._turn = (pool.id + 1) % len(self.pools)
 
     def _lost(self, batch_id: int, running: int, why: str, text: str) -> None:
         """A batch whose agent died: blame the task that ran, send the others again. Being stopped is nobody's

@@ -27,7 +27,7 @@ class Elastic(Staff):
             pool.waiting_since = now
         if pool.wanted < pool.minimum:
             self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if pool.queued and pool.room and not self.holding:
+        if pool.queued and pool.room and not self.holding and self.quota != 0:
             self._grow(pool, now)
         if pool.idle_at is not None:
             if pool.idle_at <= now:
@@ -40,7 +40,10 @@ class Elastic(Staff):
         assert pool.waiting_since is not None
         coming = pool.wanted - pool.up
         if pool.on_demand:
-            pool.grown += self._want(pool, max(0, pool.queued - coming))
+            most = pool.queued if self.quota is None else min(pool.queued, self.quota - (pool.up - pool.out))
+            pool.grown += self._want(pool, max(0, most - coming))
+            return
+        if self.quota is not None and pool.wanted:  # more agents could not be given anything for now
             return
         if pool.wanted and now < pool.waiting_since + GROW_AFTER:  # as the timer has it, to the last bit
             self._look(pool, pool.waiting_since + GROW_AFTER)

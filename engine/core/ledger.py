@@ -35,6 +35,10 @@ class Ledger:
         """Nothing is sent for now, because somebody asked for that."""
         self.crowded = False
         """Nothing is sent for now, because what has come out of tasks is still to be written."""
+        self.quota: int | None = None
+        """Batches that may still be sent for now, of all pools; None: any number."""
+        self._turn = 0
+        """The pool that comes first where they are counted."""
         self.submitted = 0
         self.done = 0
         self.failed = 0

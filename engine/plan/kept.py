@@ -66,6 +66,8 @@ class Kept(msgspec.Struct, frozen=True):
     """What is told apart of the code and of the files that tasks depend on: a digest by the file's path."""
     why_not: str = ""
     """Why it can't be resumed after all."""
+    stream_of: str | None = None
+    """The run with which items from standard input were recorded, where that is another one."""
 
     @property
     def digest(self) -> str:

@@ -18,8 +18,9 @@ from typing import Any, Final
 from engine.procs import command, mail, system
 from engine.procs.failures import failure
 from engine.procs.outlet import BELL, Outlet
-from engine.procs.scoreboard import BATCH, BUSY, CELLS, GENERATION, HELD, MEMORY, OFFSET, PONG, START, STATE, Scoreboard
+from engine.procs.scoreboard import BATCH, BUSY, CELLS, GENERATION, HELD, OFFSET, PONG, START, STATE, Scoreboard
 from engine.procs.tasks import Function, Tasks
+from engine.procs.weight import Report
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
 
@@ -72,7 +73,7 @@ class Agent:
         self._defined: dict[int, frames.Define] = {}
         self._functions: dict[int, Function] = {}
         self._timeout = 0.0
-        self._reported = 0
+        self._report = Report(board, row)
         self._untold = 0
         """When the last batch ended, if the host was not told by the bell because another may be there already."""
         for cell in (HELD, PONG):  # the row may have had another agent before
@@ -146,8 +147,6 @@ class Agent:
         cells[base + BATCH] = 0
         now = _clock()
         cells[base + BUSY] += now - begun
-        if now - self._reported > 1_000_000_000:
-            self._report(now)
         cells[base + STATE] = _IDLE
         if work.prefetch > 1 and not self._outlet.silent(now):
             self._untold = now
@@ -159,6 +158,7 @@ class Agent:
                 stream.flush()
             except Exception:  # closed or replaced by the task: its own affair
                 pass
+        self._report.look(now)
 
     def _fail_all(self, work: frames.Work, error: BaseException) -> None:
         """The batch can't be run at all: its function, or its column, can't be read here."""
@@ -166,12 +166,6 @@ class Agent:
             failed = [failure(offset, "arguments", error)]
             now = _clock()
             self._outlet.emit(work.batch, offset, [None], array("Q", [now]), failed, now)
-
-    def _report(self, now: int) -> None:
-        import resource  # built in; kept off the path of a first task
-
-        self._reported = now
-        self._cells[self._base + MEMORY] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def reseed() -> None:

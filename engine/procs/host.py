@@ -27,10 +27,10 @@ from engine.procs.poll import Poll
 from engine.procs.queue import ShardQueue
 from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
-from engine.procs.scoreboard import CELLS, HEAD, MEMORY, STATE, Scoreboard
+from engine.procs.scoreboard import CELLS, HEAD, STATE, Scoreboard
 from engine.procs.slots import Held, Slot, held
 from engine.procs.spawn import Spawner
-from engine.procs.watch import Watch, resident
+from engine.procs.watch import Watch
 from engine.wire import channel, frames
 from engine.wire.memory import Parcel
 
@@ -256,9 +256,9 @@ class Host:
                 pass  # it only wakes us
             elif kind == frames.RECORD:
                 record = bytes(view[9:])
-                if len(record) < frames.HEAD.size:
-                    raise ValueError("a record without a head")
                 self._drain(slot, int.from_bytes(view[1:9], "little"))
+                if wrong := _what_is_wrong(slot, record):
+                    raise ValueError(wrong)
                 self._bundle.flush()
                 self._bundle.alone(slot.row, record, parcels)
                 self._seen(slot, record)
@@ -287,11 +287,13 @@ class Host:
         try:
             while (found := reader.peek(upto)) is not None:
                 record, tail = found
+                if wrong := _what_is_wrong(slot, record):
+                    raise RingBroken(wrong)
                 reader.tail = tail
                 self._bundle.add(slot.row, record, reader, tail)
                 self._seen(slot, record)
         except (RingBroken, struct.error) as error:
-            slot.told = f"it overwrote its outcome ring: {error}"
+            slot.told = f"its outcome ring holds what no agent writes: {error}"
             self._bundle.flush()
             reader.reset()
             self._kill(slot, "")
@@ -328,7 +330,9 @@ class Host:
         if care.max_tasks and slot.taken and slot.taken + tasks > care.max_tasks:
             return True
         # What it holds between tasks, the next is not to be killed for.
-        return bool(self._most and slot.taken and resident(slot.pid) > self._most)
+        if not self._most or not slot.taken:
+            return False
+        return self._watchdog.scales.above(slot, self._most, time.monotonic(), surely=True) > 0
 
     def _part(self, slot: Slot, why: str) -> None:
         """Have an agent end once the task that it runs is over; at once if it runs none. One that starts is left
@@ -371,9 +375,10 @@ class Host:
         cells = self._board.cells
         orphans.end_groups(self._board, slot)
         try:
-            _, status = os.waitpid(slot.pid, 0)
+            _, status, used = os.wait4(slot.pid, 0)
+            peak = used.ru_maxrss << 10
         except ChildProcessError:  # somebody has reaped it
-            status = signal.SIGKILL
+            status, peak = signal.SIGKILL, 0
         for fd in self._outputs.fds:
             self._outputs.read(fd, int(time.monotonic()))
         batches = held(slot, self._board)
@@ -381,10 +386,9 @@ class Host:
         self._forget(slot)
         cells[base + STATE] = 0 if slot.why == "retired" else _DEAD  # nobody misses it
         self._report()
-        memory = max(cells[base + MEMORY], 0)
         code = os.waitstatus_to_exitcode(status)
         down = frames.AgentDown(
-            slot.row, slot.generation, slot.pid, code, slot.why, batches, words, memory, self._poll.woke
+            slot.row, slot.generation, slot.pid, code, slot.why, batches, words, peak, self._poll.woke
         )
         self._send(frames.encode(down))
 
@@ -424,6 +428,22 @@ class Host:
             self._report()
         except channel.Closed:
             pass
+
+
+def _what_is_wrong(slot: Slot, record: bytes) -> str:
+    """Why an agent can't have written a record that is in order: it speaks of another's tasks, or of such as are yet to
+    run. "" if it may have. Else whoever passed it on would take the batch for over that the agent still runs.
+    """
+    if len(record) < frames.HEAD.size:
+        return "a record without a head"
+    batch, first, count, _ = frames.HEAD.unpack_from(record)
+    current = slot.current
+    if current is None or batch != current.id:
+        return "outcomes of a batch that it does not run"
+    if not count or first > current.seen or first + count > current.size:
+        return f"outcomes of tasks {first} to {first + count} of {current.size}, of which {current.seen} were over"
+    current.seen = max(current.seen, first + count)
+    return ""
 
 
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:

@@ -43,7 +43,8 @@ GROUP: Final = 8
 Written by the command's own process before it execs, cleared by the agent.
 """
 MEMORY: Final = 9
-"""Peak resident bytes, as the agent last reported."""
+"""What the agent last said of its memory, as `engine.procs.weight.packed` has it: pages of its own, and all those it
+held that come from no file. At its start written by the host."""
 HEAD: Final = 10
 """Bytes ever written to the ring."""
 BUSY: Final = 11

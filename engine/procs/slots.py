@@ -16,12 +16,14 @@ from engine.wire.memory import Parcel
 class Held:
     """A batch in transit."""
 
-    __slots__ = ("data", "function", "id", "parcels", "prefetch", "rest", "size", "soft", "stops", "timeout")
+    __slots__ = ("data", "function", "id", "parcels", "prefetch", "rest", "seen", "size", "soft", "stops", "timeout")
 
     def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
         self.id = work.batch
         self.size = work.count
         """Tasks, but for those that its agent has given back."""
+        self.seen = 0
+        """Tasks, from the first on, whose outcomes its agent has written."""
         self.rest = False
         """What has not begun of it is to be given back."""
         self.function = work.function
@@ -51,8 +53,8 @@ class Slot:
 
     __slots__ = (
         "ahead", "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "mail",
-        "outbox", "parting", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "seen", "sock",
-        "taken", "told", "up", "why",
+        "outbox", "parting", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "said", "seen",
+        "sock", "taken", "told", "up", "weigh_next", "weighed", "weight", "why",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +108,14 @@ class Slot:
         """The channel for its messages, once it has opened one."""
         self.pinged = 0
         """Number of the ping it has not answered yet, 0 for none."""
+        self.said = -1
+        """What it had said of its memory when `weight` was taken from that, see `weight.Scales`."""
+        self.weight = (0, 0)
+        """Bytes of its own, and bytes that come from no file, when it was weighed last."""
+        self.weighed = self.progress
+        """When its host has last done that itself."""
+        self.weigh_next = 0.0
+        """When its host may do it again."""
 
 
 def held(slot: Slot, board: Scoreboard) -> list[tuple[int, int]]:

@@ -28,6 +28,7 @@ from engine.procs.scoreboard import (
     Scoreboard,
 )  # fmt: skip
 from engine.procs.slots import Slot
+from engine.procs.weight import held, packed
 from engine.wire import channel, frames, values
 
 _STARTING: Final = 1
@@ -63,8 +64,10 @@ class Spawner:
         Nothing but forks happens between the first fork and the last: whatever this process writes to in between would
         be copied for each of them, and be that agent's alone.
         """
-        begun = [self._begin(row, generation) for row, generation in agents]
-        start = self._fork if self._config.care.fresh is None else self._execute
+        warm = self._config.care.fresh is None
+        shared = packed(0, held("self")[1]) if warm else 0
+        begun = [self._begin(row, generation, shared) for row, generation in agents]
+        start = self._fork if warm else self._execute
         # What this process has made is not for the agents to look through when they collect: each would write to all of
         # it. Here, where nobody collects, and not by each of them, which writes to a dozen pages.
         gc.freeze()
@@ -79,15 +82,16 @@ class Spawner:
                 pids.append(error)
         return [(*known[:2], self._started(*known, pid)) for known, pid in zip(begun, pids, strict=True)]
 
-    def _begin(self, row: int, generation: int) -> tuple[int, int, _Ends | OSError]:
+    def _begin(self, row: int, generation: int, memory: int) -> tuple[int, int, _Ends | OSError]:
         """Make ready what an agent finds when it begins: its row, its ring, its channel."""
         board, base = self._board, row * CELLS
         try:
             ends = channel.pair()
         except OSError as error:
             return row, generation, error
-        for cell in (BATCH, OFFSET, START, GROUP, MEMORY, HELD, ASK, PONG):
+        for cell in (BATCH, OFFSET, START, GROUP, HELD, ASK, PONG):
             board.cells[base + cell] = 0
+        board.cells[base + MEMORY] = memory
         board.cells[base + STATE] = _STARTING
         board.cells[base + GENERATION] = generation
         Reader(board, row).reset()

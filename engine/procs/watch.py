@@ -6,7 +6,6 @@ only where that leaves a doubt.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -27,6 +26,7 @@ from engine.procs.scoreboard import (
     asking,
 )  # fmt: skip
 from engine.procs.slots import Slot
+from engine.procs.weight import Scales
 from engine.wire import frames
 
 COMMAND_GRACE: Final = 5.0
@@ -38,17 +38,6 @@ _ASK_AGAIN: Final = 0.05
 each signal may interrupt a system call of C code."""
 _PINGS: Final = 16
 """Idle agents asked for a sign of life at once."""
-
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-
-
-def resident(pid: int) -> int:
-    """Resident bytes of a process, 0 if it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * _PAGE
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _stat(pid: int) -> tuple[str, int]:
@@ -76,6 +65,7 @@ class Watch:
         self._closely = min(_LOOK_CLOSELY, care.stuck / 4)
         self._ping = 0
         self._pinged = time.monotonic()
+        self.scales = Scales(board)
 
     def starting(self, slot: Slot, now: float) -> None:
         """An agent that is not up yet."""
@@ -118,9 +108,10 @@ class Watch:
         if wanted:
             self._ask(slot, current.id, offset, wanted, now)
         limit = self.care.memory_limit
-        if limit and (bytes_ := resident(slot.pid)) > limit and self._still(slot, current.id, offset):
+        if limit and (own := self.scales.above(slot, limit, now)) and self._still(slot, current.id, offset):
             slot.judged = current.id, offset
-            self._kill(slot, "memory", f"held {bytes_ >> 20} MiB, more than its limit of {limit >> 20} MiB")
+            text = f"held {own >> 20} MiB of memory of its own, more than its limit of {limit >> 20} MiB"
+            self._kill(slot, "memory", text)
         elif age > stuck and now - slot.progress > self._closely and self._stopped(slot, now):
             self._kill(slot, "health", f"it was stopped by a signal for {stuck:g} s")
 

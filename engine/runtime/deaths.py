@@ -73,7 +73,7 @@ def describe(down: frames.AgentDown) -> str:
         return f"was killed: {down.words}"
     text = _SAID.get(down.why) or how(down.status)
     if down.memory:
-        text += f", {down.memory / 2**20:.0f} MiB at its peak"
+        text += f", {down.memory / 2**20:.0f} MiB resident at its peak"
     words = [line.strip() for line in down.words.splitlines() if line.strip()]
     if words and not down.why:
         told = next((line for line in words if line.startswith("Fatal Python error")), words[-1])

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from engine.core.tasks import Options
 from engine.plan.steps import RunSpec, SpecError, Step
 from engine.procs.agent import COMMAND
-from engine.runtime.earlier import Earlier, is_large, item_of, line_of
+from engine.runtime.earlier import Earlier, Known, is_large, item_of, line_of
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.results import OrderedWriter, Unreadable, row, to_json, value_of
 from engine.runtime.run import Run
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
-
-if TYPE_CHECKING:
-    from engine.store.queries import Outcome
 
 CHUNK: Final = 2_000
 """Arguments taken from a step at once, as one range."""
@@ -109,7 +106,7 @@ class Driver:
     """
 
     def __init__(self, run: Run, spec: RunSpec, writer: OrderedWriter | None, earlier: Earlier | None = None) -> None:
-        """`earlier`: what came of tasks before the run was resumed."""
+        """`earlier`: what came of tasks before this run was begun, or resumed."""
         self._run = run
         self._spec = spec
         self.writer = writer
@@ -270,23 +267,28 @@ class Driver:
         """
         at = 0
         if self._earlier is not None:
-            for outcome in self._earlier.outcomes(opened.job, base, base + count):
-                if is_large(outcome) and (self.writer is not None or opened.keep or opened.step.report):
-                    self.again += 1
-                    continue
-                index = outcome.task - base
-                self._known(opened, outcome, line + index)
+            needed = self.writer is not None or opened.keep or opened.step.report
+            for known in self._earlier.outcomes(opened.job, base, base + count):
+                if needed:
+                    known = known._replace(outcome=self._earlier.filled(known, opened.job))
+                    if is_large(known.outcome):
+                        self.again += 1
+                        continue
+                index = known.outcome.task - base
+                self._known(opened, known, line + index)
                 if index > at:
                     yield at, index
                 at = index + 1
         if at < count:
             yield at, count
 
-    def _known(self, opened: _Open, outcome: Outcome, line: int) -> None:
-        """A task was over before the run was resumed."""
+    def _known(self, opened: _Open, known: Known, line: int) -> None:
+        """A task was over before."""
+        outcome = known.outcome
         failed = outcome.state == "failed"
         opened.over += 1
         self._run.before[failed] += 1
+        self._run.taken += known.taken
         if failed:
             opened.failed += 1
             opened.last_failed = opened.last_failed or self._run.fleet.core.failed_before()

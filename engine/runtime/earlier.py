@@ -1,13 +1,14 @@
-"""What is known of a run that is resumed: the outcomes of its tasks, from the database."""
+"""What is known of the tasks of a run that is resumed, or runs again what failed: their outcomes, from the database."""
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.runtime.launch import StartError
 from engine.runtime.results import row
@@ -17,23 +18,49 @@ if TYPE_CHECKING:
     from engine.store.queries import Outcome
 
 
-class Earlier:
-    """The outcomes of one run. They are asked for in pieces, so that no reader stands in the way of the recorder."""
+class Known(NamedTuple):
+    """A task that is over."""
 
-    def __init__(self, database: Path, run: str) -> None:
-        """Raises `StoreError`; and `StartError` if somebody else may write to the database, for there are pickles in
+    outcome: Outcome
+    run: str
+    """With which it was recorded."""
+    taken: bool
+    """That is not the run that goes on, but one whose done tasks it takes over."""
+
+
+class Earlier:
+    """The outcomes of tasks. They are asked for in pieces, so that no reader stands in the way of the recorder."""
+
+    def __init__(self, database: Path, run: str | None, taken: Sequence[str] = ()) -> None:
+        """`run`: that goes on; None for a new one. `taken`: runs whose done tasks count as done, the newest first.
+
+        Raises `StoreError`; and `StartError` if somebody else may write to the database, for there are pickles in
         it.
         """
         from engine.store import queries  # a run that is begun has no need of it
 
         check_owner(database)
-        self._run = run
+        self._runs = [*([] if run is None else [(run, False)]), *((one, True) for one in taken)]
         self._queries = queries
         self._db = queries.open_readonly(database)
 
-    def outcomes(self, job: int, first: int, stop: int) -> Iterator[Outcome]:
-        """Those of the tasks first..stop-1 of a job that are over, in order."""
-        return self._queries.outcomes(self._db, self._run, job, first, stop)
+    def outcomes(self, job: int, first: int, stop: int) -> Iterator[Known]:
+        """Those of the tasks first..stop-1 of a job that are over, in order, each once."""
+        found = [self._of(run, taken, job, first, stop) for run, taken in self._runs]
+        last = -1
+        for known in heapq.merge(*found, key=lambda known: known.outcome.task):  # the newest first among equals
+            if known.outcome.task > last:
+                last = known.outcome.task
+                yield known
+
+    def _of(self, run: str, taken: bool, job: int, first: int, stop: int) -> Iterator[Known]:
+        for outcome in self._queries.outcomes(self._db, run, job, first, stop):
+            if not taken or outcome.state == "done":
+                yield Known(outcome, run, taken)
+
+    def filled(self, known: Known, job: int) -> Outcome:
+        """The outcome, with a large result."""
+        return self._queries.filled(self._db, known.run, job, known.outcome)
 
     def close(self) -> None:
         """May be called twice."""

@@ -101,7 +101,7 @@ class Engine(Calls):
             preload: modules, one or several, to import once, before any agent is forked.
             warmup: ``module:function`` to call once before any agent is forked: it compiles kernels for all of them.
             max_idle: seconds that an agent beyond `min_workers` may be idle.
-            memory_limit: resident bytes (also written such as ``500M``) beyond which an agent is killed, and its task
+            memory_limit: bytes of its own (also written such as ``500M``) beyond which an agent is killed, and its task
                 blamed.
             pools: more pools beside ``main``; `using` sends calls to them.
             settings: values for this engine, by name, over those of the environment and the config file; or all of
@@ -143,8 +143,7 @@ class Engine(Calls):
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
             run_options.control = False
             run = Run(specs, run_options)
-        if database is not None:
-            run.fleet.listeners.append(_tell_of_the_record)
+        run.fleet.listeners.append(_tell_why_futures_wait)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
             run.alerting.attended = True
@@ -211,9 +210,9 @@ def _hook(initializer: Callable[..., object] | None, initargs: Iterable[Any]) ->
     return bytes(cloudpickle.dumps((initializer, tuple(initargs)), 5))
 
 
-def _tell_of_the_record(event: Event) -> None:
-    """Say why futures wait, or will not be recorded: by logging, which writes to stderr unless it is told otherwise."""
-    if event.kind.startswith("recorder."):
+def _tell_why_futures_wait(event: Event) -> None:
+    """Say it, or that they will not be recorded: by logging, which writes to stderr unless it is told otherwise."""
+    if event.kind.startswith(("recorder.", "memory.")):
         level = logging.getLevelName(event.level.upper())
         logging.getLogger("shoal").log(level, "%s", event.text)
 

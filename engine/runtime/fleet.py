@@ -25,12 +25,13 @@ from engine.core.actions import (
     StopTask,
     TasksOver,
 )  # fmt: skip
+from engine.core.admission import Admission
 from engine.core.batching import TARGET
 from engine.core.core import Core
 from engine.core.tasks import Options
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BUSY, PID, Scoreboard
-from engine.runtime import deaths, groups, limits, pressure
+from engine.runtime import deaths, groups, limits, memory, pressure
 from engine.runtime.functions import Functions
 from engine.runtime.gate import Gate
 from engine.runtime.hosts import Hosts
@@ -41,10 +42,12 @@ from engine.runtime.specs import PoolSpec, completed, limited
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
-from engine.wire.memory import Parcel
+from engine.wire.memory import Parcel, stow_some
 
 Phase = Literal["new", "preparing", "running", "closed"]
 
+_MEMORY_SECONDS: Final = 0.1
+"""Between two looks at how much memory is left, while tasks wait."""
 _PRESSURE_SECONDS: Final = 0.5
 """Between two looks at how hard the machine is pressed, while agents start."""
 
@@ -90,8 +93,10 @@ class Fleet:
         self.listeners: list[Callable[[Event], None]] = []
         self.watcher: Callable[[Event], None] | None = None
         """Called with every event once all listeners have heard it: what it tells of comes after that."""
-        self.recorders: list[Callable[[int, Group], None]] = []
-        """Called with (range, group) of every accepted group of outcomes, before the sink."""
+        self.recorders: list[Callable[[int, Group], int]] = []
+        """Called with (range, group) of every accepted group of outcomes, before the sink; each returns how many bytes
+        of the group's parcels it keeps, and counts itself.
+        """
         self.gate: Gate | None = None
         """Through which sinks are told; None: at once."""
         self.crowded: Callable[[], bool] = lambda: False
@@ -115,6 +120,11 @@ class Fleet:
         self._events = 0
         self._closed = False
         self._pressed = 0.0
+        self._admission = Admission(settings.memory_reserve)
+        self._groups = memory.cgroups()
+        self._distrusted: dict[tuple[int, int], tuple[int, str]] = {}
+        """By row and generation of agents that said what can't be read: of which batch they said it, and what."""
+        self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
         for pool, more in zip(known, spare, strict=True):
@@ -142,9 +152,12 @@ class Fleet:
 
         `feed` is called after that, and may submit more.
         """
-        due = self.core.due()
+        due = min((at for at in (self.core.due(), self.hosts.due) if at is not None), default=None)
         if due is not None:
             wait = max(0.0, due - time.monotonic())
+            timeout = wait if timeout is None else min(timeout, wait)
+        if self._memory_matters and self._admission.quota is not None:
+            wait = max(0.0, self._measured + _MEMORY_SECONDS - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
         self.loop.step(timeout)
         if feed is not None:
@@ -155,7 +168,9 @@ class Fleet:
         """Let the core do what is due and ready, and carry out what it wants."""
         now = time.monotonic()
         self.core.crowded = self.crowded()
+        self._see_memory(now)
         self.core.tick(now)
+        self.hosts.tick(now)
         if self.phase in ("new", "closed"):
             return
         if self.core.starting and now - self._pressed > _PRESSURE_SECONDS:
@@ -166,6 +181,22 @@ class Fleet:
             for action in actions:
                 self._perform(action)
             actions = self.core.take(now) if self.core.restless else []
+
+    @property
+    def _memory_matters(self) -> bool:
+        """Whether tasks wait, or what runs may yet be divided, and so have to."""
+        return bool(self.core.queued or (self.core.batches and self._admission.quota is not None))
+
+    def _see_memory(self, now: float) -> None:
+        """While tasks wait: see whether there is memory left for more of them to be begun."""
+        admission, core = self._admission, self.core
+        if admission.off or now - self._measured < _MEMORY_SECONDS or not self._memory_matters:
+            return
+        self._measured = now
+        told = admission.look(memory.rooms(self._groups), len(core.batches))
+        core.admit(admission.quota)
+        if told is not None:
+            self.event(told.level, told.kind, told.text, **told.data)
 
     def drain(self) -> None:
         """Send nothing any more, call back what no agent has begun; over once `core.idle`."""
@@ -320,7 +351,7 @@ class Fleet:
         try:
             found = groups.accept(self.core, row, record, parcels)
         except groups.GARBAGE as error:
-            self._distrust(row, error)
+            self._distrust(row, int.from_bytes(record[:8], "little"), error)
             return
         if found is None:
             return
@@ -335,13 +366,17 @@ class Fleet:
             self._tell_retried(number, group)
         else:
             job.source.release(group.first, len(group.items))
-        for recorder in self.recorders:
-            recorder(number, group)
-        self._tell(sum(parcel.size() for parcel in parcels) if parcels else 0, job.sink.outcomes, group)
+        kept = sum(recorder(number, group) for recorder in self.recorders)
+        if not parcels:
+            self._tell(0, job.sink.outcomes, group)
+            return
+        stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
+        self._tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
 
-    def _distrust(self, row: int, error: BaseException) -> None:
+    def _distrust(self, row: int, batch: int, error: BaseException) -> None:
         agent = self.core.agents[row]
         name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
+        self._distrusted[row, agent.generation] = batch, why
         self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
         self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
 
@@ -369,6 +404,20 @@ class Fleet:
                 for told in self.attempts:
                     told(found.id, index, attempt, row, pid, why or "died", text)
 
+    def _reclaimed(self, down: frames.AgentDown) -> frames.AgentDown:
+        """The end of an agent, with why if it said what can't be read. The batch that it said it of may be over for its
+        host, and is not for us: it is as if the agent had died in it."""
+        number, why = self._distrusted.pop((down.row, down.generation), (0, ""))
+        if not why:
+            return down
+        down = msgspec.structs.replace(down, words=f"it said what can't be read: {why}")
+        batch = self.core.batches.get(number)
+        if batch is None or any(batch.id == known for known, _ in down.batches):
+            return down
+        # Whoever was to be replaced after this batch has not done it: somebody must be to blame, or it is so for ever.
+        ended = "" if down.why in ("recycled", "retired") else down.why
+        return msgspec.structs.replace(down, why=ended, batches=[*down.batches, (batch.id, batch.accepted)])
+
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`."""
         now = time.monotonic()
@@ -378,6 +427,7 @@ class Fleet:
                     self.since[row], self.worked[row] = now, self.board.get(row, BUSY)
                 self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
             case frames.AgentDown():
+                frame = self._reclaimed(frame)
                 how = frame.words if frame.why in deaths.TOLD else deaths.how(frame.status)
                 text = deaths.describe(frame)
                 name = self.name(frame.row)
@@ -410,6 +460,7 @@ class Fleet:
         shard = self.core.shards[shard_id]
         pool = self.core.pools[shard.pool]
         deaths.end_agents(self.board, shard.rows)
+        self._distrusted = {who: said for who, said in self._distrusted.items() if who[0] not in shard.rows}
         for row, record in deaths.salvage(self.board, shard.rows):
             self.record(row, record, [])
         self.post.lost(shard.rows)

@@ -15,6 +15,8 @@ from engine.wire.memory import Parcel
 
 GARBAGE: Final = (*UNREADABLE, ValueError, IndexError, TypeError, EOFError, struct.error, pickle.UnpicklingError)
 """What `accept` may raise for a record that no agent of ours writes."""
+_LONGEST: Final = 1 << 60
+"""Nanoseconds that tasks may have taken: more than any machine is up."""
 _NONE: Final[dict[int, frames.Failure]] = {}
 
 
@@ -41,6 +43,10 @@ def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parce
     items = values.open_column(body.values, parcels)
     if len(items) != count or len(ends) != count:
         raise ValueError("a record of other length than its head says")
+    if not count or not 0 <= ends[-1] - started < _LONGEST:
+        raise ValueError("a record of a time that can't be")
+    if any(not offset <= failure.offset < offset + count for failure in body.errors):
+        raise ValueError("a record that has the failure of another")
     batch = core.batches.get(batch_id)
     base, final = 0, set()
     if batch is not None:

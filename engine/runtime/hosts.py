@@ -111,6 +111,16 @@ class Hosts:
         for keeper in self._keepers:
             keeper.start()
 
+    @property
+    def due(self) -> float | None:
+        """When `tick` is to be called, by the monotonic clock; None: it need not."""
+        return min((keeper.due for keeper in self._keepers if keeper.due is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for keeper in self._keepers:
+            keeper.tick(now)
+
     def dismiss(self) -> None:
         """End the hosts and their agents, and hear what these wrote last."""
         for wire in self._wires.values():
@@ -211,13 +221,12 @@ class Hosts:
             if received is None:
                 return True
             view, parcels = received
-            if parcels:
-                stow_some(parcels)
             try:
                 if view[0] == frames.RECORD:
                     for row, record in groups.split(view):
                         self._owner.record(row, record, parcels)
                 else:
+                    stow_some(parcels)
                     self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
             except (*UNREADABLE, ValueError, IndexError) as error:
                 return self._distrust(wire, error)

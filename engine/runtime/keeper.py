@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final, Protocol
 
 from engine.runtime.launch import StartError
@@ -15,6 +16,12 @@ _NURSERY_DEATHS: Final = 5
 """In a row, before it had prepared, after which there is no point in another."""
 _FIRST_DEATHS: Final = 3
 """The same, while none ever has: what kills it is most likely in the image."""
+_TRIES: Final = 10
+"""Starts in a row that fail, from one second to the next, after which there is no point in another: for want of
+descriptors, of memory or of processes, which others may give back.
+"""
+_PAUSE: Final = 1.0
+"""Seconds between two of them."""
 
 
 class Owner(Protocol):
@@ -61,6 +68,10 @@ class Keeper:
         self._owner = owner
         self._started = False
         self._deaths = 0
+        self._tries = 0
+        """Starts in a row that failed."""
+        self.due: float | None = None
+        """When `tick` is to be called, by the monotonic clock."""
         self._nest: Nest | None = None
 
     @property
@@ -83,8 +94,14 @@ class Keeper:
             self.hatch()
             self._prepare()
 
+    def tick(self, now: float) -> None:
+        """Start a nursery anew, if the last start failed and it is time to."""
+        if self.due is not None and now >= self.due:
+            self._again()
+
     def close(self) -> None:
         """End the nursery. Hosts are not ended by it."""
+        self.due = None
         if self._nest is not None:
             self._nest.close()
             self._nest = None
@@ -120,9 +137,17 @@ class Keeper:
         self.close()
         try:
             self.hatch()
-            self._prepare()
         except StartError as error:
-            self._fail(str(error))
+            self._tries += 1
+            if self._tries == 1:
+                self._owner.note("warning", "nursery.waits", f"{error}; it is tried again")
+            if self._tries >= _TRIES:
+                self._fail(str(error))
+            else:
+                self.due = time.monotonic() + _PAUSE
+            return
+        self._tries = 0
+        self._prepare()
 
     def _gone(self) -> None:
         """It was killed, most likely. Agents live on; a new one forks the hosts to come."""

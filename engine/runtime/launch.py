@@ -23,7 +23,10 @@ def launch(
     Its arguments are those given, with ``FD`` standing for the descriptor of its own end. It is the leader of a session
     of its own, so that ctrl-c reaches the engine alone. Raises `StartError`.
     """
-    ours, theirs = channel.pair()
+    try:
+        ours, theirs = channel.pair()
+    except OSError as error:
+        raise StartError(f"can't make a channel to another process: {error.strerror or error}") from error
     fd = theirs.fileno()
     try:
         process = subprocess.Popen(

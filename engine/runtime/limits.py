@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import resource
-from pathlib import Path
 from typing import Final
+
+from engine.runtime import memory
 
 AGENT_BYTES: Final = 1 << 20
 """Memory of an idle agent's own, roughly: 0.3 MB bare, 1 MB with numba loaded."""
@@ -25,52 +26,22 @@ class TooMany(ValueError):
     """More agents than fit. The text says how many would fit, what keeps more from it, and what to do about that."""
 
 
-def _number(path: str) -> int | None:
-    try:
-        text = Path(path).read_text().split()[0]
-        return int(text)
-    except (OSError, ValueError, IndexError):  # absent, or "max"
-        return None
-
-
 def _processes_left() -> tuple[int, str]:
     """Processes that may still be started by this user on this machine, and the limit that keeps more from it."""
     running = sum(name.isdigit() for name in os.listdir("/proc"))
-    rooms = [((_number("/proc/sys/kernel/pid_max") or 32768) - 300 - running, "kernel.pid_max")]
+    rooms = [((memory.number("/proc/sys/kernel/pid_max") or 32768) - 300 - running, "kernel.pid_max")]
     soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if soft != resource.RLIM_INFINITY and os.getuid() != 0:
         rooms.append((soft - running, "ulimit -u"))
-    threads = _number("/proc/sys/kernel/threads-max")
+    threads = memory.number("/proc/sys/kernel/threads-max")
     if threads is not None:
         rooms.append((threads - running, "kernel.threads-max"))
-    for folder in _cgroups():
-        limit, now = _number(f"{folder}/pids.max"), _number(f"{folder}/pids.current")
+    for folder in memory.cgroups():
+        limit, now = memory.number(f"{folder}/pids.max"), memory.number(f"{folder}/pids.current")
         if limit is not None:
             rooms.append((limit - (now or 0), f"{folder}/pids.max"))
     room, name = min(rooms)
     return max(0, room), name
-
-
-def _cgroups() -> list[str]:
-    """This process's cgroup (version 2) and those around it."""
-    try:
-        line = next(x for x in Path("/proc/self/cgroup").read_text().splitlines() if x.startswith("0::"))
-    except (OSError, StopIteration):
-        return []
-    path = Path("/sys/fs/cgroup") / line[3:].strip("/")
-    return [str(p) for p in (path, *path.parents) if str(p).startswith("/sys/fs/cgroup")]
-
-
-def memory_left() -> int:
-    """Bytes that can be had without swapping, by the machine and by the cgroups."""
-    import psutil  # 25 ms
-
-    rooms: list[int] = [psutil.virtual_memory().available]
-    for folder in _cgroups():
-        limit, now = _number(f"{folder}/memory.max"), _number(f"{folder}/memory.current")
-        if limit is not None:
-            rooms.append(limit - (now or 0))
-    return max(0, min(rooms))
 
 
 def check(agents: int, shards: int) -> None:
@@ -78,7 +49,7 @@ def check(agents: int, shards: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     each = agents if hard == resource.RLIM_INFINITY else shards * max(0, (hard - 32) // _HOST_FDS)
     processes, limit = _processes_left()
-    free = memory_left()
+    free = memory.left()
     room, why = min(
         (each, f"a process may open {hard:,} files. Raise that (ulimit -n), have more shards"),
         (processes - shards - 3, f"{processes:,} more processes may be started. Raise {limit}, end others"),

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.runtime.deaths import how
 from engine.runtime.launch import StartError, launch
@@ -24,6 +24,10 @@ from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Level
 from engine.wire import channel
+from engine.wire.memory import Parcel, stow_some
+
+_NONE: Final[list[Parcel]] = []
+"""Beside most messages."""
 
 Say = Callable[[Level, str, str, dict[str, Any]], None]
 """Told of what happens: level, kind, text, data of an event."""
@@ -46,6 +50,18 @@ _SILENCE: Final = 5.0
 """Seconds without a word after which a recorder that owes one is looked at."""
 
 
+class _Told(NamedTuple):
+    """A message."""
+
+    data: bytes
+    weight: int
+    """Bytes that it counts for."""
+    parcels: list[Parcel]
+    """Large results that travel beside it."""
+    large: int
+    """Bytes that these have."""
+
+
 class Line:
     """One run's recorder process, whichever it is by now, and the channel to it.
 
@@ -53,6 +69,7 @@ class Line:
         told: messages so far.
         safe: of these, from the first on, so many are in the database, or in the file that stands in for it.
         bytes: of the messages that are not.
+        large: bytes of the large results beside these.
         lost: why nothing is recorded any more.
         held: why the database takes nothing for now; "" where it does.
         on_safe: called when `safe` has grown, and when the line is lost.
@@ -64,15 +81,15 @@ class Line:
         self._database = database
         self._durability = durability
         self._say = say
-        self.told = self.safe = self.bytes = 0
+        self.told = self.safe = self.bytes = self.large = 0
         self.lost: str | None = None
         self.held = ""
         self.on_safe: Callable[[], None] = lambda: None
         self._opening: list[bytes] = []
         """What every recorder must hear first."""
-        self._kept: deque[tuple[bytes, int]] = deque()
-        """Messages that are not safe, with their weights."""
-        self._unsent: list[bytes] = []
+        self._kept: deque[_Told] = deque()
+        """Messages that are not safe."""
+        self._unsent: list[_Told] = []
         """The last of these, which wait to be sent together."""
         self._unsent_weight = 0
         self._unsent_since = 0.0
@@ -105,7 +122,7 @@ class Line:
         self._outbox = channel.Outbox(sock)
         self.loop.watch(sock.fileno(), self._read)
         self._heard = self.safe - len(self._opening)
-        self._unsent = [*self._opening, *(data for data, _ in self._kept)]
+        self._unsent = [*(_Told(data, len(data), _NONE, 0) for data in self._opening), *self._kept]
         self.push()
 
     def wait_ready(self) -> None:
@@ -141,21 +158,25 @@ class Line:
             self._opening.append(data)
         self.send(data, len(data))
 
-    def send(self, data: bytes, weight: int) -> None:
-        """Send an encoded message, which counts for so many of the `bytes` as long as it is kept."""
+    def send(self, data: bytes, weight: int, parcels: list[Parcel] | None = None) -> None:
+        """Send an encoded message, which counts for so many of the `bytes` as long as it is kept, and beside it
+        `parcels`, no more than `engine.wire.values.PARCELS_SENT`.
+        """
         if self.lost is not None:
             return
         if not self._kept:
             self._heard_at = time.monotonic()
         self.told += 1
+        told = _Told(data, weight, parcels or _NONE, sum(parcel.size() for parcel in parcels or _NONE))
         self.bytes += weight
-        self._kept.append((data, weight))
+        self.large += told.large
+        self._kept.append(told)
         if self._process is None:
             return
         if not self._unsent:
             self._unsent_since = time.monotonic()
-        self._unsent.append(data)
-        self._unsent_weight += weight
+        self._unsent.append(told)
+        self._unsent_weight += weight + told.large
         if self._unsent_weight >= _MANY:
             self.push()
 
@@ -163,10 +184,15 @@ class Line:
         """Send what waits to be sent together."""
         together: list[bytes] = []
         size = 0
-        for data in self._unsent:
-            if together and (size + len(data) > DATAGRAM or len(together) == _COUNT):
+        for data, _, beside, _ in self._unsent:
+            if together and (beside or size + len(data) > DATAGRAM or len(together) == _COUNT):
                 self._outbox.put(messages.packed(together))
                 together, size = [], 0
+            if beside:  # alone: so it is known whose they are
+                self._outbox.put(messages.packed([data]), beside)
+                if not len(self._outbox):  # a copy is under way, and descriptors may be wanted elsewhere
+                    stow_some(beside)
+                continue
             together.append(data)
             size += len(data)
         if together:
@@ -216,8 +242,9 @@ class Line:
         if safe <= self.safe:
             return
         for _ in range(safe - self.safe):
-            _, weight = self._kept.popleft()
-            self.bytes -= weight
+            told = self._kept.popleft()
+            self.bytes -= told.weight
+            self.large -= told.large
         self.safe = safe
         self.on_safe()
 
@@ -234,7 +261,7 @@ class Line:
             self.lost = why
             self._kept.clear()
             self._unsent.clear()
-            self.bytes = self._unsent_weight = 0
+            self.bytes = self.large = self._unsent_weight = 0
             self.on_safe()
 
     # -- its death ----------------------------------------------------------------------------------------------------

@@ -43,13 +43,16 @@ class Nest:
     def __init__(
         self, loop: Loop, said: Callable[[frames.FromNursery], None], gone: Callable[[], None], mark: str = ""
     ) -> None:
-        """`mark`: the fleet's, by which whatever comes of this nursery is found."""
+        """`mark`: the fleet's, by which whatever comes of this nursery is found. Raises `StartError`."""
         self._loop = loop
         self._said = said
         self._gone = gone
         self.prepared = False
         """It has imported what it was to import."""
-        self._log = os.memfd_create("shoal-nursery-log", os.MFD_CLOEXEC)
+        try:
+            self._log = os.memfd_create("shoal-nursery-log", os.MFD_CLOEXEC)
+        except OSError as error:
+            raise StartError(f"can't start a nursery: {error.strerror or error}") from error
         environment = boot.environment() | {orphans.MARK: mark}
         try:
             self._process, ours = launch("engine.procs.nursery", "FD", output=self._log, env=environment)

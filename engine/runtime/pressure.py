@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.runtime import memory
 from engine.runtime.limits import cores
 
 _LITTLE = 0.2
@@ -31,11 +32,4 @@ def throttle(load: float, processors: int, free: float) -> float:
 
 def measure() -> float:
     """`throttle` of this machine now."""
-    found: dict[str, int] = {}
-    with open("/proc/meminfo", encoding="ascii") as told:
-        for line in told:
-            name, _, value = line.partition(":")
-            if name in ("MemTotal", "MemAvailable"):
-                found[name] = int(value.split()[0])
-    free = found["MemAvailable"] / found["MemTotal"] if len(found) == 2 else 1.0
-    return throttle(os.getloadavg()[0], cores(), free)
+    return throttle(os.getloadavg()[0], cores(), memory.share())

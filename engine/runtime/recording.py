@@ -23,9 +23,14 @@ from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Event
 from engine.wire import frames, values
+from engine.wire.memory import Parcel, pack, stowed
 
 _CROWDED: Final = 16 << 20
 """Bytes that may wait for the database before no more tasks are begun."""
+_CROWDED_LARGE: Final = 64 << 20
+"""The same for large results, which have memory of their own: no less than the largest that is kept by default, so that
+agents need not stand still for one.
+"""
 _TASK_BYTES: Final = 128
 """What a task that waits counts for beside its message: about what Python takes for it. So some 100,000 trivial ones
 may wait, which are written within a second or three.
@@ -35,9 +40,13 @@ _PATIENCE: Final = 1.0
 _ITEMS_BYTES: Final = 64 << 20
 """Of items of a stream that are kept; with more the run can't be resumed."""
 _TEXT_BYTES: Final = 32 << 10
-"""Of a result that is recorded as text; a longer one stays a pickle. What came in memory of its own, from
-`engine.wire.values.LARGE` bytes on, is only said to be large.
-"""
+"""Of a result that is recorded as text; a longer one stays a pickle."""
+
+
+_BESIDE: Final = ["pieces", b""]
+"""A large result, which comes beside the message."""
+_LEFT_OUT: Final = ["large", b""]
+"""One that is too large to be kept."""
 
 
 def machine() -> dict[str, Any]:
@@ -59,8 +68,9 @@ class Recording:
         samples_dropped: how many were not recorded because the recorder was behind.
     """
 
-    def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say) -> None:
-        """Start the recorder. Raises `StartError`."""
+    def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say, largest: int) -> None:
+        """Start the recorder. `largest`: bytes of a large result that is kept, at the most. Raises `StartError`."""
+        self._largest = largest
         self.line = Line(loop, database, durability, say)
         self.gate = Gate(self.line) if durability != "off" else None
         """What sinks are told passes here; None: at once."""
@@ -101,10 +111,10 @@ class Recording:
     @property
     def crowded(self) -> bool:
         """It has fallen behind: no new work should be admitted until half of what waits is written."""
-        held = self.line.bytes + (0 if self.gate is None else self.gate.bytes)
+        held, large = self.line.bytes, self.line.large + (0 if self.gate is None else self.gate.bytes)
         if self._crowded:
-            self._crowded = held > _CROWDED // 2
-        elif held > _CROWDED:
+            self._crowded = held > _CROWDED // 2 or large > _CROWDED_LARGE // 2
+        elif held > _CROWDED or large > _CROWDED_LARGE:
             self._crowded, self._crowded_since = True, time.monotonic()
         return self._crowded
 
@@ -131,7 +141,7 @@ class Recording:
         elif not self._told_crowded and time.monotonic() - self._crowded_since > _PATIENCE:
             self._told_crowded = True
             text = "the database does not keep up: no tasks are begun until it has"
-            self._say("warning", "recorder.behind", text, {"bytes": line.bytes})
+            self._say("warning", "recorder.behind", text, {"bytes": line.bytes + line.large})
 
     def sample(self, message: messages.ToRecorder) -> None:
         """Record a sample; they are what is left out first where the recorder is behind."""
@@ -150,12 +160,17 @@ class Recording:
         """Record an event."""
         self.line.tell(messages.Happened([event]))
 
-    def outcomes(self, job: int, base: int, group: Group) -> None:
-        """Record a group of outcomes of a job, of which the range's first task has the index `base`."""
+    def outcomes(self, job: int, base: int, group: Group) -> int:
+        """Record a group of outcomes of a job, of which the range's first task has the index `base`. Returns how many
+        bytes of its parcels are kept until they are written.
+        """
         results = group.items
+        parcels: list[Parcel] = []
         if not group.plain:
             exact = job in self.exact
             results = [_storable(item, exact) for item in results]
+            if group.parcels:
+                parcels = self._large(group, results)
         failures = [
             messages.Failed(base + index, found.kind, found.type, found.message, found.traceback, _detail(found))
             for index, found in group.failures.items()
@@ -167,7 +182,37 @@ class Recording:
             job, base + group.first, group.row, started, group.nanoseconds.tobytes(), results, failures, skipped,
             attempts,
         )  # fmt: skip
-        self._finished(message)
+        before = self.line.large
+        self._finished(message, parcels)
+        return self.line.large - before
+
+    def _large(self, group: Group, results: list[Any]) -> list[Parcel]:
+        """Say of the large results of a group that they come beside the message, but for those that are too large to
+        be kept; the parcels of these.
+        """
+        found = []
+        for at, item in enumerate(group.items):
+            index = group.first + at
+            if type(item) is not values.Ext or item.code != values.PARCEL:
+                continue
+            if index in group.failures or index in group.retried or index in group.gone:
+                continue
+            number = int.from_bytes(item.data, "little")
+            if number < len(group.parcels) and (parcel := self._kept(group.parcels[number])) is not None:
+                results[at] = _BESIDE
+                found.append(parcel)
+        return found
+
+    def _kept(self, parcel: Parcel) -> Parcel | None:
+        """What is to be sent of a large result; None: it is not kept."""
+        if parcel.size() > self._largest:
+            return None
+        if self.gate is not None:
+            return parcel
+        try:
+            return parcel.twin()  # its reader is told at once, and may write to it before it is sent again
+        except OSError:
+            return None
 
     def items(self, first: int, items: list[str]) -> bool:
         """Record items of a stream, or its end where there are none. False from when there is no room for them on."""
@@ -185,21 +230,37 @@ class Recording:
         self.line.send(data, len(data))
         return True
 
-    def _finished(self, message: messages.Finished) -> None:
-        """Send a group of outcomes, in as many messages as it takes: each has a limit."""
+    def _finished(self, message: messages.Finished, parcels: list[Parcel]) -> None:
+        """Send a group of outcomes, in as many messages as it takes: each has a limit. `parcels`: of its large results,
+        in their order.
+        """
         data = messages.encode(message)
         count = len(message.results)
-        if len(data) <= DATAGRAM:
-            self.line.send(data, len(data) + _TASK_BYTES * count)
+        if len(data) <= DATAGRAM and len(parcels) <= values.PARCELS_SENT:
+            self.line.send(data, len(data) + _TASK_BYTES * count, parcels)
             return
         if count == 1:
+            results, parcels = self._apart(message.results)
             short = [messages.Failed(f.index, f.kind, f.type, f.message[:4096], "") for f in message.failures]
-            data = messages.encode(msgspec.structs.replace(message, results=[["large", b""]], failures=short))
-            self.line.send(data, len(data) + _TASK_BYTES)
+            data = messages.encode(msgspec.structs.replace(message, results=results, failures=short))
+            self.line.send(data, len(data) + _TASK_BYTES, parcels)
             return
         half = count // 2
-        for at, stop in ((0, half), (half, count)):
-            self._finished(_part(message, at, stop))
+        apart = sum(result == _BESIDE for result in message.results[:half])
+        self._finished(_part(message, 0, half), parcels[:apart])
+        self._finished(_part(message, half, count), parcels[apart:])
+
+    def _apart(self, results: list[Any]) -> tuple[list[Any], list[Parcel]]:
+        """One result that is too long for a message: where agents have no descriptors left, they pass it on as it is,
+        and it gets memory of its own here.
+        """
+        match results:
+            case [["pickle", data]] if len(data) <= self._largest:
+                try:
+                    return [_BESIDE], [pack(data, [])]
+                except OSError:
+                    return [_BESIDE], [stowed(data)]
+        return [_LEFT_OUT], []
 
 
 def _part(message: messages.Finished, at: int, stop: int) -> messages.Finished:
@@ -218,7 +279,7 @@ def _storable(item: Any, exact: bool) -> Any:
     if type(item) is not values.Ext:
         return item
     if item.code != values.PICKLE:
-        return ["large", b""]
+        return _LEFT_OUT
     try:
         value = plain_value(item)
         text = to_json(value)

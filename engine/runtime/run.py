@@ -76,6 +76,10 @@ class RunOptions:
     """The id of the run that is resumed; None: a new one."""
     resumed: int = 0
     """Which resumption it is, 0 for a new run."""
+    origin: str = ""
+    """The run whose tasks this one runs again; "" for none."""
+    rerun: str = ""
+    """Which of them: ``failed`` or ``all``."""
     results: Path | None = None
     """The file that results are written to: the room on its disk is watched."""
 
@@ -96,7 +100,10 @@ class Run:
         self.total: int | None = None
         self.stop_asked = ""
         self.before = [0, 0]
-        """Tasks that were done, and failed, before the run was resumed."""
+        """Tasks that were done, and failed, before the run was begun or resumed."""
+        self.taken = 0
+        """How many of these were done in another run."""
+        self.origin = options.origin
         self.resumed = options.resumed
         self.resumable = bool(options.spec or options.resumed)
         """Whether it can be resumed, as far as is known."""
@@ -125,7 +132,8 @@ class Run:
             self.alerts = self.alerting = Alerting(self, options.settings, files)
             if options.database is not None:
                 durability = options.settings.record_durability
-                self.recording = Recording(self.fleet.loop, options.database, durability, self._say)
+                largest = options.settings.record_result_max
+                self.recording = Recording(self.fleet.loop, options.database, durability, self._say, largest)
             self.fleet.hatch()
             if options.control:
                 database = "" if options.database is None else os.path.abspath(options.database)
@@ -156,7 +164,7 @@ class Run:
         tell(
             messages.RunBegan(
                 self.id, self.name, self.started, pid, options.command, config, version(), machine(),
-                resumed=options.resumed,
+                resumed=options.resumed, origin=options.origin, rerun=options.rerun,
             )
         )  # fmt: skip
         parts = range(0, len(options.spec), _PART)
@@ -230,10 +238,10 @@ class Run:
         job = self.fleet.job(range_id)
         return job.record if job is not None else (0, 0)
 
-    def _record(self, range_id: int, group: Group) -> None:
+    def _record(self, range_id: int, group: Group) -> int:
         assert self.recording is not None
         job, base = self._recorded(range_id)
-        self.recording.outcomes(job, base, group)
+        return self.recording.outcomes(job, base, group)
 
     def _record_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
         assert self.recording is not None

@@ -38,6 +38,7 @@ class Field:
         choices: the words it may be.
         default: its value where nothing is said.
         meaning: for people; empty for a pool's.
+        off: it may be 0, which people write as ``off``.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Field:
     default: Any
     meaning: str
     most: int = _MOST
+    off: bool = False
 
     @property
     def variable(self) -> str:
@@ -77,13 +79,16 @@ class Field:
             "command": "a program and its arguments, or none",
             "address": "an address such as https://example.org/alerts, or none",
         }
-        return texts[self.kind] + (" or auto" if self.automatic else "")
+        more = ["auto"] * self.automatic + ["off"] * self.off
+        return texts[self.kind] + "".join(f" or {word}" for word in more)
 
     def parse(self, value: object, written: bool) -> Any:
         """The setting's value of one that was given. `written`: everything arrives as text there.
 
         Raises ValueError with the part of the sentence that follows "is": what is allowed, and what was given.
         """
+        if self.off and (value is False or (isinstance(value, str) and value.strip().lower() == "off")):
+            return 0
         if self.automatic and (value is None or (value == "auto" and self.kind not in ("reference", "text"))):
             return None
         try:
@@ -206,7 +211,7 @@ def _field(field: inspect.Field) -> Field:
     choices = found.values if isinstance(found, inspect.LiteralType) else ()
     return Field(
         field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), field.default, meaning,
-        most or _MOST,
+        most or _MOST, off="off" in marks,
     )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 Size: TypeAlias = Annotated[int, Meta(ge=1, extra={"size": True})]
 """Bytes, which people may write as ``500M``."""
+Reserve: TypeAlias = Annotated[int, Meta(ge=0, extra={"size": True, "off": True})]
+"""A size, or 0, which people write as ``off``."""
 Reference: TypeAlias = Annotated[str, Meta(extra={"reference": True})]
 """``module:function``."""
 FilePath: TypeAlias = Annotated[str, Meta(extra={"path": True})]
@@ -93,6 +95,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "full that of the machine."
         ),
     ] = "normal"
+    record_result_max: Annotated[
+        Size,
+        Meta(
+            description="Bytes of the largest result that the record keeps; a larger one is only recorded as done. "
+            "What takes less than 128 KiB is kept in any case."
+        ),
+    ] = 64 << 20
     alert_rules: Annotated[
         FilePath | None,
         Meta(
@@ -108,6 +117,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Address,
         Meta(description="Address that each alert is posted to as JSON; none: nowhere."),
     ] = ""
+    memory_reserve: Annotated[
+        Reserve | None,
+        Meta(
+            description="Memory that is to stay free, by the machine and by each limit of a cgroup. With less, no more "
+            "tasks are begun until some are over; auto: 5 %, at most 2G; off: not looked at."
+        ),
+    ] = None
     enable_pooling: Annotated[bool, Meta(description="Off: a freshly executed process for every task.")] = True
     enable_batching: Annotated[bool, Meta(description="Off: a message for every task and every outcome.")] = True
     enable_parallel_spawn: Annotated[bool, Meta(description="Off: agents start one at a time, each awaited.")] = True
@@ -139,6 +155,6 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_tasks: Count | None = None
     """An agent is replaced after so many tasks."""
     max_bytes: Size | None = None
-    """An agent is replaced after a task that left it with more resident bytes than this."""
+    """An agent is replaced after a task that left it with more bytes of its own than this."""
     memory_limit: Size | None = None
-    """An agent that holds more resident bytes than this is killed, and the task that ran in it is blamed."""
+    """An agent that holds more bytes of its own than this is killed, and the task that ran in it is blamed."""

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,8 @@ _HEAD: Final = struct.Struct("<II")
 """Before each message: its length, and its CRC-32."""
 _AT_ONCE: Final = 500
 """Messages that go into the database in one transaction."""
+_TOGETHER: Final = 1 << 20
+"""Bytes that are written together."""
 
 
 def folders(database: Path) -> list[tuple[Path, str]]:
@@ -74,14 +76,17 @@ class Aside:
             raise
         self._durable = durable
 
-    def append(self, messages: list[bytes]) -> None:
+    def append(self, messages: Iterable[bytes]) -> None:
         """Write messages: all, or none of them. Raises OSError."""
-        data = b"".join(_HEAD.pack(len(message), zlib.crc32(message)) + message for message in messages)
-        view, at = memoryview(data), self._end
+        at = self._end
+        waiting = bytearray()
         try:
-            while view:
-                written = os.pwrite(self._fd, view, at)
-                view, at = view[written:], at + written
+            for message in messages:
+                waiting += _HEAD.pack(len(message), zlib.crc32(message)) + message
+                if len(waiting) >= _TOGETHER:
+                    at = self._write(waiting, at)
+                    waiting.clear()
+            at = self._write(waiting, at)
             if self._durable:
                 os.fsync(self._fd)
         except BaseException:
@@ -89,6 +94,14 @@ class Aside:
                 os.ftruncate(self._fd, self._end)
             raise
         self._end = at
+
+    def _write(self, data: bytes | bytearray, at: int) -> int:
+        """Where what is written ends."""
+        with memoryview(data) as view:
+            done = 0
+            while done < len(view):
+                done += os.pwrite(self._fd, view[done:], at + done)
+        return at + done
 
     def close(self) -> None:
         """Give the lock back; the next recorder may take it in."""
@@ -179,5 +192,6 @@ def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
                 batch.clear()
         for complaint in writer.write(batch, seen):
             say(complaint)
+        writer.tidy()
     finally:
         db.execute(f"PRAGMA synchronous = {kept}")

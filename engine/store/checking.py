@@ -45,6 +45,15 @@ _QUESTIONS: Final = {
         SELECT format('run %s, job %d: tasks %d and on are in two blocks', run, job, later) FROM (
             SELECT run, job, first + count AS ends, lead(first) OVER (PARTITION BY run, job ORDER BY first) AS later
             FROM blocks) WHERE later < ends""",
+    "pieces of results": """
+        SELECT format('run %s, job %d: pieces of a result of task %d, which has none in pieces', run, job, task)
+        FROM (SELECT DISTINCT run, job, task FROM pieces) p LEFT JOIN tasks t USING (run, job, task)
+        WHERE t.result_kind IS NOT 'pieces' AND run IN (SELECT id FROM runs)
+        UNION ALL
+        SELECT format('run %s, job %d: of the result of task %d pieces are missing', t.run, t.job, t.task)
+        FROM tasks t LEFT JOIN pieces p USING (run, job, task)
+        WHERE t.result_kind = 'pieces' GROUP BY t.run, t.job, t.task
+        HAVING count(p.piece) = 0 OR count(p.piece) <> max(p.piece) + 1 OR min(p.piece) < 0""",
     "specs": """
         SELECT format('run %s: %d of %d parts of what a resumption needs', run, count(*), max(parts))
         FROM specs GROUP BY run HAVING count(*) > max(parts) OR min(part) < 0 OR max(part) >= max(parts)""",

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.wire.memory import Parcel
+
 Stored = tuple[str | None, str | None, bytes | None]
 """The columns ``result``, ``result_kind`` and ``blob``."""
 
@@ -52,8 +54,8 @@ def _list(value: list[Any]) -> Stored:
     match value:
         case ["pickle", bytes() as data]:
             return None, "pickle", data
-        case ["large", bytes()]:
-            return None, "large", None
+        case ["large" | "pieces" as kind, bytes()]:
+            return None, kind, None
         case ["json", str() as text]:  # a container, which the engine has read and written as JSON
             return text, "json", None
         case _:
@@ -68,6 +70,7 @@ _STORED: Final[dict[type, Callable[[Any], Stored]]] = {
     str: _string,
     bytes: lambda value: (None, "bytes", value),
     list: _list,
+    Parcel: lambda _: (None, "pieces", None),
 }
 
 

@@ -15,6 +15,8 @@ from engine.stream.types import Event
 
 MESSAGE_MAX = 256 << 10
 """Bytes of the longest message, and of the longest datagram."""
+PIECE = 128 << 10
+"""Bytes of a piece of a large result; only the last one is shorter."""
 
 
 class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -38,6 +40,10 @@ class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Which resumption of the run this is: 0 the run's first beginning, n what `queries.Run.resumed` said, and 1. Then
     the run is there already, and `started` is when it was resumed.
     """
+    origin: str = ""
+    """The run whose tasks this one runs again; "" for none."""
+    rerun: str = ""
+    """Which of them: ``failed`` or ``all``."""
 
 
 class SpecPart(msgspec.Struct, frozen=True, array_like=True, tag=11):
@@ -92,13 +98,25 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """Plain values as they are; None where the task failed.
 
     What is not plain comes as ``[kind, data]``: ``pickle`` and its bytes, ``json`` and its text (a container of plain
-    values), ``large`` and nothing.
+    values), ``large`` and nothing: it is not kept; ``pieces`` and nothing: it comes beside the message, in memory of
+    its own, whose descriptors have the order of these results, and the recorder puts an `engine.wire.memory.Parcel` in
+    its place. Or it came before, as messages of type `Piece`.
     """
     failures: list[Failed]
     skipped: list[int]
     """Indexes among these that are not over after all: they run again."""
     attempts: dict[int, int]
     """By index, where it was not the first attempt."""
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """A piece of the pickle of a large result, where it can't travel beside its `Finished`: told before that."""
+
+    job: int
+    task: int
+    piece: int
+    """From 0 on."""
+    data: bytes
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True):
@@ -252,6 +270,7 @@ ToRecorder: TypeAlias = (
     | ItemsRead
     | PoolMade
     | JobMade
+    | Piece
     | Finished
     | Ended
     | Attempt

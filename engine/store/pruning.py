@@ -21,6 +21,8 @@ _STEP: Final = 0.05
 """Seconds that a transaction should take."""
 _PAUSE: Final = 0.01
 """Seconds between two of them, for recorders to have theirs."""
+_FEWER: Final = {"pieces": 50}
+"""Rows that are deleted in the first transaction, of tables whose rows are long."""
 _PAGES: Final = 1_000
 """Pages that are given back in one transaction."""
 
@@ -132,10 +134,10 @@ def remove(db: sqlite3.Connection, run: str) -> bool:
 
 def _remove_rows(db: sqlite3.Connection, references: list[_Reference], run: str) -> None:
     """Delete the rows of a run that is no more."""
-    limit = 1_000
     for table, column, key, owned in map(msgspec.structs.astuple, references):
         if not owned:
             continue
+        limit = least = _FEWER.get(table, 1_000)
         query = f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {column} = ? LIMIT ?)"
         while True:
             begun = time.monotonic()
@@ -145,7 +147,7 @@ def _remove_rows(db: sqlite3.Connection, references: list[_Reference], run: str)
                     return
                 if db.execute(query, (run, limit)).rowcount < limit:
                     break
-            limit = max(100, min(100_000, limit * 2 if time.monotonic() - begun < _STEP else limit // 2))
+            limit = max(least // 10, min(100_000, limit * 2 if time.monotonic() - begun < _STEP else limit // 2))
             time.sleep(_PAUSE)
 
 

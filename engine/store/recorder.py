@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import resource
 import select
 import signal
 import socket
@@ -42,18 +43,22 @@ from engine.store.messages import (
     to_recorder,
 )
 from engine.store.messages import Aside as ToldAside
+from engine.store.pieces import encoded, most_at_once, place
 from engine.store.places import is_gone
 from engine.store.schema import FAULTS, StoreError, explain, is_busy, open_database, primary
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
-from engine.wire.channel import Closed, Outbox, Receiver, buffer
+from engine.wire.channel import Closed, Outbox, Receiver, Starved, buffer
+from engine.wire.memory import Parcel
 
 ROWS: Final = 256
 """Rows that are committed together at the most, but for those of the last message."""
 PATIENCE: Final = 0.05
 """Seconds from the first message of a transaction to its commit, at the most, while messages keep coming."""
 BACKLOG: Final = 32 << 20
-"""Bytes of messages kept while the database does not take them."""
+"""Bytes of messages, and of large results beside them, kept while the database does not take them; so many are
+committed together at the most, but for those of the last message.
+"""
 _RETRY: Final = 0.05
 _LAST_TRIES: Final = 60.0
 """Seconds to go on trying once the engine is gone."""
@@ -125,6 +130,11 @@ class Recorder:
         self._held: list[ToRecorder] = []
         self._rows = 0
         self._bytes = 0
+        self._parcels: list[Parcel] = []
+        """Large results among what is held."""
+        self._most = most_at_once()
+        self._starved = False
+        """Whether a message came that could not be taken for want of descriptors."""
         self._since = 0.0
         self._stuck_since: float | None = None
         """Since when what is held can't be written."""
@@ -156,6 +166,9 @@ class Recorder:
         """
         while True:
             self._take()
+            if self._starved:
+                _say("no descriptor is left for a large result (ulimit -n)")
+                return False  # with a loss that another one may be spared, who will be told again
             if self._held:
                 if self._commit():
                     continue
@@ -206,8 +219,10 @@ class Recorder:
 
     def _enough(self) -> bool:
         """Whether a transaction should not wait for more messages."""
+        if self._bytes >= BACKLOG or len(self._parcels) >= self._most:
+            return True
         if self._stuck_since is not None or not self._held:
-            return self._bytes >= BACKLOG
+            return False
         return self._rows >= ROWS or time.monotonic() - self._since >= PATIENCE
 
     def _take(self) -> None:
@@ -224,6 +239,9 @@ class Recorder:
                     self._lost()
                 continue
             except ValueError as error:
+                if isinstance(error, Starved) and self._gone_at is None:
+                    self._starved = True
+                    return
                 self._received += 1
                 _say(f"a message was not recorded: {error}")
                 continue
@@ -231,20 +249,20 @@ class Recorder:
                 # A dead engine's end may stay open in a process that it forked; nobody writes to it.
                 self._over = self._gone_at is not None
                 return
-            view, parcels = received
-            for parcel in parcels:
-                parcel.close()
-            self._hear(view)
+            self._hear(*received)
 
-    def _hear(self, view: memoryview) -> None:
+    def _hear(self, view: memoryview, parcels: list[Parcel]) -> None:
         if not self._held:
             self._since = time.monotonic()
-        self._bytes += len(view)
+        self._bytes += len(view) + sum(parcel.size() for parcel in parcels)
         try:
             found = to_recorder.decode(view)
             self._received += len(found)
         except UNREADABLE:
             found = self._understood(view)
+        if parcels:
+            place(found, parcels)
+            self._parcels += parcels
         self._held += found
         self._rows += sum(map(_rows, found))
 
@@ -278,12 +296,15 @@ class Recorder:
             self._told = ""
         self._opening += [held for held in self._held if isinstance(held, RunBegan | SpecPart | PoolMade | JobMade)]
         self._held.clear()
-        self._rows = self._bytes = 0
         self._answer()
         return True
 
     def _answer(self) -> None:
         """All that has come is written, but for what nobody could."""
+        self._rows = self._bytes = 0
+        for parcel in self._parcels:
+            parcel.close()
+        self._parcels.clear()
         self._answered = self._received
         self._tell(Committed(self._received))
 
@@ -310,7 +331,7 @@ class Recorder:
                     raise StoreError(self._why_aside)
                 aside = Aside(self._path, run, self._durability == "full")
                 try:
-                    aside.append([encode(message) for message in (*self._opening, *self._held)])
+                    aside.append(encoded((*self._opening, *self._held), _say))
                 except OSError:
                     aside.close()
                     raise
@@ -319,7 +340,7 @@ class Recorder:
                 _say(text)
                 self._tell(ToldAside(str(aside.path), text))
             else:
-                self._aside.append([encode(message) for message in self._held])
+                self._aside.append(encoded(self._held, _say))
         except OSError as error:
             self.excuse(f"{self._why_aside}, and no other place takes anything ({error.strerror or error})")
             return False
@@ -459,6 +480,9 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
         name.write("shoal-recorder")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # large results take one each
     path, channel, pid, durability = Path(sys.argv[0]), int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     try:
         engine = os.pidfd_open(pid)

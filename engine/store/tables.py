@@ -295,6 +295,21 @@ CREATE TRIGGER texts_removed AFTER DELETE ON texts BEGIN
 END;
 """
 
+# Of a large result, in rows of their own: a row of `tasks` must stay short, for it lies in a b-tree of keys.
+_THIRD: Final = """
+ALTER TABLE runs ADD COLUMN origin TEXT;
+ALTER TABLE runs ADD COLUMN rerun TEXT CHECK (rerun IN ('failed', 'all'));
+
+CREATE TABLE pieces (
+    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    job INTEGER NOT NULL,
+    task INTEGER NOT NULL,
+    piece INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (run, job, task, piece)
+) STRICT;
+"""
+
 _TIME: Final = "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')"
 
 # `->` gives the text of an element as it was written, every digit of it; `value` of json_each would be a number.
@@ -344,7 +359,7 @@ VIEWS: Final = {
     "run_view": f"""
         SELECT id, name, status, {_at("started", "started")}, {_at("ended", "ended")},
             round(seconds, 3) AS seconds, tasks, done, failed,
-            round((done + failed) / nullif(seconds, 0), 1) AS per_second, resumed, command
+            round((done + failed) / nullif(seconds, 0), 1) AS per_second, resumed, origin, command
         FROM runs ORDER BY runs.started DESC""",
     # Not on top of all_tasks: SQLite would put together all tasks before it shows the first.
     "task_view": " UNION ALL ".join(map(_named_tasks, ("tasks", f"({_BLOCK_TASKS})"))),
@@ -375,6 +390,6 @@ def _script(text: str) -> Callable[[Any], None]:
     return step
 
 
-MIGRATIONS: Final[list[Callable[[Any], None]]] = [_script(_FIRST), _script(_SECOND)]
+MIGRATIONS: Final[list[Callable[[Any], None]]] = [_script(_FIRST), _script(_SECOND), _script(_THIRD)]
 """Each takes a ``sqlite_utils.Database`` whose transaction is open; number n leads to version n + 1."""
 VERSION: Final = len(MIGRATIONS)

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from itertools import accumulate, chain, repeat
 from typing import Any, Final
 
+import msgspec
+
 from engine.store import blocks
 from engine.store.columns import as_json, clean, stored
-from engine.store.messages import Ended, Failed, Finished
+from engine.store.messages import PIECE, Ended, Failed, Finished, Piece
 from engine.store.texts import Texts
+from engine.wire.memory import Parcel
 
 _DONE: Final = """
 INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, seconds,
@@ -23,6 +26,9 @@ INSERT OR IGNORE INTO tasks (run, job, task, state, attempts, agent, started, se
 VALUES (?, ?, ?, 'failed', ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _BLOCK: Final = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS_THERE: Final = "SELECT EXISTS (SELECT 1 FROM tasks WHERE run = ? AND job = ? AND task BETWEEN ? AND ?)"
+_PIECE: Final = "INSERT OR IGNORE INTO pieces VALUES (?, ?, ?, ?, ?)"
+_PIECES_GONE: Final = "DELETE FROM pieces WHERE run = ? AND job = ? AND task = ?"
+_PIECES_THERE: Final = "SELECT EXISTS (SELECT 1 FROM pieces WHERE run = ? AND job = ? AND task = ?)"
 _BLOCKS_THERE: Final = "SELECT first, count FROM blocks WHERE run = ? AND job = ? AND first <= ? ORDER BY first DESC"
 _RECOUNT: Final = """
 UPDATE jobs SET (done, failed, seconds) = (
@@ -43,6 +49,15 @@ WHERE id = :run"""
 _COUNT_JOB: Final = """
 INSERT INTO jobs (run, job, name, call, pool, done, failed, seconds) VALUES (?, ?, '', '', 0, ?, ?, ?)
 ON CONFLICT DO UPDATE SET done = done + ?, failed = failed + ?, seconds = seconds + ?"""
+
+
+_LARGE: Final = frozenset({Parcel, list})
+"""Types of results among which a large one may be."""
+
+
+def _came_before(result: Any) -> bool:
+    """Whether it is said to have come in messages of type `Piece`."""
+    return type(result) is list and result[:1] == ["pieces"]
 
 
 class Tally:
@@ -72,10 +87,13 @@ class Tasks:
         self._db = connection
         self._texts = texts
         self._tally = Tally()
+        self.unread: list[str] = []
+        """What large results could not be read, and are not kept, in this transaction: one line each."""
 
     def begin(self) -> None:
         """Nothing is counted yet."""
         self._tally = Tally()
+        self.unread.clear()
 
     def mark(self) -> Tally:
         """What is counted until now, for `back_to`."""
@@ -95,6 +113,8 @@ class Tasks:
             return
         ends = list(accumulate(times))
         there = self._blocks_there(run, job, first, count)
+        if not _LARGE.isdisjoint(map(type, group.results)):
+            group = self._with_pieces(run, group, there)
         if not there and blocks.suits(group, times) and self._block(run, group, agent, times, ends):
             return
         started = (group.started + begin / 1e9 for begin in chain((0,), ends))
@@ -118,6 +138,53 @@ class Tasks:
         self._insert(_FAILED, job, bad, failed=len(bad), seconds=sum(row[6] for row in bad))
         for _, _, task, _, _, at, _, kind, type_, message, traceback, _ in bad:
             self._texts.add(run, "failure", f"{type_ or kind}: {message}\n{traceback}", at, job, task)
+
+    def _with_pieces(self, run: str, group: Finished, there: set[int]) -> Finished:
+        """The group once its large results lie in pieces; `there`: tasks that have an outcome, which stands."""
+        large = [at for at, result in enumerate(group.results) if type(result) is Parcel or _came_before(result)]
+        if not large:
+            return group
+        results = list(group.results)
+        over = there.union(group.skipped)
+        for at in large:
+            result, key = results[at], (run, group.job, group.first + at)
+            if key[2] in over or self._is_there(*key):
+                continue
+            if type(result) is Parcel:
+                kept = self._keep(key, result)
+            else:  # told before, or lost on the way
+                kept = bool(self._db.execute(_PIECES_THERE, key).fetchone()[0])
+                if not kept:
+                    self.unread.append(f"a large result did not come: that of task {key[2]} of job {key[1]}")
+            results[at] = ["pieces" if kept else "large", b""]
+        return msgspec.structs.replace(group, results=results)
+
+    def _keep(self, key: tuple[str, int, int], parcel: Parcel) -> bool:
+        """Write a large result; False if it can't be read."""
+        self._db.execute(_PIECES_GONE, key)  # of one that was not told to its end
+        try:
+            self._db.executemany(_PIECE, ((*key, n, data) for n, data in enumerate(parcel.pickled(PIECE))))
+        except ValueError as error:
+            self._db.execute(_PIECES_GONE, key)
+            self.unread.append(f"a large result was not recorded, that of task {key[2]} of job {key[1]}: {error}")
+            return False
+        return True
+
+    def _is_there(self, run: str, job: int, task: int) -> bool:
+        """Whether a task has a row."""
+        return bool(self._db.execute(_ROWS_THERE, (run, job, task, task)).fetchone()[0])
+
+    def piece(self, run: str, piece: Piece) -> None:
+        """Write a piece of a large result, whose outcome is still to come. Raises sqlite3.Error."""
+        if not self._is_there(run, piece.job, piece.task) and not self._blocks_there(run, piece.job, piece.task, 1):
+            self._db.execute(_PIECE, (run, piece.job, piece.task, piece.piece, piece.data))
+
+    def forget_pieces(self, run: str) -> None:
+        """Delete pieces of results whose outcomes never came. Raises sqlite3.Error."""
+        self._db.execute(
+            "DELETE FROM pieces WHERE run = ? AND (job, task) NOT IN (SELECT job, task FROM tasks WHERE run = ? "
+            "AND result_kind = 'pieces')", (run, run),
+        )  # fmt: skip
 
     def _block(self, run: str, group: Finished, agent: str | None, times: memoryview, ends: list[int]) -> bool:
         """Write a group as one row; False if it can't be one: for its results, or because some have a row already."""

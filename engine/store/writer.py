@@ -21,6 +21,7 @@ from engine.store.messages import (
     Happened,
     ItemsRead,
     JobMade,
+    Piece,
     PoolMade,
     RunBegan,
     RunEnded,
@@ -71,12 +72,12 @@ class Writer:
         except (TypeError, ValueError, OverflowError, LookupError):
             pass
         else:
-            return []
+            return list(self._tasks.unread)
         # One of them is at fault: again, each by itself. Never on the way of a healthy run, so it may be
         # slow.
         complaints: list[str] = []
         self._transaction(messages, now, complaints)
-        return complaints
+        return complaints + self._tasks.unread
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
         before = self.run, self.ended, list(self._agents), self._events, self._alerts
@@ -128,6 +129,8 @@ class Writer:
         match message:
             case Finished():
                 self._tasks.finished(run, message, self.agent(message.row))
+            case Piece():
+                self._tasks.piece(run, message)
             case Ended():
                 self._tasks.ended(run, message)
             case Attempt() as tried:
@@ -163,10 +166,11 @@ class Writer:
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
-                told = end.summary.get("tasks")
+                told, taken = (end.summary.get(name, 0) for name in ("tasks", "taken"))
+                tasks = told - taken if type(told) is type(taken) is int else 0
                 db.execute(
                     "UPDATE runs SET status = ?, ended = ?, summary = ?, tasks = max(tasks, ?) WHERE id = ?",
-                    (end.status, end.ended, as_json(end.summary), told if type(told) is int else 0, run),
+                    (end.status, end.ended, as_json(end.summary), tasks, run),
                 )
                 self.ended = True
 
@@ -208,10 +212,10 @@ class Writer:
     def _insert_run(self, run: RunBegan) -> None:
         self._db.execute(
             "INSERT INTO runs (id, name, status, started, pid, process, seen, version, command, config, "
-            "machine) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
+            "machine, origin, rerun) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.run, clean(run.name), run.started, run.pid, identity(run.pid), run.started, run.version,
-                as_json(run.command), as_json(run.config), as_json(run.machine),
+                as_json(run.command), as_json(run.config), as_json(run.machine), run.origin or None, run.rerun or None,
             ),
         )  # fmt: skip
 
@@ -284,6 +288,11 @@ class Writer:
             if row in rows:
                 return f"{name}/{row - rows.start}"
         return None
+
+    def tidy(self) -> None:
+        """Delete what was told of results whose outcomes never came. Raises sqlite3.Error."""
+        if self.run is not None:
+            self._tasks.forget_pieces(self.run)
 
     def crash(self, at: float) -> None:
         """Say that the run was cut off. Raises sqlite3.Error."""

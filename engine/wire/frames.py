@@ -101,9 +101,9 @@ class Care(msgspec.Struct, frozen=True, array_like=True):
     max_tasks: int = 0
     """Tasks after which an agent is replaced."""
     max_bytes: int = 0
-    """Resident bytes after a task beyond which an agent is replaced."""
+    """Bytes of its own after a task beyond which an agent is replaced."""
     memory_limit: int = 0
-    """Resident bytes beyond which an agent is killed."""
+    """Bytes of its own beyond which an agent is killed."""
     bundle: bool = True
     """Records of several agents may travel to the engine in one message."""
     fresh: list[str] | None = None
@@ -262,7 +262,7 @@ class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):
     words: str
     """The last lines it wrote to stderr; for ``start``, why it could not start."""
     memory: int
-    """Peak resident bytes it had reported."""
+    """Resident bytes at its peak, with what it shared; 0 where that is not known."""
     noticed: float = 0.0
     """When the kernel woke its host for it, in seconds of CLOCK_MONOTONIC; 0: that is not known."""
 

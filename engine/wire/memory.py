@@ -15,7 +15,7 @@ import pickle
 import resource
 import struct
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 _ALIGN = 64
@@ -74,6 +74,12 @@ class Parcel:
             self.close()
             self._mapped = mapped
 
+    def twin(self) -> Parcel:
+        """Another one of the same value, whatever is written to what this one is loaded as. Raises OSError where
+        descriptors run out.
+        """
+        return Parcel(os.dup(self.fd))
+
     def load(self) -> Any:
         """Unpickle the value. Raises whatever its unpickling raises, ValueError where the memory is no parcel.
 
@@ -81,21 +87,51 @@ class Parcel:
         """
         mapped = self._mapped
         size = os.fstat(self._fd).st_size if mapped is None else len(mapped)
-        if size < 16:
-            raise ValueError("a parcel without a head")
         if mapped is None:
+            if not size:
+                raise ValueError("a parcel without a head")
             mapped = _map(self._fd, size)
-        (count,) = struct.unpack_from("<Q", mapped)
-        if not 1 <= count <= size // 8 - 1:
-            raise ValueError("a parcel with a broken head")
-        sizes = struct.unpack_from(f"<{count}Q", mapped, 8)
-        parts, at = [], _up(8 + 8 * count)
-        for length in sizes:
-            if at + length > size:
-                raise ValueError("a parcel that ends too early")
-            parts.append(mapped[at : at + length])
-            at = _up(at + length)
+        parts = [mapped[at:end] for at, end in _parts(mapped.__getitem__, size)]
         return pickle.loads(parts[0], buffers=parts[1:])
+
+    def pickled(self, piece: int) -> Iterator[bytes]:
+        """The value as one pickle that needs nothing beside it, in pieces of so many bytes; the last one is shorter.
+
+        Raises ValueError where the memory is no parcel. It is read, not mapped: whatever its sender still does to it,
+        nobody who reads it dies of that.
+        """
+        parts = _parts(self._read, self.size())
+        waiting = bytearray()
+        for part in _one_pickle(parts):
+            if isinstance(part, bytes):
+                waiting += part
+            else:
+                at, end = part
+                while at < end:
+                    found = self._read(slice(at, min(end, at + piece - len(waiting))))
+                    waiting += found
+                    at += len(found)
+                    if len(waiting) >= piece:
+                        yield bytes(waiting)
+                        waiting.clear()
+            while len(waiting) >= piece:
+                yield bytes(waiting[:piece])
+                del waiting[:piece]
+        if waiting:
+            yield bytes(waiting)
+
+    def _read(self, wanted: slice) -> bytes:
+        """Raises ValueError where there is not so much."""
+        if self._mapped is not None:
+            found = bytes(self._mapped[wanted])
+        else:
+            try:
+                found = os.pread(self._fd, wanted.stop - wanted.start, wanted.start)
+            except OSError as error:
+                raise ValueError(f"a parcel that can't be read: {error.strerror}") from error
+        if len(found) < wanted.stop - wanted.start:
+            raise ValueError("a parcel that ends too early")
+        return found
 
     def size(self) -> int:
         """Bytes that it takes; 0 once it is closed."""
@@ -117,13 +153,13 @@ class Parcel:
 
 
 def stow_some(parcels: Sequence[Parcel]) -> None:
-    """Stow those just received for which descriptors may be wanted more elsewhere: how many wait to be read is up to
+    """Stow those for which descriptors may be wanted more elsewhere: how many wait to be read is up to
     others, and half of what this process may open is its program's.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     for parcel in parcels:
         # The kernel gives the lowest number that is free: this counts what the rest of the program has opened, too.
-        if parcel.fd >= (_FEW if soft == resource.RLIM_INFINITY else min(soft // 2, _FEW)):
+        if parcel._fd >= (_FEW if soft == resource.RLIM_INFINITY else min(soft // 2, _FEW)):
             parcel.stow()
 
 
@@ -143,6 +179,58 @@ def _write(fd: int, at: int, data: bytes | memoryview) -> None:
     done = 0
     while done < len(view):
         done += os.pwrite(fd, view[done : done + _CHUNK], at + done)
+
+
+def _parts(read: Callable[[slice], bytes | memoryview], size: int) -> list[tuple[int, int]]:
+    """Where the parts of a parcel of `size` bytes begin and end: the pickle, then its buffers. Raises ValueError."""
+    if size < 16:
+        raise ValueError("a parcel without a head")
+    (count,) = struct.unpack("<Q", read(slice(0, 8)))
+    if not 1 <= count <= size // 8 - 1:
+        raise ValueError("a parcel with a broken head")
+    found, at = [], _up(8 + 8 * count)
+    for length in struct.unpack(f"<{count}Q", read(slice(8, 8 + 8 * count))):
+        if at + length > size:
+            raise ValueError("a parcel that ends too early")
+        found.append((at, at + length))
+        at = _up(at + length)
+    return found
+
+
+def _one_pickle(parts: list[tuple[int, int]]) -> Iterator[bytes | tuple[int, int]]:
+    """Of a pickle and its buffers, given by where they lie, a pickle: what to write, and between that what lies where.
+
+    Without buffers it is the pickle itself. With some it calls, as it is read, ``partial(pickle.loads,
+    buffers=[...])(pickle)``: so no object of the value's need be made, nor any module imported, to write it. Opcodes
+    as in `pickletools`; each buffer becomes a bytearray, so arrays can be written to.
+    """
+    pickled, *buffers = parts
+    if not buffers:
+        yield pickled
+        return
+    yield b"\x80\x05" + _global("functools", "partial") + _global("pickle", "loads") + _TUPLE1
+    yield b"}" + _text("buffers") + b"]("  # EMPTY_DICT, its key, EMPTY_LIST, MARK
+    for at, end in buffers:
+        yield b"\x96" + struct.pack("<Q", end - at)  # BYTEARRAY8
+        yield at, end
+    yield b"es\x92"  # APPENDS, SETITEM, NEWOBJ_EX
+    at, end = pickled
+    yield b"\x8e" + struct.pack("<Q", end - at)  # BINBYTES8
+    yield pickled
+    yield _TUPLE1 + b"R."  # REDUCE, STOP
+
+
+_TUPLE1 = b"\x85"
+
+
+def _text(text: str) -> bytes:
+    """SHORT_BINUNICODE."""
+    return b"\x8c" + bytes((len(text),)) + text.encode()
+
+
+def _global(module: str, name: str) -> bytes:
+    """STACK_GLOBAL."""
+    return _text(module) + _text(name) + b"\x93"
 
 
 def pack(data: bytes, buffers: Sequence[pickle.PickleBuffer]) -> Parcel:

@@ -6,13 +6,14 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import marked_processes, scaled, wait_for
 
-from engine.bench import ours, peers, profile, run, sampling, speed, watch
+from engine.bench import ours, peers, profile, recorded, run, sampling, suite, watch
 from engine.bench.gate import gate
 from engine.bench.rows import ROWS, Row
 from engine.bench.run import MeasurementFailed, Round, measure
@@ -31,6 +32,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "stream": {"tasks": scaled(20_000), "buffersize": scaled(500)},
     "array": {"megabytes": 2, "watched": True},
     "help": {},
+    "recorded_work": {"tasks": 50, "iterations": 1_000},
+    "recorded_rows": {"tasks": scaled(2_000)},
+    "recorded_map": {"tasks": scaled(2_000)},
+    "recorder_alone": {"tasks": scaled(500)},
 }
 
 
@@ -49,6 +54,36 @@ def test_every_measurement_on_both_sides(side: str, function: str) -> None:
         assert found["peak"] >= max(found["arrays"].values())
         assert found["looks"] > 0
         assert len(found["arrays"]) >= 3, "the caller, and workers at least"
+
+
+@pytest.mark.needs("pooling", "batching")
+def test_what_is_recorded_is_in_blocks_or_has_rows() -> None:
+    for function, inside in (("recorded_map", True), ("recorded_rows", False)):
+        found = measure(function, "ours", SMALL[function], 60)
+        assert (found["in_blocks"] > 0.5) is inside
+        assert found["recorder_cpu"] > 0
+        assert found["bytes"] > 8
+        assert set(measure(function, "peer", SMALL[function], 60)) == {"value", "engine_cpu"}
+
+
+def test_tasks_that_are_not_in_the_database_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "_ROWS", "SELECT count(*) FROM pools")
+    with pytest.raises(AssertionError, match=r"^0 tasks are in the database, not 50$"):
+        recorded.recorded_rows(50)
+
+
+def test_databases_go_with_the_measurement_however_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = tmp_path / "temporary"
+    places.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(places))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where a recorder goes on that has lost its database
+    measure("recorder_alone", "ours", SMALL["recorder_alone"], 60)
+    assert list(places.iterdir()) == []
+    with pytest.raises(MeasurementFailed, match="no answer within 3 s"):
+        measure("recorder_alone", "ours", {"tasks": 10**9}, 3)
+    assert list(places.iterdir()) == []
+    assert not marked_processes()
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.needs("pooling")
@@ -72,9 +107,9 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_started() -> None:
     wait_for(lambda: not marked_processes(), what="the two bare processes are gone")
 
 
-def test_it_does_not_outlive_whoever_asked() -> None:
+def test_it_does_not_outlive_whoever_asked(tmp_path: Path) -> None:
     code = "from engine.bench.run import measure; measure('overhead', 'ours', {'tasks': 2, 'iterations': 10**13}, 99)"
-    asking = subprocess.Popen([sys.executable, "-c", code])
+    asking = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)})
     try:
         wait_for(lambda: len(marked_processes()) > 5, what="agents that work")
     finally:
@@ -124,7 +159,7 @@ def test_a_row_that_fails_is_left_out_from_there_on(monkeypatch: pytest.MonkeyPa
         return {"value": 1.0}
 
     monkeypatch.setattr(run, "measure", fake)
-    outcome = speed.run(["start", "round-trip"], 3, True, False, lambda text: None, seed=1)
+    outcome = suite.run("speed", ["start", "round-trip"], 3, True, False, lambda text: None, seed=1)
     assert outcome.failures == {"start": "no room"}
     assert calls.count("start") == 1
     assert [found.row.name for found in outcome.findings] == ["round-trip"]
@@ -206,6 +241,12 @@ def test_a_profile_of_threads(tmp_path: Path) -> None:
     text = profile.text(tmp_path)
     assert "== thread main" in text
     assert "== thread shoal" in text
+    assert "== process recorder" not in text
+
+
+def test_a_profile_of_a_recorder(tmp_path: Path) -> None:
+    measure("recorder_alone", "ours", {"tasks": 5_000}, 60, tmp_path)
+    assert "engine/store/tasks.py" in profile.text(tmp_path).partition("== thread main")[0]
 
 
 @pytest.mark.needs("pooling")  # it is forks that are sampled, and not what was executed
@@ -224,10 +265,10 @@ def test_a_profile_of_agents(tmp_path: Path) -> None:
 def test_a_script_of_other_tools(tmp_path: Path) -> None:
     script = tmp_path / "peers.py"
     script.write_text('print(\'{"ray": {"one_s": 980}}\')')
-    assert speed.peers(script) == {"ray": {"one_s": 980}}
+    assert suite.peers(script) == {"ray": {"one_s": 980}}
     for code, why in (("1/0", "ZeroDivisionError"), ("print(1)", "no JSON object"), ("raise SystemExit(3)", "code 3"),
                       ("import time; time.sleep(60)", "no answer within 1 s")):  # fmt: skip
         script.write_text(code)
-        with pytest.raises(speed.PeersFailed, match=why) as raised:
-            speed.peers(script, timeout=1)
+        with pytest.raises(suite.PeersFailed, match=why) as raised:
+            suite.peers(script, timeout=1)
         assert "\n" not in str(raised.value)

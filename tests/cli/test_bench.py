@@ -48,6 +48,22 @@ def test_a_table_on_stdout_and_all_of_it_in_a_file(tmp_path: Path) -> None:
     assert set(first["must"]) == {"reached", "certain", "text"}
 
 
+def test_what_a_record_costs(tmp_path: Path) -> None:
+    done = bench("--quick", "--rounds", "1", "--only", "recorder-single,record-1ms", "recorder", "--json", "b.json",
+                 cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("400 tasks of 1 ms of work, recorded, 2 agents ")
+    assert lines[2].startswith("10,000 tasks told one by one to the recorder alone, ")
+    data = json.loads((tmp_path / "b.json").read_text())
+    assert data["benchmark"] == "recorder"
+    assert [(row["name"], row["peer"]) for row in data["rows"]] == [
+        ("record-1ms", "no record"),
+        ("recorder-single", ""),
+    ]
+    assert data["rows"][0]["figures"]["recorder_cpu"] > 0
+
+
 def test_json_on_stdout_is_nothing_else(tmp_path: Path) -> None:
     row = "map" if enabled("pooling") else "start"
     done = bench("--quick", "--rounds", "1", "--only", row, "--json", "-", "--profile", cwd=tmp_path)
@@ -65,6 +81,8 @@ def test_bad_usage_is_one_line(tmp_path: Path) -> None:
     for arguments in (
         ["slowness"],
         ["--only", "nothing"],
+        ["--only", "record-1ms"],
+        ["--only", "map", "recorder"],
         ["--rounds", "0"],
         ["--peers", "absent.py"],
         ["--json", "absent/b.json"],

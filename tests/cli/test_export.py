@@ -24,6 +24,7 @@ from engine.cli.export import export
 from engine.store.messages import Ended, Failed, PoolSample, RunEnded, Sampled
 from engine.store.schema import open_database
 from engine.store.writer import Writer
+from engine.wire.memory import stowed
 
 PICKLE = pickle.dumps({1, 2})
 ODD = [1, 0.1, -0.0, 1e300, 2**80, 'a\n"b"', None, True, "é\ud800", 12345678901234567890]
@@ -82,6 +83,20 @@ def test_results_are_exact(path: Path) -> None:
         (None, "pickle", base64.b64encode(PICKLE).decode()),
         (None, "large", None),
     ]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_large_results_come_whole(path: Path, form: str) -> None:
+    """As a pickle of their own, whatever they lie in pieces of."""
+    data = pickle.dumps(["x" * 300_000, 1])
+    write(path, began("bcc3", "large"), *made("fit"), group(0, [1, stowed(data)]), RunEnded(START + 1, "done", {}))
+    usual = csv.field_size_limit(1 << 20)
+    if form == "jsonl":
+        _, found = lines(path, "bcc3")
+    else:
+        _, found = csv.DictReader(call(export, "bcc3", "--csv", "--db", path).stdout.splitlines())
+    csv.field_size_limit(usual)
+    assert (found["result_kind"], base64.b64decode(str(found["data"]))) == ("pickle", data)
 
 
 def test_failures_come_with_their_error(path: Path) -> None:

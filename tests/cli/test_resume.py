@@ -14,8 +14,8 @@ import pytest
 from killing import SHOAL, kill_all, over, started
 from processes import wait_for
 
+from engine.cli.again import keep
 from engine.cli.headless import run_headless
-from engine.cli.resume import keep
 from engine.cli.run import run as command
 from engine.plan import kept as plan
 from engine.plan.steps import RunSpec, Step
@@ -156,7 +156,8 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     numbers = [number for (number,) in db.execute("SELECT number FROM events ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
     db.close()
-    assert refusal(folder) == "shoal: run RUN is over, and 1 of its tasks have failed: nothing is left to resume"
+    line = "run RUN is over, and 1 of its tasks have failed: nothing is left to resume (shoal rerun --failed RUN)"
+    assert refusal(folder) == f"shoal: {line}"
 
 
 @pytest.mark.needs("pooling")  # hundreds of tasks
@@ -217,9 +218,21 @@ def test_a_step_after_one_that_had_failures_before(folder: Path, killed: Any) ->
     ]  # fmt: skip
 
 
-def test_large_results_run_again_where_they_are_needed(folder: Path, killed: Any) -> None:
+def test_large_results_come_from_the_database(folder: Path, killed: Any) -> None:
     items(folder, "large 1", "wait", "b")
     killed(2, "run", "work:held", "--items", "items.txt", "--out", "out.jsonl", *ONE)
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0, done.stderr
+    assert [line["index"] for line in lines((folder / "out.jsonl").read_text())] == [0, 1, 2]
+    assert lines((folder / "out.jsonl").read_text())[0]["result"] == "x" * 200_000
+    assert sorted(ran(folder)) == ["b", "large 1", "wait", "wait"]
+
+
+def test_results_that_were_too_large_run_again_where_they_are_needed(folder: Path, killed: Any) -> None:
+    items(folder, "large 1", "wait", "b")
+    largest = "--set", "record_result_max=100K"
+    killed(2, "run", "work:held", "--items", "items.txt", "--out", "out.jsonl", *largest, *ONE)
     go(folder)
     done = resume(folder)
     assert done.returncode == 0, done.stderr

@@ -36,6 +36,7 @@ from engine.store.queries.shards import _slices
 from engine.store.schema import open_database
 from engine.store.writer import Writer
 from engine.stream.types import Event
+from engine.wire.memory import stowed
 
 START = 1_763_726_400.0
 
@@ -205,6 +206,36 @@ def test_a_run_for_programs(path: Path) -> None:
     assert found["pools"][0]["done"] == 2
     assert found["failure_kinds"] == {"ValueError": 1}
     assert found["events"][0]["kind"] == "agent.died"
+
+
+def test_large_results_are_counted(path: Path) -> None:
+    times = array.array("Q", [10**9] * 4).tobytes()
+    large = [stowed(bytes(size)) for size in (200_000, 300_000)]
+    write(
+        path, began("ddd4", "large", START + 200), PoolMade(0, "local", 0, 2, 1), JobMade(0, "fit", "m:f", 0),
+        Finished(0, 0, 1, START + 201, times, [1, *large, ["large", b""]], [], [], {}),
+        RunEnded(START + 210, "done", {}),
+    )  # fmt: skip
+    assert "\n  large        2 kept (488 KB), 1 too large to be kept\n" in call("show", "ddd4", "--db", path).stdout
+    found = json.loads(call("show", "ddd4", "--db", path, "--json").stdout)
+    assert found["large"] == {"kept": 2, "bytes": 500_000, "left_out": 1}
+    assert "\n  large " not in call("show", "abb2", "--db", path).stdout
+
+
+def test_reruns_are_shown_with_what_they_are_of(path: Path) -> None:
+    for run, which, at in (("ddd4", "failed", 200), ("eee5", "all", 300)):
+        again = msgspec.structs.replace(began(run, "sweep", START + at), origin="abb2", rerun=which)
+        write(path, again, RunEnded(START + at + 1, "done", {"tasks": 3, "taken": 2, "before": 2}))
+    assert "\n  rerun        what failed in abb2\n" in call("show", "ddd4", "--db", path).stdout
+    assert "\n  rerun        of abb2\n" in call("show", "eee5", "--db", path).stdout
+    assert "\n  rerun        again in ddd4, eee5\n" in call("show", "abb2", "--db", path).stdout
+    assert "\n  tasks        1: 0 done, 0 failed; 2 were done before it\n" in call("show", "ddd4", "--db", path).stdout
+    listed = call("runs", "--db", path).stdout.splitlines()
+    assert [line.split("  ")[1] for line in listed[1:3]] == ["sweep (rerun of abb2)"] * 2
+    found = json.loads(call("show", "ddd4", "--db", path, "--json").stdout)
+    assert (found["origin"], found["rerun"], found["reruns"]) == ("abb2", "failed", [])
+    rows = list(csv.DictReader(call("runs", "--db", path, "--csv").stdout.splitlines()))
+    assert [row["origin"] for row in rows] == ["abb2", "abb2", "", "", ""]
 
 
 def test_shards_and_resumptions_are_shown(path: Path) -> None:

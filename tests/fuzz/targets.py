@@ -25,7 +25,7 @@ from engine.procs import agent, scoreboard
 from engine.procs.host import Host
 from engine.procs.ring import Reader, RingBroken, Writer
 from engine.procs.scoreboard import HEAD, TAIL, Scoreboard
-from engine.procs.slots import Slot
+from engine.procs.slots import Held, Slot
 from engine.runtime import results
 from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Items, Job
@@ -178,6 +178,7 @@ def agents(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
 
     def feed(data: bytes) -> None:
         slot.doomed = False
+        slot.current = Held(frames.Work(1, 1, False, 0.0, 0, 5, _COLUMN), b"", [])
         peer.send(data[:200_000])
         host._from_agent(slot)
         host._report()

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.procs import slots, watch
+from engine.procs import slots, weight
 from engine.procs.scoreboard import (
     ASK,
     ASK_FLUSH,
@@ -73,7 +73,7 @@ class Row:
 @pytest.fixture
 def row(monkeypatch: pytest.MonkeyPatch) -> Iterator[Row]:
     row = Row(monkeypatch, memory_limit=1 << 20, stuck=1000.0)
-    monkeypatch.setattr(watch, "resident", lambda pid: 0)
+    monkeypatch.setattr(weight, "held", lambda pid: (0, 0))
     yield row
     monkeypatch.undo()
     row.close()
@@ -134,15 +134,16 @@ def test_who_is_judged_by_nobody_died_of_the_task_that_ran(row: Row) -> None:
 def test_a_task_is_not_judged_by_the_memory_that_the_one_before_it_took(
     row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resident(pid: int) -> int:
+    def own(pid: int) -> int:
         row.board.set(0, OFFSET, row.board.get(0, OFFSET) + moves)
         return 2 << 20
 
-    monkeypatch.setattr(watch, "resident", resident)
+    monkeypatch.setattr(weight, "held", lambda pid: (2 << 20, 2 << 20))
+    monkeypatch.setattr(weight, "own", own)
     moves = 1
     row.look(0.01)
     assert row.killed == []
     moves = 0
-    row.look(0.01)
+    row.look(0.5)
     assert row.killed == ["memory"]
     assert row.slot.judged == (7, 7)

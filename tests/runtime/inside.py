@@ -80,6 +80,10 @@ class Heard(list[Event]):
     def __call__(self, event: Event) -> None:
         self.append(event)
 
+    def kinds(self, kind: str) -> list[Event]:
+        """Events of a kind."""
+        return [event for event in self if event.kind == kind]
+
     def why(self, why: str) -> list[Event]:
         """Ends of agents for a reason."""
         return [event for event in self if event.data.get("why") == why]

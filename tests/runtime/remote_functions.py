@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -323,6 +324,33 @@ def eat_later(mebibytes: int, gate: str) -> int:
 def eat_and_wait(mebibytes: int, path: str) -> None:
     eat(mebibytes)
     wait_until(path)
+
+
+def eat_and_die(mebibytes: int) -> None:
+    eat(mebibytes)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def began_and_ended(seconds: float) -> tuple[float, float]:
+    """When this task began and ended, by the monotonic clock."""
+    began = time.monotonic()
+    time.sleep(seconds)
+    return began, time.monotonic()
+
+
+def eat_too_much(number: int) -> int:
+    """The 100th never has enough."""
+    while number == 100:
+        eat(10)
+    return number
+
+
+def fork_and_wait() -> int:
+    """How a child has ended."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
 
 
 def pid_of(_: Any) -> int:

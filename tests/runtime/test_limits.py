@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runtime import limits
+from engine.runtime import memory as free
 from engine.runtime.limits import TooMany, check, default_shards
 
 Machine = Callable[..., None]
@@ -24,7 +25,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     def become(descriptors: int = 1 << 20, processes: int = 1 << 20, memory: int = 1 << 40) -> None:
         monkeypatch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
         monkeypatch.setattr(limits, "_processes_left", lambda: (processes, "kernel.pid_max"))
-        monkeypatch.setattr(limits, "memory_left", lambda: memory)
+        monkeypatch.setattr(free, "left", lambda: memory)
 
     become()
     return become
@@ -96,7 +97,7 @@ def test_as_many_as_are_told_to_fit_do(descriptors: int, processes: int, memory:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
         patch.setattr(limits, "_processes_left", lambda: (processes, "kernel.pid_max"))
-        patch.setattr(limits, "memory_left", lambda: memory)
+        patch.setattr(free, "left", lambda: memory)
         fitting = room(10**9, shards)
         if fitting:
             check(fitting, shards)
@@ -107,7 +108,7 @@ def test_as_many_as_are_told_to_fit_do(descriptors: int, processes: int, memory:
 def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cgroup"
     folder.mkdir()
-    monkeypatch.setattr(limits, "_cgroups", lambda: [str(tmp_path / "gone"), str(folder)])
+    monkeypatch.setattr(free, "cgroups", lambda: [str(tmp_path / "gone"), str(folder)])
     return folder
 
 
@@ -117,25 +118,24 @@ def write(folder: Path, **files: object) -> None:
 
 
 def test_a_cgroup_may_be_tighter_than_the_machine(cgroup: Path) -> None:
-    before, free = limits._processes_left(), limits.memory_left()
-    assert before[0] > 0
-    assert free > 0
+    assert limits._processes_left()[0] > 0
+    assert free.left() > 0
     write(cgroup, pids_max="max", memory_max="max", pids_current=7, memory_current=4096)
-    assert limits.memory_left() > 0
+    assert free.left() > 0
     write(cgroup, pids_max=17, memory_max=1 << 20)
     assert limits._processes_left() == (10, f"{cgroup}/pids.max")
-    assert limits.memory_left() == (1 << 20) - 4096
+    assert free.left() == (1 << 20) - 4096
     write(cgroup, pids_current=40, memory_current=2 << 20)  # above the limit already, as after it was lowered
     assert limits._processes_left()[0] == 0
-    assert limits.memory_left() == 0
+    assert free.left() == 0
 
 
 @pytest.mark.parametrize("text", ["", "max", "what\n", "\n"])
 def test_numbers_that_the_kernel_does_not_tell(tmp_path: Path, text: str) -> None:
     (tmp_path / "file").write_text(text)
-    assert limits._number(str(tmp_path / "file")) is None
-    assert limits._number(str(tmp_path / "missing")) is None
-    assert limits._number(str(tmp_path)) is None
+    assert free.number(str(tmp_path / "file")) is None
+    assert free.number(str(tmp_path / "missing")) is None
+    assert free.number(str(tmp_path)) is None
 
 
 def test_this_machine_has_room_for_a_few() -> None:

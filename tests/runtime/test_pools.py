@@ -17,7 +17,7 @@ from processes import enabled, wait_for
 
 from engine.core.pools import backoff
 from engine.procs.scoreboard import PONG
-from engine.procs.watch import resident
+from engine.procs.weight import own
 from shoal import Engine, PoolSettings, TaskPoisoned
 
 IMAGE = """
@@ -252,10 +252,40 @@ def test_the_task_that_takes_too_much_memory_is_blamed_and_no_other(tmp_path: Pa
         before = [engine.submit(abs, -n) for n in range(20)]
         bad = engine.submit(remote.eat_and_wait, 410, str(tmp_path / "never"))
         after = [engine.submit(abs, -n) for n in range(20)]
-        with pytest.raises(TaskPoisoned, match=r"died 2 times .* held \d+ MiB, more than its limit of 400 MiB"):
+        with pytest.raises(
+            TaskPoisoned, match=r"died 2 times .* held \d+ MiB of memory of its own, more than its limit of 400 MiB"
+        ):
             bad.result(60)
         assert [future.result(20) for future in before + after] == [*range(20), *range(20)]
     assert len(heard.why("memory")) == 2
+
+
+@pytest.mark.needs("pooling")
+def test_what_agents_share_with_their_image_is_not_theirs(modules: Path) -> None:
+    name = module(
+        modules,
+        "large_image",
+        "data = [bytes([n]) * (1 << 20) for n in range(200)]\ndef total():\n    return sum(map(len, data))\n",
+    )
+    heard = Heard()
+    image = PoolSettings(name="image", size=4, preload=(name,), max_bytes=100 << 20, memory_limit=150 << 20)
+    with Engine(1, pools=[image], on_event=heard, attachable=False) as engine:
+        import large_image  # type: ignore[import-not-found]
+
+        calls = engine.using(pool="image")
+        assert list(calls.map(remote.nap, [0.2] * 12)) == [0.2] * 12
+        assert calls.submit(large_image.total).result(20) == 200 << 20
+        assert counts(engine, "image")["recycled"] == 0
+    assert [event.text for event in heard if event.kind == "agent.died"] == []
+
+
+def test_an_agent_that_is_killed_says_what_it_held_at_its_peak() -> None:
+    heard = Heard()
+    died_of = pytest.raises(TaskPoisoned, match=r"killed by SIGKILL, [34]\d\d MiB resident at its peak")
+    with Engine(1, crash_limit=1, on_event=heard, attachable=False) as engine, died_of:
+        engine.submit(remote.eat_and_die, 300).result(60)
+    (died,) = heard.why("died")
+    assert 300 << 20 <= died.data["memory"] < 500 << 20
 
 
 @pytest.mark.needs("pooling")
@@ -264,7 +294,7 @@ def test_no_task_is_blamed_for_what_an_agent_took_while_it_was_idle(tmp_path: Pa
     with Engine(1, memory_limit=400 << 20, crash_limit=1, attachable=False) as engine:
         first = engine.submit(remote.eat_later, 410, str(gate)).result(20)
         gate.touch()
-        wait_for(lambda: resident(first) > 400 << 20, what="a fat agent")
+        wait_for(lambda: own(first) > 400 << 20, what="a fat agent")
         assert engine.submit(remote.nap, 0.2).result(20) == 0.2  # long enough to be looked at
         assert agents(engine) != [first]
         assert counts(engine)["recycled"] == 1

@@ -31,11 +31,12 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         "seconds": st.floats(0, 1e300, exclude_min=True),
         "switch": st.booleans(),
         "choice": st.sampled_from(field.choices),
+        "size": st.integers(1, (1 << 60) - 1),
         "path": st.sampled_from(["rules.toml", "~/x y"]) | st.none(),
         "command": st.sampled_from([("notify", "a b"), ("true",), ()]),
         "address": st.sampled_from(["http://x/a?b", "https://y:8", ""]),
     }[field.kind]
-    return found if field.name not in ("pool_size", "shard_count") else found | st.none()
+    return found if field.name not in ("pool_size", "shard_count", "memory_reserve") else found | st.none()
 
 
 def some_settings() -> st.SearchStrategy[dict[str, Any]]:
@@ -136,7 +137,7 @@ CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "no such table": ("[pol]\nsize = 1", "unknown table 'pol': did you mean 'pool'?"),
     "a table like none": (
         "[zzz]",
-        "unknown table 'zzz'; known: pool, batch, spawn, shard, frame, record, alert, enable",
+        "unknown table 'zzz'; known: pool, batch, spawn, shard, frame, record, alert, memory, enable",
     ),
     "flat": ("pool_size = 1", "pool_size is written [pool] size"),
     "no table": ("pool = 1", "pool is a table, written [pool]"),

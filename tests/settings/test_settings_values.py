@@ -20,7 +20,7 @@ def test_every_setting_has_a_meaning_and_a_place_of_its_own() -> None:
     assert list(found) == list(Settings.__struct_fields__)
     assert all(field.meaning.endswith(".") and field.meaning[0].isupper() for field in found.values())
     assert len({field.place for field in found.values()}) == len(found)
-    tables = {"pool", "batch", "spawn", "shard", "frame", "record", "alert", "enable"}
+    tables = {"pool", "batch", "spawn", "shard", "frame", "record", "alert", "memory", "enable"}
     assert {field.place[0] for field in found.values()} == tables
     assert found["enable_parallel_spawn"].place == ("enable", "parallel_spawn")
     assert found["pool_min_size"].variable == "SHOAL_POOL_MIN_SIZE"
@@ -34,7 +34,10 @@ def test_defaults_are_allowed(struct: type[msgspec.Struct]) -> None:
 
 GOOD = [
     ("pool_size", "8", 8), ("pool_size", " 8 ", 8), ("pool_size", "auto", None), ("pool_size", 8, 8),
-    ("pool_size", None, None), ("spawn_max_retry", "0", 0), ("batch_timeout", "0.5", 0.5), ("batch_timeout", 2, 2.0),
+    ("pool_size", None, None), ("memory_reserve", "1.5G", 3 << 29), ("memory_reserve", 4096, 4096),
+    ("memory_reserve", "off", 0), ("memory_reserve", " OFF ", 0), ("memory_reserve", False, 0),
+    ("memory_reserve", 0, 0), ("memory_reserve", "auto", None),
+    ("spawn_max_retry", "0", 0), ("batch_timeout", "0.5", 0.5), ("batch_timeout", 2, 2.0),
     ("shard_strategy", "round-robin", "round-robin"), ("enable_pooling", "1", True), ("enable_pooling", "yes", True),
     ("enable_pooling", "ON", True), ("enable_pooling", "True", True), ("enable_pooling", "0", False),
     ("enable_pooling", "no", False), ("enable_pooling", "off", False), ("enable_pooling", "FALSE", False),
@@ -65,6 +68,7 @@ BAD = [
     ("alert_command", [1]), ("alert_command", "a\0b"), ("alert_command", "  "), ("alert_webhook", "ftp://example.org"),
     ("alert_webhook", "example.org"), ("alert_webhook", "http://a b/"), ("alert_webhook", "http://x:port/"),
     ("alert_webhook", "http://me:secret@x/"), ("alert_webhook", 3), ("alert_webhook", "http://[/"),
+    ("memory_reserve", "0"), ("memory_reserve", -1), ("memory_reserve", True), ("memory_reserve", "5%"),
     ("pool_size", 10**6000), ("pool_size", [1]), ("shard_strategy", ["hash"]),
 ]  # fmt: skip
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from engine.store import queries, schema, tables
+from engine.store import checking, queries, schema, tables
+from engine.store.messages import JobMade
 from engine.store.schema import StoreError, open_database
 from engine.store.writer import Writer
+from engine.wire.memory import stowed
 
 from .conftest import START, began, finished, rows
 
@@ -38,6 +42,48 @@ def first_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             db.execute("INSERT INTO events VALUES ('old', 1, ?, 'info', 'run.began', 'began', '{}')", [START])
             assert rows(db, "SELECT seconds FROM run_view") == [(4.0,)]
     return path
+
+
+@pytest.fixture
+def second_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file as the second version made it, with a run in it one of whose results was too large to be kept."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", tables.MIGRATIONS[:2])
+        patch.setattr(schema, "VERSION", 2)
+        patch.setattr(schema, "VIEWS", {"run_view": "SELECT id, resumed FROM runs"})
+        with contextlib.closing(open_database(path)) as db:
+            columns = "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, command"
+            db.execute(f"INSERT INTO runs ({columns}, config, machine, summary) VALUES {RUN}", [START] * 3)
+            db.execute("INSERT INTO jobs VALUES ('old', 1, 'fit', 'm:fit', 0, 2, 1, 0.75)")
+            done = "INSERT INTO tasks (run, job, task, state, attempts, agent, started, seconds, result_kind, blob)"
+            db.execute(f"{done} VALUES ('old', 1, 0, 'done', 1, 'local/0', ?, 0.5, 'large', NULL)", [START])
+            db.execute(f"{done} VALUES ('old', 1, 2, 'done', 1, 'local/0', ?, 0.5, 'pickle', x'4e2e')", [START])
+            failed = "INSERT INTO tasks (run, job, task, state, attempts, error_kind, error_message)"
+            db.execute(f"{failed} VALUES ('old', 1, 1, 'failed', 1, 'poisoned', 'died')")
+            assert rows(db, "PRAGMA user_version") == [(2,)]
+    return path
+
+
+def test_large_results_of_the_second_version_stay_what_they_are(second_version: Path) -> None:
+    """They were not kept, and nothing is made up for them; those of a run after that are."""
+    with contextlib.closing(queries.open_readonly(second_version)) as db:
+        outcomes = [queries.filled(db, "old", 1, one) for one in queries.outcomes(db, "old", 1)]
+        assert [(one.result_kind, one.blob) for one in outcomes] == [("large", None), (None, None), ("pickle", b"N.")]
+        run = queries.find(db, "old")
+        assert (run.origin, run.rerun, run.done) == (None, None, 2)
+        assert queries.large_results(db, "old") == queries.LargeResults(0, 0, 1)
+        assert list(checking.check(db)) == []
+    data = pickle.dumps("x" * 200_000)
+    with contextlib.closing(open_database(second_version)) as db:
+        again = structs.replace(began("new"), origin="old", rerun="failed")
+        assert Writer(db).write([again, JobMade(0, "fit", "m:fit", 0), finished(1, [stowed(data)])], START) == []
+        db.row_factory = sqlite3.Row
+        later = queries.of_id(db, "new")
+        assert later is not None
+        assert (later.origin, later.rerun) == ("old", "failed")
+        assert queries.reruns(db, "old") == ["new"]
+        assert queries.pickled(db, "new", 0, 1) == data
+        assert list(checking.check(db)) == []
 
 
 def check(path: Path) -> None:
@@ -77,9 +123,10 @@ def test_a_reader_that_can_not_says_so(first_version: Path, monkeypatch: pytest.
     assert "\n" not in str(caught.value)
 
 
-def test_old_and_new_files_have_the_same_schema(first_version: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", ["first_version", "second_version"])
+def test_old_and_new_files_have_the_same_schema(old: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     found = []
-    for path in (first_version, tmp_path / "new.db"):
+    for path in (request.getfixturevalue(old), tmp_path / "new.db"):
         with contextlib.closing(open_database(path)) as db:
             found.append(rows(db, "SELECT type, name, sql FROM sqlite_master ORDER BY name"))
     assert found[0] == found[1]

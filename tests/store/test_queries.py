@@ -136,3 +136,37 @@ def test_views_read_well(db: sqlite3.Connection, writer: Writer) -> None:
     assert rows(db, "SELECT id, status, started, seconds, per_second FROM run_view") == [
         ("r1", "done", "2025-11-21 12:00:00.000", 10.0, 0.1)
     ]
+
+
+def test_failures_are_grouped_by_what_they_say(
+    db: sqlite3.Connection, writer: Writer, reader: sqlite3.Connection
+) -> None:
+    texts = ["item 17 at 0xff is bad\nand more", "item 3 at 0x1 is bad", "other", "", "item 4 at 0x2 is bad"]
+    failures = [Failed(at, "exception", "ValueError", text, "") for at, text in enumerate(texts)]
+    failures.append(Failed(5, "exit", "", "other", ""))
+    writer.write([*opening(), finished(0, [None] * 6, failures=failures)], START)
+    found, groups = queries.failure_groups(reader, "r1", 2)
+    assert groups == 4
+    assert [(group.kind, group.count, group.example.task, group.line) for group in found] == [
+        ("ValueError", 3, 0, "item 17 at 0xff is bad"), ("ValueError", 1, 2, "other"),
+    ]  # fmt: skip
+    assert queries.failure_groups(reader, "r2") == ([], 0)
+
+
+def test_events_are_grouped_by_kind(db: sqlite3.Connection, writer: Writer, reader: sqlite3.Connection) -> None:
+    told = [
+        ("agent.died", "warning"), ("fleet.ready", "info"), ("host.died", "error"), ("agent.died", "warning"),
+        ("alert.fired", "error"), ("alert.resolved", "info"), ("run.ended", "warning"),
+    ]  # fmt: skip
+    events = [Event(at, START + at, level, kind, f"text {at}", {"id": at}) for at, (kind, level) in enumerate(told, 1)]  # type: ignore[arg-type]
+    writer.write([began("r1"), Happened(events)], START)
+    found = [
+        (group.kind, group.count, group.first, group.last, group.text) for group in queries.event_groups(reader, "r1")
+    ]
+    assert found == [
+        ("agent.died", 2, START + 1, START + 4, "text 4"), ("host.died", 1, START + 3, START + 3, "text 3"),
+    ]  # fmt: skip
+    alerts = queries.events_of(reader, "r1", "alert.")
+    assert [(event.kind, event.data) for event in alerts] == [("alert.fired", {"id": 5}), ("alert.resolved", {"id": 6})]
+    assert [event.number for event in queries.events_of(reader, "r1", "alert.", limit=1)] == [6]
+    assert queries.peak_memory(reader, "r1") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import sqlite3
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.store import tables
 from engine.store.messages import Attempt, Happened
 from engine.store.writer import Writer
 from engine.stream.types import Event
+from engine.wire.memory import stowed
 
 from .conftest import START, ended, finished, opening, rows
 
@@ -38,7 +40,10 @@ def test_the_queries_shown_work(db: sqlite3.Connection, what: str, query: str) -
     writer.write(opening("4f1c"), START)
     died = Attempt(0, 1, 1, 0, 5, START, "died", "Segmentation fault")
     event = Event(1, START, "warning", "agent.died", "x", {})
-    writer.write([finished(0, [1, 2]), finished(20, [1] * 50, seconds=1e-5), died, Happened([event]), ended()], START)
+    large = stowed(pickle.dumps("x" * 200_000))
+    writer.write(
+        [finished(0, [1, 2, large]), finished(20, [1] * 50, seconds=1e-5), died, Happened([event]), ended()], START
+    )
     found = [row for statement in query.split(";\n") if statement.strip() for row in db.execute(statement).fetchall()]
     if what.startswith("forget"):
         assert rows(db, "SELECT (SELECT count(*) FROM all_tasks) + (SELECT count(*) FROM texts)") == [(0,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import itertools
+import pickle
 import sqlite3
 from typing import Any
 
@@ -25,10 +26,12 @@ from engine.store.messages import (
 )
 from engine.store.writer import Writer
 from engine.stream.types import Event
+from engine.wire.memory import stowed
 
 from .conftest import START, ended, opening, rows
 
-TABLES = ("pools", "jobs", "tasks", "blocks", "attempts", "events", "samples", "specs", "texts")
+LARGE = [stowed(pickle.dumps(letter * size)) for letter, size in (("a", 200_000), ("b", 400_000))]
+TABLES = ("pools", "jobs", "tasks", "pieces", "blocks", "attempts", "events", "samples", "specs", "texts")
 
 
 @st.composite
@@ -39,7 +42,7 @@ def groups(draw: st.DrawFn) -> Finished:
     odd = draw(st.sets(st.integers(first, first + count - 1), max_size=2)) if draw(st.booleans()) else set()
     failures = [Failed(index, "exception", "E", f"bad {index % 3}", "") for index in odd if index % 2]
     skipped = [index for index in odd if not index % 2]
-    results = [draw(st.sampled_from([1, "a", 0.5])) for _ in range(count)]
+    results = [draw(st.sampled_from([1, "a", 0.5, *LARGE])) for _ in range(count)]
     return Finished(
         draw(st.integers(0, 1)), first, draw(st.integers(0, 8)), START + 1, times.tobytes(), results, failures, skipped,
         {},

@@ -162,3 +162,52 @@ def test_only_high_numbers_are_stowed() -> None:
 
 def test_it_is_not_inherited_by_other_programs() -> None:
     assert not os.get_inheritable(pack(PLAIN, []).fd)
+
+
+def pickles(parcel: Parcel, piece: int) -> bytes:
+    found = list(parcel.pickled(piece))
+    assert all(len(part) == piece for part in found[:-1])
+    assert 0 < len(found[-1]) <= piece
+    return b"".join(found)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5), st.booleans(), st.integers(1, 500), st.booleans())
+def test_as_one_pickle_it_needs_nothing_beside_it(parts: list[bytes], apart: bool, piece: int, stow: bool) -> None:
+    buffers: list[pickle.PickleBuffer] = []
+    value = ["head", *(pickle.PickleBuffer(bytearray(part)) if apart else part for part in parts)]
+    parcel = pack(pickle.dumps(value, 5, buffer_callback=buffers.append), buffers)
+    if stow:
+        parcel.stow()
+    found = pickle.loads(pickles(parcel, piece))
+    assert found[0] == "head"
+    assert list(map(bytes, found[1:])) == parts
+    assert all(type(part) is (bytearray if apart else bytes) for part in found[1:]), "arrays can be written to"
+    parcel.close()
+
+
+def test_without_buffers_it_is_the_pickle_itself() -> None:
+    assert pickles(pack(PLAIN, []), 7) == PLAIN
+
+
+@pytest.mark.parametrize("change", ["short", "cut off", "count", "closed"])
+def test_what_is_no_parcel_is_no_pickle_either(change: str) -> None:
+    parcel = with_buffers()
+    if change == "short":
+        os.ftruncate(parcel.fd, 8)
+    elif change == "cut off":
+        os.ftruncate(parcel.fd, 128)
+    elif change == "count":
+        os.pwrite(parcel.fd, struct.pack("<Q", 1 << 60), 0)
+    else:
+        parcel.close()
+    with pytest.raises(ValueError, match="a parcel"):
+        list(parcel.pickled(1 << 17))
+
+
+def test_memory_that_shrinks_while_it_is_read_ends_no_process() -> None:
+    parcel = with_buffers()
+    reading = parcel.pickled(10)
+    next(reading)
+    os.ftruncate(parcel.fd, 80)
+    with pytest.raises(ValueError, match="ends too early"):
+        list(reading)

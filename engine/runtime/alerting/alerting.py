@@ -62,6 +62,8 @@ class Alerting:
         self._failed = False
         self._early: deque[tuple[float, Event]] = deque(maxlen=_EARLY)
         self._ended = [0] * len(fleet.core.pools)
+        self._begin_at = 0.0
+        """When the rules are read, at the soonest."""
         self._next = 0.0
         self._loop_lag, self._own_lag = Worst(), Worst()
         fleet.enders.append(self._count_ended)
@@ -81,10 +83,10 @@ class Alerting:
 
         recording = self._owner.recording
         backlog = None if recording is None else recording.backlog
-        self._core = core = AlertCore(sources.load(None) if self._rules is None else self._rules)
-        self._rules = None
+        core = AlertCore(sources.load(None) if self._rules is None else self._rules)
         self._readings = Readings(self._fleet, self._ended, self._files, backlog)
-        self._teller = teller = Teller(core, self._owner, self._outlets, lambda level, kind: self.written(level, kind))
+        teller = Teller(core, self._owner, self._outlets, lambda level, kind: self.written(level, kind))
+        self._rules, self._core, self._teller = None, core, teller
         for now, event in self._early:
             teller.hear(now, event)
         self._early.clear()
@@ -137,7 +139,7 @@ class Alerting:
         if self._off:
             return None
         if self._core is None:
-            return 0.0
+            return self._begin_at
         soonest = time.monotonic() + (TICK if self._lively() else REST)
         self._next = min(self._next, soonest)  # it was to rest, and something has begun meanwhile
         return self._next
@@ -147,7 +149,15 @@ class Alerting:
         if self._off:
             return
         try:
-            core = self._core if self._core is not None else self._begin()
+            core = self._core
+            if core is None:
+                if time.monotonic() < self._begin_at:
+                    return
+                try:
+                    core = self._begin()
+                except (OSError, ImportError):  # this program has no descriptor left to read them with
+                    self._begin_at = time.monotonic() + REST
+                    return
             assert self._teller is not None
             self._teller.see_shown()
             for sink, text in self._outlets.complaints():

@@ -12,6 +12,7 @@ from typing import Final
 from engine.alerts.types import NOTHING, Labels, Signals, labels
 from engine.core.pools import Pool
 from engine.procs.scoreboard import BATCH, OFFSET, START, STATE
+from engine.runtime import memory
 from engine.runtime.alerting import machine
 from engine.runtime.alerting.means import Mean
 from engine.runtime.fleet import Fleet
@@ -44,7 +45,7 @@ class Readings:
         self._pools = [(pool, labels(pool=pool.name)) for pool in fleet.core.pools]
         self._idle = [Mean() for _ in self._pools]
         self._runnable = Mean()
-        self._memory = machine.MemoryLimit()
+        self._groups = memory.cgroups()
         self._cores = os.cpu_count() or 1
         self._placed = [_Placed(pool) for pool, _ in self._pools]
         self._debts = _Debts(fleet)
@@ -92,16 +93,16 @@ class Readings:
                 found.setdefault("shard_placed", {})[name] = imbalance[1]
             found.setdefault("agent_silent_seconds", {})[name] = silent[pool.id]
             found.setdefault("longest_running_seconds", {})[name] = longest[pool.id]
-        used, most = self._memory.read()
-        if most:
-            found["memory_used_bytes"] = {NOTHING: float(used)}
-            found["memory_used_ratio"] = {NOTHING: used / most}
+        held = machine.held(self._groups)
+        if held is not None:
+            found["memory_used_bytes"] = {NOTHING: float(held[0])}
+            found["memory_used_ratio"] = {NOTHING: held[0] / held[1]}
         running = machine.runnable()
         if running is not None:
             found["cpu_ratio"] = {NOTHING: self._runnable.add(now, running) / self._cores}
-        used, most = machine.descriptors()
+        opened, most = machine.descriptors()
         if most:
-            found["fd_ratio"] = {NOTHING: used / most}
+            found["fd_ratio"] = {NOTHING: opened / most}
         if self._disks is None:  # now, not when the run began: the folders are there
             self._disks = {folder: labels(path=str(folder)) for folder in machine.disks(self._files)}
         for folder, name in self._disks.items():

@@ -63,6 +63,12 @@ def samples(db: sqlite3.Connection, run: str, pool: int | None = None) -> list[S
     return [Sample(*row) for row in db.execute(query, {"run": run, "pool": pool})]
 
 
+def peak_memory(db: sqlite3.Connection, run: str) -> int | None:
+    """Bytes that the agents of a run held, at the most; None if it was not measured."""
+    found = db.execute("SELECT max(memory) FROM all_samples WHERE run = ? AND pool = -1", (run,)).fetchone()[0]
+    return None if found is None else int(found)
+
+
 class Found(msgspec.Struct, frozen=True):
     """A text in which words were found."""
 
@@ -144,6 +150,42 @@ def events_before(db: sqlite3.Connection, run: str) -> int:
     """How many events a run had when it was last resumed: its engine of now counts on from 1, the record from there."""
     row = db.execute("SELECT events_before FROM runs WHERE id = ?", (run,)).fetchone()
     return 0 if row is None else int(row[0] or 0)
+
+
+class EventGroup(msgspec.Struct, frozen=True):
+    """Events of one kind and level."""
+
+    kind: str
+    level: str
+    count: int
+    first: float
+    """Seconds since the Unix epoch, as is `last`."""
+    last: float
+    text: str
+    """Of the last one."""
+
+
+def event_groups(db: sqlite3.Connection, run: str) -> list[EventGroup]:
+    """Events that are more than information by kind and level, in the order in which these first came; without alerts,
+    and without the end of the run.
+    """
+    query = """
+        SELECT g.kind, g.level, g.n, g.first, g.last, e.text FROM (
+            SELECT kind, level, count(*) AS n, min(at) AS first, max(at) AS last, max(number) AS newest
+            FROM events WHERE run = :run AND level <> 'info' AND kind <> 'run.ended' AND kind NOT LIKE 'alert.%'
+            GROUP BY kind, level
+        ) g JOIN events e ON e.run = :run AND e.number = g.newest ORDER BY g.first, g.newest"""
+    return [EventGroup(*row) for row in db.execute(query, {"run": run})]
+
+
+def events_of(db: sqlite3.Connection, run: str, beginning: str, limit: int = 10_000) -> list[StoredEvent]:
+    """The last events whose kind begins so, such as ``alert.``, in order."""
+    columns = "number, at, level, kind, text, data"
+    query = f"""
+        SELECT {columns} FROM events WHERE run = ? AND kind >= ? AND kind < ?
+        ORDER BY number DESC LIMIT ?"""
+    rows = db.execute(query, (run, beginning, beginning + "\U0010ffff", limit)).fetchall()
+    return [_event(*row) for row in reversed(rows)]
 
 
 _SEARCH: Final = """

@@ -62,6 +62,44 @@ def outcomes(db: sqlite3.Connection, run: str, job: int, first: int = 0, stop: i
     return heapq.merge(rows, _of_blocks(db, wanted), key=operator.attrgetter("task"))
 
 
+def pickled(db: sqlite3.Connection, run: str, job: int, task: int) -> bytes | None:
+    """The pickle of a result whose kind is ``pieces``; None where some of it is missing."""
+    query = "SELECT piece, data FROM pieces WHERE run = ? AND job = ? AND task = ? ORDER BY piece"
+    found: list[bytes] = []
+    for piece, data in db.execute(query, (run, job, task)):
+        if piece != len(found):
+            return None
+        found.append(data)
+    return b"".join(found) if found else None
+
+
+def filled(db: sqlite3.Connection, run: str, job: int, outcome: Outcome) -> Outcome:
+    """The outcome, with its result where that lies in pieces: a ``pickle``; ``large`` where some are missing."""
+    if outcome.result_kind != "pieces":
+        return outcome
+    data = pickled(db, run, job, outcome.task)
+    return msgspec.structs.replace(outcome, result_kind="large" if data is None else "pickle", blob=data)
+
+
+class LargeResults(msgspec.Struct, frozen=True):
+    """The large results of a run."""
+
+    kept: int
+    """Those whose values are in the database."""
+    bytes: int
+    """Of these, as pickles."""
+    left_out: int
+    """Those that were too large for that."""
+
+
+def large_results(db: sqlite3.Connection, run: str) -> LargeResults:
+    """How many large results there are. Reads all rows of tasks of the run."""
+    sizes = "SELECT total(length(data)) AS size FROM pieces WHERE run = ? GROUP BY job, task"
+    kept, size = db.execute(f"SELECT count(*), total(size) FROM ({sizes})", (run,)).fetchone()
+    (left,) = db.execute("SELECT count(*) FROM tasks WHERE run = ? AND result_kind = 'large'", (run,)).fetchone()
+    return LargeResults(kept, int(size), left)
+
+
 def unfinished(db: sqlite3.Connection, run: str, job: int, total: int) -> list[range]:
     """Which of the tasks 0..total-1 of a job have no outcome, in order."""
     tasks = db.execute("SELECT task FROM tasks WHERE run = ? AND job = ? ORDER BY task", (run, job))

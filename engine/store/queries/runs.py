@@ -40,6 +40,10 @@ class Run(msgspec.Struct, frozen=True):
     """What the engine said at the end; empty before."""
     resumed: int = 0
     """How often it was resumed."""
+    origin: str | None = None
+    """The run whose tasks it ran again; None: it is no rerun."""
+    rerun: str | None = None
+    """Which of these it ran: ``failed`` (then what was done before is not in its counts) or ``all``."""
 
     @property
     def rate(self) -> float:
@@ -120,7 +124,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
 
 _RUN_COLUMNS: Final = (
     "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, "
-    "command, config, machine, summary, resumed, resumed_at, worked"
+    "command, config, machine, summary, resumed, resumed_at, worked, origin, rerun"
 )
 
 
@@ -135,7 +139,7 @@ def _run(row: sqlite3.Row, now: float) -> Run:
         row["id"], row["name"], status, row["started"], ended, seconds,
         row["tasks"], row["done"], row["failed"], row["pid"], row["version"],
         decode(row["command"]), decode(row["config"]), decode(row["machine"]), decode(row["summary"] or "{}"),
-        row["resumed"],
+        row["resumed"], row["origin"], row["rerun"],
     )  # fmt: skip
 
 
@@ -199,6 +203,18 @@ def find(db: sqlite3.Connection, text: str) -> Run:
             f"{text!r} could be {', '.join(row['id'] for row in rows[:3])}{' ...' if len(rows) > 3 else ''}"
         )
     return _run(rows[0], time.time())
+
+
+def of_id(db: sqlite3.Connection, run: str) -> Run | None:
+    """The run of just this id."""
+    row = db.execute(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,)).fetchone()
+    return None if row is None else _run(row, time.time())
+
+
+def reruns(db: sqlite3.Connection, run: str) -> list[str]:
+    """Ids of the runs that ran tasks of this one again, in order of time."""
+    rows = db.execute("SELECT id FROM runs WHERE origin = ? ORDER BY started, rowid", (run,))
+    return [identity for (identity,) in rows]
 
 
 def pools(db: sqlite3.Connection, run: str) -> list[Pool]:

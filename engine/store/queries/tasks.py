@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Final
 
@@ -54,6 +55,51 @@ def slowest(db: sqlite3.Connection, run: str, limit: int = 10) -> list[Task]:
         )
     found.sort(key=lambda each: (-(each[1].seconds or 0.0), each[0], each[1].task))
     return [task for _, task in found[:limit]]
+
+
+class FailureGroup(msgspec.Struct, frozen=True):
+    """Failed tasks of one kind whose messages begin with the same line, but for numbers in it."""
+
+    kind: str
+    """The exception, or else the kind of failure."""
+    count: int
+    example: Task
+    """The first of them."""
+
+    @property
+    def line(self) -> str:
+        """The first line of the example's message."""
+        return next(iter((self.example.error_message or "").strip().splitlines()), "")
+
+
+_LINE: Final = 300
+"""Characters of a message by which failures are told apart."""
+_NUMBERS: Final = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
+_GROUPS: Final = f"""
+    SELECT coalesce(nullif(error_type, ''), error_kind, 'failed') AS kind, alike(error_message) AS line, count(*) AS n,
+        min(job << 40 | task) AS first, count(*) OVER () AS groups
+    FROM tasks{_FAILED} WHERE run = ? AND state = 'failed' GROUP BY 1, 2 ORDER BY n DESC, first LIMIT ?"""
+
+
+def _alike(message: str | None) -> str:
+    """What messages have in common that say the same of different things."""
+    line = next(iter((message or "")[: 4 * _LINE].strip().splitlines()), "")
+    return _NUMBERS.sub("#", line[:_LINE])
+
+
+def failure_groups(db: sqlite3.Connection, run: str, limit: int = 10) -> tuple[list[FailureGroup], int]:
+    """Failed tasks by kind and first line of the message, the most frequent first; and how many such groups there are.
+
+    Reads all failed tasks of the run, of which only the groups are kept.
+    """
+    db.create_function("alike", 1, _alike, deterministic=True)
+    rows = db.execute(_GROUPS, (run, limit)).fetchall()
+    one = f"{_TASK.format('')} AND t.job = ? AND t.task = ?"
+    found = []
+    for kind, _, count, first, _ in rows:
+        row = db.execute(one, (run, first >> 40, first & (1 << 40) - 1)).fetchone()
+        found.append(FailureGroup(kind, count, Task(*row[1:])))
+    return found, rows[0]["groups"] if rows else 0
 
 
 def failures(db: sqlite3.Connection, run: str, limit: int = 10) -> list[Task]:

@@ -1,4 +1,4 @@
-"""The benchmark called speed: the rows, measured and judged."""
+"""A suite of the benchmark: its rows, measured and judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.bench import machine
 from engine.bench.profile import text
-from engine.bench.rows import ROWS, Row
+from engine.bench.rows import SUITES, Row
 from engine.bench.run import MeasurementFailed, Round, Say, measure
 from engine.bench.verdicts import Finding, judge
 
@@ -41,12 +41,15 @@ class Outcome:
         self.profiles: dict[str, str] = {}
 
 
-def run(only: Sequence[str], rounds: int, quick: bool, profile: bool, say: Say, seed: int | None = None) -> Outcome:
-    """Measure the rows named, all for none named.
+def run(
+    suite: str, only: Sequence[str], rounds: int, quick: bool, profile: bool, say: Say, seed: int | None = None
+) -> Outcome:
+    """Measure the rows named of a suite, all for none named.
 
-    With `profile`, those that fall short of what they must or should reach are run once more, watched.
+    With `profile`, those that fall short of what they must or should reach are run once more, watched. Raises KeyError
+    for a suite that there is not.
     """
-    rows = [row for row in ROWS if not only or row.name in only]
+    rows = [row for row in SUITES[suite] if not only or row.name in only]
     facts = machine.facts()
     seed = time.time_ns() % 2**32 if seed is None else seed
     begun = time.time()
@@ -60,7 +63,7 @@ def run(only: Sequence[str], rounds: int, quick: bool, profile: bool, say: Say, 
             title = row.title.format(**{key: _size(value) for key, value in row.sized(quick).items()})
             findings.append(judge(row, title, samples["ours"], samples.get("peer", []), watched))
     data = {
-        "benchmark": "speed",
+        "benchmark": suite,
         "began": begun,
         "seconds": time.time() - begun,
         "quick": quick,
