@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import tempfile
 import time
@@ -73,11 +74,24 @@ class Deaths:
     missed: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     folded: int = 0
+    others: list[str] = field(default_factory=list)
+    """How agents ended that nobody killed, on a machine that is too busy for them."""
 
     @property
     def exact(self) -> bool:
         """Each was counted exactly once, by each who counts."""
         return not self.missed and not self.doubled and self.folded == self.kills
+
+
+def _kill(pid: int) -> bool:
+    """Kill an agent; False if it has ended meanwhile, and its number may be another process's."""
+    try:
+        if Path(f"/proc/{pid}/comm").read_text().strip() != "shoal-agent":
+            return False
+        os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return True
 
 
 class Probe:
@@ -115,12 +129,13 @@ class Probe:
                     self._look()
                 name = self._choose()
                 if name is not None:
-                    wanted[name] += 1
                     pid = self._pids.pop(name)
-                    victims.add((name, pid))
-                    self._killed[name] = last = since[name, wanted[name]] = time.monotonic()
-                    os.kill(pid, 9)
-                    left -= 1
+                    began = time.monotonic()
+                    if _kill(pid):
+                        wanted[name] += 1
+                        victims.add((name, pid))
+                        self._killed[name] = last = since[name, wanted[name]] = began
+                        left -= 1
                 elif not since:  # all were killed lately
                     asked = -_ASK_EVERY
                 due = time.monotonic() + self._random.expovariate(1 / mean)
@@ -128,15 +143,17 @@ class Probe:
             message = self._client.receive(max(0.0, due - now) if left else 0.5)
             at, wall = time.monotonic(), time.time()
             if isinstance(message, Event):
-                if message.kind == "agent.died":
+                if message.kind == "agent.died" and message.data["why"] != "died":
+                    found.others.append(message.text)
+                elif message.kind == "agent.died":
                     died[str(message.data["agent"]), int(message.data["pid"])] += 1
                 elif message.data.get("rule") == "bench-kill" and message.kind in ("alert.firing", "alert.update"):
                     name = str(message.data["labels"]["agent"])
                     count = int(message.data["count"])
                     for number in range(told[name] + 1, count + 1):
-                        began = since.pop((name, number), None)
-                        if began is not None:
-                            found.latencies.append(at - began)
+                        killed = since.pop((name, number), None)
+                        if killed is not None:
+                            found.latencies.append(at - killed)
                             found.noticed.append(wall - float(message.data["timeline"]["last"]))
                     told[name] = max(told[name], count)
             elif message is None and since and at - last > _PATIENCE:

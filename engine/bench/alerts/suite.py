@@ -117,7 +117,7 @@ def run(quick: bool, say: Callable[[str], None], seed: int | None = None) -> Out
         "deaths": {
             name: {
                 "kills": found.kills, "missed": found.missed, "doubled": found.doubled, "folded": found.folded,
-                "kill_to_alert": found.latencies, "notice_to_alert": found.noticed,
+                "others": found.others, "kill_to_alert": found.latencies, "notice_to_alert": found.noticed,
             }
             for name, found in deaths.items()
         },
