@@ -15,12 +15,14 @@ from engine.alerts.overlays import RefusedError, UnknownAlertError, in_order
 from engine.alerts.snapshots import alert_of
 from engine.alerts.states import Instance
 from engine.alerts.types import (
+    SEVERITIES,
     Ack,
     Alert,
     Group,
     Match,
     Rule,
     Sample,
+    Severity,
     Signals,
     Silence,
     Transition,
@@ -33,6 +35,7 @@ class AlertCore:
 
     Attributes:
         rules: those in force, by id.
+        kinds: of events that some rule is about.
         evaluated: how often `tick` was given signals.
     """
 
@@ -50,6 +53,7 @@ class AlertCore:
                 for kind in dict.fromkeys(match.event for match in matches):
                     some = tuple(match for match in matches if match.event == kind)
                     index.setdefault(kind, []).append((watch, some))
+        self.kinds = frozenset(self._on) | frozenset(self._until)
         self._now = float("-inf")
 
     # -- what comes in -------------------------------------------------------------------------------------------------
@@ -156,6 +160,13 @@ class AlertCore:
         """
         wanted = LIVE | {"resolved"} if resolved else LIVE
         return [alert_of(instance) for _, instance in self._book.instances() if instance.told_state in wanted]
+
+    def firing(self) -> dict[Severity, int]:
+        """How many fire of each severity, those included that people are not told of."""
+        found = dict.fromkeys(SEVERITIES, 0)
+        for _, instance in self._book.instances():
+            found[instance.severity] += instance.on
+        return found
 
     def groups(self, resolved: bool = False) -> list[Group]:
         """The same as rows, the most urgent first."""

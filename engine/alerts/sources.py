@@ -1,15 +1,12 @@
-"""Where rules lie: those that come along, and the user's own."""
+"""Rules from where they lie: those that come along, and the user's own."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from engine.alerts.rules import BUILT_IN, Problem, RulesError, Text, parse
 from engine.alerts.types import Rule
-from engine.settings.sources import config_path
 
 _LARGEST = 1 << 20
 """Bytes of a file of rules."""
@@ -18,18 +15,6 @@ _LARGEST = 1 << 20
 def built_in() -> Text:
     """The file that comes along."""
     return Text(BUILT_IN, files("engine.alerts").joinpath("builtin.toml").read_text(encoding="utf-8"))
-
-
-def users_file(setting: str | None, environ: Mapping[str, str] | None = None) -> Path | None:
-    """The user's file: that of the setting `alert_rules`, which must be there; else the one beside the config file, if
-    there is one.
-    """
-    if setting == "":
-        return None
-    if setting is not None:
-        return Path(os.path.expanduser(setting))
-    path = config_path(environ).with_name("alerts.toml")
-    return path if path.exists() else None
 
 
 def read(path: Path) -> Text:

@@ -1,26 +1,105 @@
-"""``shoal alerts``: what rules there are, and whether a file of one's own is right."""
+"""``shoal alerts``: those of a run that is going on; what rules there are; whether a file of one's own is right."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from engine.cli.live import RUN_HELP, connected, run_argument
 from engine.cli.recorded import say
-from engine.cli.words import printable, several, table
+from engine.cli.words import duration, printable, several, table
 
 if TYPE_CHECKING:
     from engine.alerts.rules import RulesError
     from engine.alerts.types import Rule
+    from engine.stream.types import AlertView, SilenceView
 
+_LIVE: Final = ("NO", "ID", "SEVERITY", "STATE", "SINCE", "COUNT", "TEXT")
+_PATIENCE: Final = 10.0
+"""Seconds that an engine may take to tell of its alerts."""
 _HEADS: Final = ("RULE", "SEVERITY", "MODE", "CLASS", "FROM", "TEXT")
 
 
-@click.group()
+class _OrList(click.Group):
+    """What is no name of a command is a run, whose alerts are listed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OrList)
 def alerts() -> None:
-    """Check alert rules, and list those in force."""
+    """List the alerts of a run, check alert rules, and list those in force.
+
+    \b
+    shoal alerts [RUN]                          the alerts of a run that is going on
+    shoal alerts check FILE                     whether a file of rules is right
+    """
+
+
+@alerts.command(
+    name="list",
+    help="List the alerts of a run that is going on, the most urgent first.\n\n"
+    f"{RUN_HELP} Those of a run that is over are in `shoal show`.",
+)
+@run_argument
+@click.option("--json", "as_json", is_flag=True, help="JSON, one alert a line; times in seconds since 1970.")
+def list_(run: str | None, as_json: bool) -> None:
+    """See `help` above."""
+    found, silences = _now(run)
+    if as_json:
+        import msgspec
+
+        for alert in found:
+            click.echo(msgspec.json.encode(msgspec.structs.asdict(alert)))
+        return
+    if found:
+        table(_LIVE, [_cells(alert) for alert in found], right=len(_LIVE))
+    else:
+        say("no alerts")
+    for silence in silences:
+        what = " ".join(f"{name}={value}" for name, value in silence.matchers.items())
+        left = duration(max(0.0, silence.until - time.time()))
+        say(printable(f"silence {silence.id}: {what}, for {left} more ({silence.reason}; {silence.by})"))
+
+
+def _now(run: str | None) -> tuple[list[AlertView], list[SilenceView]]:
+    """What the engine of a run has of alerts and silences."""
+    from engine.stream.client import StreamError
+    from engine.stream.types import AlertsNow
+
+    found: list[AlertView] = []
+    deadline = time.monotonic() + _PATIENCE
+    with connected(run) as client:
+        client.subscribe(("alerts",))
+        while (left := deadline - time.monotonic()) > 0:
+            message = client.receive(left)
+            if isinstance(message, AlertsNow):
+                found += message.alerts
+                if message.part + 1 == message.parts:
+                    return found, message.silences
+        raise StreamError(f"the engine told of no alerts within {_PATIENCE:g} s")
+
+
+def _cells(alert: AlertView) -> tuple[str, ...]:
+    state = alert.state
+    if alert.ack is not None:
+        state = "acknowledged"
+    elif alert.silence is not None:
+        state = "silenced"
+    elif alert.inhibited_by is not None:
+        state = "inhibited"
+    since = alert.fired or alert.happened
+    number = str(alert.number) if alert.number else "-"
+    text = alert.text if alert.title.lower() in alert.text.lower() else f"{alert.title}: {alert.text}"
+    age = "-" if since is None else duration(max(0.0, time.time() - since))
+    return number, alert.fingerprint[:8], alert.severity, state, age, f"{alert.count:,}", printable(text)
 
 
 @alerts.command()
@@ -54,13 +133,14 @@ def rules(as_json: bool) -> None:
     That file is the setting alert_rules; by default alerts.toml beside the config file, if it is there.
     """
     from engine.alerts import sources
+    from engine.alerts.places import users_file
     from engine.alerts.rules import RulesError
     from engine.cli.config import ConfigProblem
     from engine.settings.resolve import resolve
     from engine.settings.types import SettingsError
 
     try:
-        path = sources.users_file(resolve().settings.alert_rules)
+        path = users_file(resolve().settings.alert_rules)
     except SettingsError as error:
         raise ConfigProblem(str(error)) from None
     try:
@@ -111,7 +191,8 @@ def _refuse(error: RulesError, as_json: bool) -> NoReturn:
 def _list(found: Sequence[Rule], as_json: bool) -> None:
     import msgspec
 
-    from engine.alerts.wording import condition, duration
+    from engine.alerts.wording import condition
+    from engine.alerts.wording import duration as spoken
 
     if as_json:
         for rule in found:
@@ -120,7 +201,7 @@ def _list(found: Sequence[Rule], as_json: bool) -> None:
     rows = []
     for rule in found:
         severity = ", ".join(threshold.severity for threshold in rule.thresholds) if rule.enabled else "off"
-        text = condition(rule) + (f", for {duration(rule.lasting)}" if rule.lasting else "")
+        text = condition(rule) + (f", for {spoken(rule.lasting)}" if rule.lasting else "")
         rows.append((rule.id, severity, rule.mode, rule.area, printable(rule.source), text))
     if rows:
         table(_HEADS, rows, right=len(_HEADS))

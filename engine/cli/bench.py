@@ -11,7 +11,7 @@ def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     from engine.bench.rows import SUITES
 
     suite = ctx.params["benchmark"]  # eager, so it is known before the options are
-    known = [row.name for row in SUITES[suite]]
+    known = [row.name for row in SUITES.get(suite, ())]
     names = [name for some in value for name in some.split(",") if name]
     for name in names:
         if name not in known:
@@ -21,7 +21,11 @@ def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
 
 @click.command()
 @click.argument(
-    "benchmark", type=click.Choice(["speed", "recorder"]), default="speed", metavar="[speed|recorder]", is_eager=True
+    "benchmark",
+    type=click.Choice(["speed", "recorder", "alerts"]),
+    default="speed",
+    metavar="[speed|recorder|alerts]",
+    is_eager=True,
 )
 @click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="Paired rounds; 7, or 3 with --quick.")
 @click.option("--only", callback=_names, multiple=True, metavar="NAME,...", help="Only these rows.")
@@ -48,11 +52,19 @@ def bench(
 
     speed is how fast it is, beside other tools; recorder what its record costs, beside itself without one.
 
+    alerts is how soon a death, or a queue beyond a bound, is an alert on the stream, and whether each of a thousand
+    deaths is counted once; exit code 1 if something it must is not so.
+
     Each measurement is a process of its own. A first round is dropped; in the others the sides of a row take turns in
     random order, and the ratio is the median of the rounds' ratios. Let nothing else run meanwhile.
     """
     import json
 
+    if benchmark == "alerts":
+        if rounds or only or profile or script:
+            raise click.UsageError("alerts takes --quick and --json")
+        _alerts(quick, output)
+        return
     from engine.bench import machine, report, suite
 
     file = _opened(output)
@@ -80,6 +92,24 @@ def bench(
         place.write_text(told)
         click.echo(f"profile of {name}: {place}", err=True)
     if outcome.failures:
+        raise SystemExit(1)
+
+
+def _alerts(quick: bool, output: str | None) -> None:
+    """The benchmark of alerts."""
+    import json
+
+    from engine.bench import machine
+    from engine.bench.alerts import suite
+
+    file = _opened(output)
+    outcome = suite.run(quick, lambda text: click.echo(text, err=True))
+    text = json.dumps(outcome.data, indent=1)
+    if file is not None:
+        file.write_text(text + "\n")
+    click.echo(machine.line(outcome.data["machine"]), err=True)
+    click.echo(text if output == "-" else suite.tables(outcome))
+    if not outcome.well(quick):
         raise SystemExit(1)
 
 

@@ -16,7 +16,7 @@ class _AsWritten(click.Group):
 
 
 @click.group(
-    cls=_AsWritten, short_help="Have a run do something: pause, resume, drain, stop, scale, recycle, kill, set ..."
+    cls=_AsWritten, short_help="Have a run do something: pause, resume, drain, stop, scale, recycle, kill, set, ack ..."
 )
 @click.option("--run", metavar="RUN", help="Its id, the beginning of it, its name, or `last`.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as one JSON object on stdout.")
@@ -106,20 +106,50 @@ def set_(setting: str, value: str) -> None:
     _ask("set", setting, value)
 
 
-@ctl.command()
-@click.argument("alert")
-def acknowledge(alert: str) -> None:
-    """Say that an alert has been seen."""
-    _ask("acknowledge", alert)
+_ALERT = click.argument("alert")
 
 
 @ctl.command()
-@click.argument("rule")
-@click.argument("time", metavar="TIME")
-def silence(rule: str, time: str) -> None:
-    """Have a rule tell nothing for a while. TIME is 90s, 15m, 2h."""
+@_ALERT
+@click.option("--note", default="", metavar="TEXT", help="What you are doing about it.")
+@click.option("--until", "time", metavar="TIME", help="For so long at the most: 90s, 15m, 2h.")
+def ack(alert: str, note: str, time: str | None) -> None:
+    """Take an alert on: nobody is told of it any more, until it is resolved or gets more severe.
+
+    ALERT is its number, or the beginning of its fingerprint; `shoal alerts` lists them.
+    """
+    _ask("acknowledge", alert, note, *([] if time is None else [_seconds(time)]))
+
+
+@ctl.command()
+@_ALERT
+def unack(alert: str) -> None:
+    """Take an acknowledgement back."""
+    _ask("unacknowledge", alert)
+
+
+@ctl.command()
+@click.argument("what", nargs=-1, required=True, metavar="RULE|LABEL=VALUE...")
+@click.option("--for", "time", required=True, metavar="TIME", help="For how long: 90s, 15m, 2h.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for others.")
+def silence(what: tuple[str, ...], time: str, reason: str) -> None:
+    """Tell nobody of some alerts for a while. They are counted and recorded all the same.
+
+    All that is given must fit: the name of a rule, and class=, severity= or the name of a label, such as pool=main. In
+    values, * and ? leave something open.
+    """
+    _ask("silence", _seconds(time), reason, *what)
+
+
+@ctl.command()
+@click.argument("number", metavar="SILENCE")
+def unsilence(number: str) -> None:
+    """End a silence before its time. SILENCE is its number."""
+    _ask("unsilence", number)
+
+
+def _seconds(time: str) -> str:
     try:
-        seconds = span(time)
+        return f"{span(time):g}"
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    _ask("silence", rule, f"{seconds:g}")

@@ -128,6 +128,8 @@ def run_headless(
     writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
     reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
+    if options["out"] not in (None, "-"):
+        run_options.results = Path(options["out"])
     if resumed is not None:
         run_options.run, run_options.resumed = resumed.run, resumed.number
     elif kept is not None and database is not None:
@@ -167,6 +169,8 @@ def _drive(
     earlier: Earlier | None,
 ) -> int:
     run.fleet.listeners.append(reporter.event)
+    if options["serve"] is None:  # else standard error is behind a screen
+        run.alerting.written = reporter.writes
     run.on_frame = reporter.frame
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)

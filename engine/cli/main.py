@@ -32,7 +32,7 @@ _COMMANDS = {
     "db": ("engine.cli.db", "Check the database."),
     "bench": ("engine.cli.bench", "Measure how fast the engine is here, beside other tools."),
     "chaos": ("engine.cli.chaos", "Try it in a storm that kills, stops and starves everything it starts."),
-    "alerts": ("engine.cli.alerts", "Check alert rules, and list those in force."),
+    "alerts": ("engine.cli.alerts", "List the alerts of a run, and check rules."),
     "config": ("engine.cli.config", "Show the settings, and where each value comes from."),
 }
 _SECTIONS = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.cli.progress import AlertNews, Pace, Progress, Thinning, alert_news
 from engine.cli.words import clean, countdown, several
 from engine.runtime.results import to_json
-from engine.stream.types import Event, Frame
+from engine.stream.types import Event, Frame, Level
 
 if TYPE_CHECKING:
     from engine.cli.display import Live
@@ -83,6 +83,8 @@ class Reporter:
         self._pace = Pace()
         self._thinning = Thinning()
         self._told: float | None = None
+        self._last = ""
+        """What was said last of an event."""
         self._live: Live | None = None
         # Results that are written to the terminal would be torn apart by lines that are drawn there.
         crossed = results_on_stdout and sys.stdout.isatty()
@@ -91,6 +93,10 @@ class Reporter:
 
             if Live.suits():
                 self._live = Live(self.progress, one_line=results_on_stdout)
+
+    def writes(self, level: Level, kind: str) -> bool:
+        """Whether an alert of this level is written: as a line of its own, or with the event that it is about."""
+        return self._json or (level != "info" and kind.startswith("alert."))
 
     def event(self, event: Event) -> None:
         """Pass an event on."""
@@ -105,6 +111,7 @@ class Reporter:
             self._alert(event, news, was_live)
         elif event.level != "info":
             if self._thinning.admits(event.kind, event.at):
+                self._last = event.text
                 self.say(event.text, event.level)
         elif event.kind.startswith(("agent.std", "recorder.", "memory.")):
             self.say(event.text)
@@ -112,6 +119,8 @@ class Reporter:
     def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:
         """Tell of an alert what people are to be told: that has a level, or is the end of what they were told."""
         if event.level != "info":
+            if self._last and self._last in news.text:
+                return  # an alert about one event comes right after it, and would only say it again
             if self._thinning.admits(event.kind, event.at):
                 self.say(f"{news.severity}: {news.text}", _LEVELS.get(news.severity, event.level), "alert")
         elif event.kind == "alert.resolved" and was_live:

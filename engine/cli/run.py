@@ -166,7 +166,8 @@ def code_of(work: Callable[[], int]) -> int:
         except (StartError, TooMany, UnsafeFolder) as error:
             click.echo(f"shoal: {error}", err=True)
     except (SpecError, SettingsError) as error:
-        click.echo(f"shoal: {error}", err=True)
+        for line in str(error).splitlines():  # alert rules have one for each thing that is wrong
+            click.echo(f"shoal: {line}", err=True)
     return 2
 
 

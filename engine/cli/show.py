@@ -12,11 +12,12 @@ from engine.cli.recorded import asked, db_option, quiet_colors
 from engine.cli.words import clock, duration, number, printable, size, table
 
 if TYPE_CHECKING:
-    from engine.store.queries import LargeResults, Run, StoredEvent, Task
+    from engine.store.queries import LargeResults, Run, StoredAlert, StoredEvent, Task
 
 _SLOWEST: Final = 10
 _FAILURES: Final = 10
 _EVENTS: Final = 20
+_ALERTS: Final = 100
 _TRACEBACK_LINES: Final = 4
 
 
@@ -95,6 +96,18 @@ def _event(event: StoredEvent) -> None:
     click.echo(f"  {clock(event.at)}  {click.style(event.level, fg=color)}  {printable(event.text)}")
 
 
+def _alert(alert: StoredAlert) -> tuple[str, ...]:
+    evidence = alert.evidence
+    title, text = str(evidence.get("title", "")), alert.text
+    if title.lower() not in text.lower():
+        text = f"{title}: {text}"
+    at = alert.began if alert.fired is None else alert.fired
+    lasted = "to the end" if alert.resolved is None else duration(max(0.0, alert.resolved - at))
+    return (
+        f"  {alert.number}", alert.level, clock(at), lasted, number(evidence.get("count", 1)), printable(text),
+    )  # fmt: skip
+
+
 @click.command()
 @click.argument("run")
 @db_option
@@ -111,6 +124,7 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
             "slowest": queries.slowest(connection, found.id, _SLOWEST),
             "failure_kinds": queries.failure_kinds(connection, found.id),
             "failures": queries.failures(connection, found.id, _FAILURES),
+            "alerts": queries.alerts(connection, found.id, _ALERTS),
             "events": queries.events(connection, found.id, notable=True, limit=_EVENTS),
             "redelivered": queries.redelivered(connection, found.id),
             "deaths": queries.deaths(connection, found.id),
@@ -159,7 +173,11 @@ def _sections(run: Run, answers: dict[str, Any]) -> None:
             _failure(task)
         if run.failed > len(failures):
             click.echo(f"  ... and {number(run.failed - len(failures))} more")
-    if events := answers["events"]:
+    if alerts := answers["alerts"]:
+        _section("alerts")
+        rows = [_alert(alert) for alert in alerts]
+        table(("  NO", "SEVERITY", "FIRED", "LASTED", "COUNT", "TEXT"), rows, right=6)
+    if events := [event for event in answers["events"] if not event.kind.startswith("alert.")]:
         _section("events")
         for event in events:
             _event(event)

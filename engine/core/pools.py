@@ -16,6 +16,8 @@ PROVEN_AFTER: Final = LONGEST_DELAY
 """Seconds after which a host has proved that it can live, even if there was nothing to do."""
 HOPELESS: Final = 8
 """Hosts in a row, of each of its shards, that have died before they proved themselves, after which a pool is broken."""
+SLOW: Final = 1.0
+"""Seconds that a start is put off from which on that is told."""
 GIVE_UP: Final = 3
 """Failed starts in a row after which a pool that never had an agent is broken."""
 
@@ -140,6 +142,8 @@ class Pool:
     """Since when it has nobody and its agents are given up, one after the other."""
     broken: str | None = None
     """Why it can't start, once that is certain."""
+    slowed: float | None = None
+    """When it was last told that its starts wait ever longer."""
     up: int = 0
     sent: int = 0
     """Tasks out in batches."""

@@ -11,7 +11,18 @@ from typing import Final
 from engine.core.actions import Happened, Leave, Spawn, StartHost
 from engine.core.ledger import Ledger
 from engine.core.placement import Placement
-from engine.core.pools import GIVE_UP, HOPELESS, LONGEST_DELAY, PROVEN_AFTER, Agent, Pool, Shard, backoff, split
+from engine.core.pools import (
+    GIVE_UP,
+    HOPELESS,
+    LONGEST_DELAY,
+    PROVEN_AFTER,
+    SLOW,
+    Agent,
+    Pool,
+    Shard,
+    backoff,
+    split,
+)
 from engine.settings.types import Strategy
 
 DESERTED: Final = 2 * LONGEST_DELAY
@@ -184,7 +195,15 @@ class Staff(Ledger):
             if agent.failed_starts > self._retries:
                 self._give_up(now, pool, agent, text)
                 return
-        self._at(now + backoff(agent.early_deaths), "agent", agent.row, agent.generation)
+        delay = backoff(agent.early_deaths)
+        if delay >= SLOW and (pool.slowed is None or now >= pool.slowed + DESERTED):
+            pool.slowed = now
+            name = f"{pool.name}/{agent.row - pool.rows.start}"
+            told = (
+                f"agents of pool {pool.name} die before they begin a task: the next start of {name} waits {delay:g} s"
+            )
+            self._actions.append(Happened("warning", "pool.backoff", told, {"pool": pool.name, "row": agent.row}))
+        self._at(now + delay, "agent", agent.row, agent.generation)
 
     def _hopeless(self, pool: Pool, agent: Agent, why: str) -> bool:
         """Whether a pool that never had an agent will not have one, now that another start has failed.

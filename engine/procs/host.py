@@ -389,7 +389,9 @@ class Host:
         cells[base + STATE] = 0 if slot.why == "retired" else _DEAD  # nobody misses it
         self._report()
         code = os.waitstatus_to_exitcode(status)
-        down = frames.AgentDown(slot.row, slot.generation, slot.pid, code, slot.why, batches, words, peak)
+        down = frames.AgentDown(
+            slot.row, slot.generation, slot.pid, code, slot.why, batches, words, peak, self._poll.woke
+        )
         self._send(frames.encode(down))
 
     def _forget(self, slot: Slot) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable
 
 from engine.wire import channel
@@ -12,9 +13,14 @@ _LONGEST = 86_400.0
 
 
 class Poll:
-    """Calls a handler for each descriptor that has something to read, and empties outboxes as room comes."""
+    """Calls a handler for each descriptor that has something to read, and empties outboxes as room comes.
+
+    Attributes:
+        woke: when the kernel told of what is being handled, by the monotonic clock.
+    """
 
     def __init__(self) -> None:
+        self.woke = 0.0
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._crowded: dict[int, channel.Outbox] = {}
@@ -39,7 +45,9 @@ class Poll:
 
     def wait(self, seconds: float | None) -> None:
         """Wait for something, at most so long (None: until something comes), and handle it."""
-        for fd, event in self._epoll.poll(None if seconds is None else min(seconds, _LONGEST)):
+        ready = self._epoll.poll(None if seconds is None else min(seconds, _LONGEST))
+        self.woke = time.monotonic()
+        for fd, event in ready:
             handler = self._handlers.get(fd)
             if handler is None:  # another's handler has forgotten it
                 continue

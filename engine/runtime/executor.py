@@ -113,7 +113,8 @@ class Engine(Calls):
             on_event: called, in the engine's thread, with every event: deaths, lines that agents print, and so on.
 
         Raises:
-            ValueError: for an argument that can't be, and `TooMany` for more agents than fit this machine.
+            ValueError: for an argument that can't be, and `TooMany` for more agents than fit this machine. For alert
+                rules it has a line for each thing that is wrong.
             TypeError: for an argument of another type than it can be.
             StartError: if the record can't be opened, the metrics not be served, or no process be started.
         """
@@ -145,6 +146,7 @@ class Engine(Calls):
         run.fleet.listeners.append(_tell_why_futures_wait)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
+            run.alerting.attended = True
         self._max_workers = specs[0].settings.max_size or 1
         self._how = How(0, options)
         self._worker = Worker(run)

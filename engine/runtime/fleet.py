@@ -92,6 +92,8 @@ class Fleet:
         self.loop = Loop()
         self.phase: Phase = "new"
         self.listeners: list[Callable[[Event], None]] = []
+        self.watcher: Callable[[Event], None] | None = None
+        """Called with every event once all listeners have heard it: what it tells of comes after that."""
         self.recorders: list[Callable[[int, Group], int]] = []
         """Called with (range, group) of every accepted group of outcomes, before the sink; each returns how many bytes
         of the group's parcels it keeps, and counts itself.
@@ -265,6 +267,8 @@ class Fleet:
             except Exception:
                 self.listeners.remove(listener)
                 logging.getLogger("shoal").exception("a listener of events failed, and hears no more of them")
+        if self.watcher is not None:
+            self.watcher(event)
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
@@ -277,6 +281,8 @@ class Fleet:
                 job.source.release(action.first, action.count)
                 for ender in self.enders:
                     ender(action.range, action.first, action.count, action.kind, action.text)
+                if action.kind == "poisoned":
+                    self._tell_poisoned(job, action)
                 self._tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
             case RangeOver():
                 sink = self._jobs.pop(action.range).sink
@@ -302,6 +308,11 @@ class Fleet:
                 self.hosts.put(action.shard, frames.encode(frames.Recall(list(action.rest))))
             case Happened() if self.error is None:  # else it is said once, and not for each pool
                 self.event(action.level, action.kind, action.text, **action.data)
+
+    def _tell_poisoned(self, job: Job, action: TasksOver) -> None:
+        name, pool = job.name or "task", self.core.pools[job.pool].name
+        text = f"{name}[{job.record[1] + action.first}] is given up: {action.text}"
+        self.event("warning", "task.poisoned", text, pool=pool, job=name, task=job.record[1] + action.first)
 
     def _send(self, action: Send) -> None:
         job = self._jobs[action.range]
@@ -445,7 +456,8 @@ class Fleet:
                 name = self.name(frame.row)
                 level, kind = deaths.EVENTS.get(frame.why, ("warning", "agent.died"))
                 if kind:
-                    self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame))
+                    since = {"happened": time.time() - (now - frame.noticed)} if frame.noticed else {}
+                    self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame), **since)
                 self.post.lost([frame.row])
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text

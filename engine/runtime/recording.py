@@ -118,6 +118,10 @@ class Recording:
             self._crowded, self._crowded_since = True, time.monotonic()
         return self._crowded
 
+    def backlog(self) -> float:
+        """What waits to be recorded, as a share of what may."""
+        return (self.line.bytes + (0 if self.gate is None else self.gate.bytes)) / _CROWDED
+
     @property
     def due(self) -> float | None:
         """When `tick` is to be called, by the monotonic clock; None: it need not."""

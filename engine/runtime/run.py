@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from engine.runtime.alerting.alerting import Alerting
 from engine.runtime.control import Control
 from engine.runtime.control.commands import Alerts, Commands
 from engine.runtime.control.listener import Peer
@@ -83,6 +84,8 @@ class RunOptions:
     """The run whose tasks this one runs again; "" for none."""
     rerun: str = ""
     """Which of them: ``failed`` or ``all``."""
+    results: Path | None = None
+    """The file that results are written to: the room on its disk is watched."""
 
 
 class Run:
@@ -121,7 +124,7 @@ class Run:
         self.on_frame: Callable[[Frame], None] | None = None
         """Called with every frame, if set; otherwise frames are only made while somebody watches."""
         self.alerts: Alerts | None = None
-        """Who keeps the alerts, if anybody does."""
+        """Who keeps the alerts."""
         self._commands = Commands(self)
         # Of its own: the nursery of the engine before may still be about to remove that one's.
         name = f"{self.id}-{options.resumed}" if options.resumed else self.id
@@ -137,6 +140,8 @@ class Run:
                 self.meters = Meters(self.fleet, version())
             if port is not None and self.meters is not None:
                 self._serve(self.meters, port, options.settings.metrics_host or LOOPBACK)
+            files = [path for path in (options.database, options.results) if path is not None]
+            self.alerts = self.alerting = Alerting(self, options.settings, files)
             if options.database is not None:
                 durability = options.settings.record_durability
                 largest = options.settings.record_result_max
@@ -149,6 +154,7 @@ class Run:
                     self.control = Control(self.fleet.loop, hello, self, name)
                 except OSError as error:
                     raise ControlError(f"can't open a control socket: {error}") from error
+                self.control.beginnings["alerts"] = self.alerting.now
                 self.fleet.listeners.append(self.control.event)
             self.sampler = Sampler(self.fleet)
             if self.recording is not None:
@@ -296,6 +302,9 @@ class Run:
         if due is not None:
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
+        if (look := self.alerting.due()) is not None:
+            wait = max(0.0, look - time.monotonic())
+            timeout = wait if timeout is None else min(wait, timeout)
         self.fleet.step(timeout, feed)
         if sampled and (late := time.monotonic() - self._next_sample) >= 0:
             if self.fleet.meter is not None:
@@ -310,6 +319,7 @@ class Run:
                 self._said_lost = True
                 text = f"nothing is recorded from here on: {self.recording.line.lost}"
                 self.fleet.event("error", "recorder.lost", text)
+        self.alerting.step()
         now = time.monotonic()
         if self.control is not None and self.control.due is not None:
             self.control.tick(now)
@@ -350,11 +360,11 @@ class Run:
     def _view(self, state: RunState | None) -> Frame:
         done, failed = self.before
         if not done + failed:
-            return self.sampler.frame(self.total, state)
+            return msgspec.structs.replace(self.sampler.frame(self.total, state), alerts=self.alerting.counts)
         frame = self.sampler.frame(None if self.total is None else self.total - done - failed, state)
         return msgspec.structs.replace(
             frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
-            failed=frame.failed + failed,
+            failed=frame.failed + failed, alerts=self.alerting.counts,
         )  # fmt: skip
 
     @property
@@ -434,6 +444,7 @@ class Run:
         if self._sampled and self.fleet.core.accepted:
             self._measure(frame, last=True)
         self.fleet.dismiss()
+        self.alerting.finish()
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
         if self.recording is not None:
@@ -444,6 +455,8 @@ class Run:
 
     def close(self) -> None:
         """End every process of the run and give everything back. May be called twice."""
+        if self.alerts is not None:
+            self.alerting.close()
         if self.control is not None:
             self.control.close()
             self.control = None

@@ -225,6 +225,31 @@ class Measured(msgspec.Struct, frozen=True, array_like=True, tag=14):
     found: list[Distribution]
 
 
+class AlertNow(msgspec.Struct, frozen=True, array_like=True, tag=15):
+    """An alert that has fired, as it is now: told anew whenever that has changed. Times are in seconds since the Unix
+    epoch.
+    """
+
+    number: int
+    """Counts up from 1 in each engine of a run."""
+    rule: str
+    level: str
+    """``info``, ``warning`` or ``critical``."""
+    pool: int | None
+    """None: it is about none of them, or about all."""
+    agent: str | None
+    began: float
+    """When its cause came about."""
+    fired: float | None
+    resolved: float | None
+    acknowledged: float | None
+    value: float | None
+    threshold: float | None
+    text: str
+    evidence: str
+    """What else is known, as JSON."""
+
+
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """The last message: a run without it was cut off."""
 
@@ -277,6 +302,7 @@ ToRecorder: TypeAlias = (
     | Happened
     | Sampled
     | Measured
+    | AlertNow
     | RunEnded
 )
 FromRecorder: TypeAlias = Committed | Ready | Held | Aside

@@ -194,6 +194,111 @@ class MetricsNow(msgspec.Struct, frozen=True, array_like=True, tag="metrics"):
     """How late the engine's loop was for what was due, within the last 10 s."""
 
 
+class AckView(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody has taken an alert on."""
+
+    by: str
+    at: float
+    """Seconds since the Unix epoch, as are all times of alerts."""
+    note: str
+    until: float | None
+    """When it ends though the alert fires; None: once that is resolved or gets more severe."""
+
+
+class SilenceView(msgspec.Struct, frozen=True, array_like=True):
+    """Alerts that nobody is told of for a while."""
+
+    id: int
+    matchers: dict[str, str]
+    """By ``rule``, ``class``, ``severity`` or the name of a label: a text, ``*`` and ``?`` leave something open."""
+    since: float
+    until: float
+    by: str
+    reason: str
+
+
+class AlertView(msgspec.Struct, frozen=True, array_like=True):
+    """An alert as it is at one moment."""
+
+    number: int
+    """Counts up with each that fires; 0: it has not."""
+    fingerprint: str
+    """The same for the same rule and labels, always."""
+    rule: str
+    title: str
+    area: str
+    """What its rule is about: ``crash``, ``latency``, ``saturation`` ..."""
+    severity: str
+    """``info``, ``warning`` or ``critical``."""
+    state: str
+    """``pending``, ``firing``, ``recovering``, ``resolved``, ``nodata``, ``error`` or ``normal``."""
+    text: str
+    """One line."""
+    labels: dict[str, str]
+    hint: str
+    """What is most likely the cause."""
+    action: str
+    """What to do."""
+    unit: str
+    """Of the values: ``ratio``, ``seconds``, ``bytes`` or ``count``."""
+    value: float | None
+    threshold: float | None
+    peak: float | None
+    """The worst value so far."""
+    count: int
+    """Events that are folded in; how often it has fired, if it is not about events."""
+    more: int
+    """Alerts that this one stands for, because there are too many of its rule."""
+    reopened: int
+    """How often it has come back soon after it was resolved."""
+    flapping: bool
+    happened: float | None
+    """When its cause came about, as exactly as that is known."""
+    detected: float | None
+    """When the engine was told."""
+    fired: float | None
+    shown: float | None
+    """When somebody could see it."""
+    last: float | None
+    """When the condition was true, or something happened, for the last time."""
+    resolved: float | None
+    ack: AckView | None
+    silence: int | None
+    """The id of a silence that it is under."""
+    inhibited_by: str | None
+    """The fingerprint of an alert because of which nobody is told of this one."""
+
+
+class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):
+    """All alerts that are not over: what a reader is told first that asks for alerts; again when silences change."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    alerts: list[AlertView]
+    """The most urgent first."""
+    silences: list[SilenceView]
+    part: int = 0
+    """From 0 on: many alerts come in several messages, each with all silences."""
+    parts: int = 1
+
+
+class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
+    """Something about an alert has changed."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    change: str
+    """``state``, ``severity``, ``acknowledged``, ``silenced``, ``update`` (of its value or count alone) ..."""
+    before: str
+    """Its state before."""
+    notify: bool
+    """Whether people are to be told; the rest is for whoever keeps account."""
+    why: str
+    """Who did it, or what ended it, where that is not plain."""
+    alert: AlertView
+    """As it is right after it."""
+
+
 class AgentRow(msgspec.Struct, frozen=True, array_like=True):
     """One agent, in a page of them."""
 
@@ -283,7 +388,7 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     why: str
 
 
-ToReader: TypeAlias = Hello | Event | Frame | Cells | MetricsNow | Reply | Refused
+ToReader: TypeAlias = Hello | Event | Frame | Cells | MetricsNow | AlertsNow | AlertChanged | Reply | Refused
 ToEngine: TypeAlias = Subscribe | Page | Command
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

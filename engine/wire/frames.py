@@ -265,6 +265,8 @@ class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):
     """The last lines it wrote to stderr; for ``start``, why it could not start."""
     memory: int
     """Resident bytes at its peak, with what it shared; 0 where that is not known."""
+    noticed: float = 0.0
+    """When the kernel woke its host for it, in seconds of CLOCK_MONOTONIC; 0: that is not known."""
 
 
 class Returned(msgspec.Struct, frozen=True, array_like=True, tag=22):

@@ -11,8 +11,9 @@ from alerting import LEVEL, rules
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.alerts.places import users_file
 from engine.alerts.rules import RulesError, Text, parse
-from engine.alerts.sources import built_in, load, read, users_file
+from engine.alerts.sources import built_in, load, read
 from engine.alerts.types import Match, Rule, Threshold
 from engine.alerts.values import parse_amount, parse_rate, parse_seconds
 from engine.alerts.wording import amount, condition, duration

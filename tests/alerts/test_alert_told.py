@@ -63,12 +63,19 @@ def test_events_of_the_stream() -> None:
     watched = crashed()
     watched.core.acknowledge(watched.only.fingerprint, 6.0, "ada")
     watched.idle(12)
-    assert [as_event(found)[:2] for found in watched.told] == [
+    assert [as_event(found, EPOCH)[:2] for found in watched.told] == [
         ("warning", "alert.firing"), ("info", "alert.acknowledged"), ("info", "alert.resolved"),
         ("info", "alert.unacknowledged"),
     ]  # fmt: skip
-    level, _, text, data = as_event(watched.told[0])
-    assert (level, text) == ("warning", line(watched.told[0]))
+    level, _, text, data = as_event(watched.told[0], EPOCH)
+    assert (level, f"warning: {text}") == ("warning", line(watched.told[0]))
+    assert data["timeline"] == {
+        "happened": EPOCH + 4.996, "detected": EPOCH + 5, "fired": EPOCH + 5, "shown": None, "last": EPOCH + 5,
+        "resolved": None,
+    }  # fmt: skip
+    assert [as_event(found, EPOCH)[2].partition(":")[0] for found in watched.told[1:]] == [
+        "acknowledged by ada", "over after 12 s", "not acknowledged (resolved)",
+    ]  # fmt: skip
     assert (data["rule"], data["alert"], data["labels"], data["notify"]) == ("crash", 1, {"pool": "main"}, True)
     msgspec.msgpack.encode(data)
 

@@ -82,7 +82,7 @@ def test_alerts_are_what_the_alert_core_tells() -> None:
     ends = Transition(at=9.0, change="state", before="firing", after="resolved", **same)
     alerts = Alerts()
     for transition, text in ((fires, ["memory is short"]), (ends, [])):
-        level, kind, said, found = told.as_event(transition)
+        level, kind, said, found = told.as_event(transition, START)
         alerts.event(Event(1, START, level, kind, said, found))
         assert [(shown.id, shown.severity, shown.text) for shown in alerts.live] == [
             ("f1", "critical", line) for line in text

@@ -345,15 +345,23 @@ class Kept:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def acknowledge(self, alert: str, who: str) -> str:
+    def acknowledge(self, alert: str, who: str, note: str = "", seconds: float | None = None) -> str:
         if alert != "a1":
             raise Refusal(f"no alert {alert!r} fires")
-        self.told.append((alert, who))
+        self.told.append((alert, note, seconds, who))
         return f"alert {alert} is acknowledged"
 
-    def silence(self, rule: str, seconds: float, who: str) -> str:
-        self.told.append((rule, seconds, who))
-        return f"rule {rule} is silent for {seconds:g} s"
+    def unacknowledge(self, alert: str, who: str) -> str:
+        self.told.append((alert, who))
+        return f"alert {alert} is not acknowledged"
+
+    def silence(self, what: list[str], seconds: float, reason: str, who: str) -> tuple[int, str]:
+        self.told.append((*what, seconds, reason, who))
+        return 7, f"{' '.join(what)} is silent for {seconds:g} s"
+
+    def unsilence(self, number: int, who: str) -> str:
+        self.told.append((number, who))
+        return f"silence {number} has ended"
 
 
 def test_alerts_are_acknowledged_and_silenced_by_who_keeps_them(
@@ -362,11 +370,21 @@ def test_alerts_are_acknowledged_and_silenced_by_who_keeps_them(
     kept = engine._worker.run.alerts = Kept()
     assert client.command("acknowledge", "a1").text == "alert a1 is acknowledged"
     assert client.command("acknowledge", "a2").text == "no alert 'a2' fires"
-    assert client.command("silence", "slow", "60").ok
-    for wrong in ("x", "-1", "nan", "inf"):
-        assert client.command("silence", "slow", wrong).text == f"{wrong!r} is no number of seconds"
-    assert [told[:-1] for told in kept.told] == [("a1",), ("slow", 60.0)]
-    assert len(kinds(heard, "alert.acknowledged")) == len(kinds(heard, "alert.silenced")) == 1
+    assert client.command("acknowledge", "a1", "mine", "90").ok
+    assert client.command("unacknowledge", "a1").ok
+    assert client.command("silence", "60", "known", "slow", "pool=main").data["silence"] == 7
+    assert client.command("unsilence", "7").text == "silence 7 has ended"
+    assert client.command("unsilence", "x").text == "'x' is no number of a silence"
+    for wrong in ("x", "-1", "0", "nan", "inf"):
+        assert client.command("silence", wrong, "known", "slow").text.startswith(f"{wrong!r} is no number of seconds")
+    for few in ((), ("60",), ("60", "known")):
+        assert client.command("silence", *few).text == "silence takes SECONDS REASON RULE|LABEL=VALUE..."
+    assert client.command("acknowledge", "a1", "", "1", "x").text == "acknowledge takes ALERT [NOTE] [SECONDS]"
+    assert [told[:-1] for told in kept.told] == [
+        ("a1", "", None), ("a1", "mine", 90.0), ("a1",), ("slow", "pool=main", 60.0, "known"), (7,),
+    ]  # fmt: skip
+    assert len(kinds(heard, "silence.began")) == len(kinds(heard, "silence.ended")) == 1
+    assert kinds(heard, "alert.acknowledged") == []  # who keeps them tells that
 
 
 # -- pages ------------------------------------------------------------------------------------------------------------

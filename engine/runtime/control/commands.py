@@ -21,11 +21,18 @@ _FAMILIAR: Final = 200
 class Alerts(Protocol):
     """Who keeps the alerts of a run."""
 
-    def acknowledge(self, alert: str, who: str) -> str:
-        """Somebody has seen an alert. Says what was done; raises `Refusal`."""
+    def acknowledge(self, alert: str, who: str, note: str = "", seconds: float | None = None) -> str:
+        """Somebody takes an alert on, for so long at the most. Tells of it; says what was done; raises `Refusal`."""
 
-    def silence(self, rule: str, seconds: float, who: str) -> str:
-        """A rule is not to tell of itself for a while. Says what was done; raises `Refusal`."""
+    def unacknowledge(self, alert: str, who: str) -> str:
+        """Take that back. Tells of it; says what was done; raises `Refusal`."""
+
+    def silence(self, what: list[str], seconds: float, reason: str, who: str) -> tuple[int, str]:
+        """Nobody is to be told of alerts that all of this fits, for a while: the name of a rule, or ``LABEL=VALUE``.
+        Its number, and what was done; raises `Refusal`."""
+
+    def unsilence(self, number: int, who: str) -> str:
+        """End a silence. Says what was done; raises `Refusal`."""
 
 
 class Target(Protocol):
@@ -46,6 +53,7 @@ class Done:
     """What a command came to, as its event tells it."""
 
     kind: str
+    """"" where that has been told by those who did it."""
     text: str
     data: dict[str, Any]
     level: Level = "warning"
@@ -65,8 +73,10 @@ class Commands:
             "recycle": ("AGENT", self._recycle),
             "kill": ("AGENT", self._kill),
             "set": ("SETTING VALUE", self._set),
-            "acknowledge": ("ALERT", self._acknowledge),
-            "silence": ("RULE SECONDS", self._silence),
+            "acknowledge": ("ALERT [NOTE] [SECONDS]", self._acknowledge),
+            "unacknowledge": ("ALERT", self._unacknowledge),
+            "silence": ("SECONDS REASON RULE|LABEL=VALUE...", self._silence),
+            "unsilence": ("NUMBER", self._unsilence),
         }
         """What arguments each takes, and who carries it out."""
         self._who = ""
@@ -77,14 +87,17 @@ class Commands:
         if known is None:
             raise Refusal(f"no command {name[:_FAMILIAR]!r}; known: {', '.join(self._known)}")
         usage, method = known
-        if len(args) != len(usage.split()):
+        words = usage.split()
+        least, most = sum(word[0] != "[" for word in words), len(words)
+        if len(args) < least or (len(args) > most and not usage.endswith("...")):
             raise Refusal(f"{name} takes {usage or 'no arguments'}")
         self._who = who
         try:
             done = method(*args)
         except ValueError as error:  # of the core, or because it would not fit this machine
             raise Refusal(str(error)) from None
-        self._target.fleet.event(done.level, done.kind, f"{done.text}, as {who} asked", **done.data, by=who)
+        if done.kind:
+            self._target.fleet.event(done.level, done.kind, f"{done.text}, as {who} asked", **done.data, by=who)
         return done
 
     # -- the run ------------------------------------------------------------------------------------------------------
@@ -163,23 +176,42 @@ class Commands:
         text = f"{name} is {_written(after)}" + (f", was {_written(before)}" if after != before else " as before")
         return Done("setting.changed", text, {"name": name, "value": after, "before": before}, "info")
 
-    def _acknowledge(self, alert: str) -> Done:
+    @property
+    def _alerts(self) -> Alerts:
         if self._target.alerts is None:
-            raise Refusal(f"no alert {alert[:_FAMILIAR]!r}")
-        text = self._target.alerts.acknowledge(alert, self._who)
-        return Done("alert.acknowledged", text, {"alert": alert}, "info")
+            raise Refusal("this run has no alerts")
+        return self._target.alerts
 
-    def _silence(self, rule: str, written: str) -> Done:
-        if self._target.alerts is None:
-            raise Refusal(f"no alert {rule[:_FAMILIAR]!r}")
-        try:
-            seconds = float(written)
-        except ValueError:
-            raise Refusal(f"{written[:_FAMILIAR]!r} is no number of seconds") from None
-        if not 0 <= seconds < 1e9:
-            raise Refusal(f"{written[:_FAMILIAR]!r} is no number of seconds")
-        text = self._target.alerts.silence(rule, seconds, self._who)
-        return Done("alert.silenced", text, {"rule": rule, "seconds": seconds}, "info")
+    def _acknowledge(self, alert: str, note: str = "", written: str = "") -> Done:
+        seconds = _seconds(written) if written else None
+        text = self._alerts.acknowledge(alert, self._who, note, seconds)
+        return Done("", text, {"alert": alert})
+
+    def _unacknowledge(self, alert: str) -> Done:
+        return Done("", self._alerts.unacknowledge(alert, self._who), {"alert": alert})
+
+    def _silence(self, written: str, reason: str, *what: str) -> Done:
+        seconds = _seconds(written)
+        number, text = self._alerts.silence(list(what), seconds, reason, self._who)
+        data = {"silence": number, "what": list(what), "seconds": seconds, "reason": reason}
+        return Done("silence.began", text, data, "info")
+
+    def _unsilence(self, written: str) -> Done:
+        if not (written.isdecimal() and written.isascii() and len(written) < 10):
+            raise Refusal(f"{written[:_FAMILIAR]!r} is no number of a silence")
+        text = self._alerts.unsilence(int(written), self._who)
+        return Done("silence.ended", text, {"silence": int(written)}, "info")
+
+
+def _seconds(written: str) -> float:
+    """A length of time. Raises `Refusal`."""
+    try:
+        seconds = float(written)
+    except ValueError:
+        raise Refusal(f"{written[:_FAMILIAR]!r} is no number of seconds") from None
+    if not 0 < seconds < 1e9:
+        raise Refusal(f"{written[:_FAMILIAR]!r} is no number of seconds above 0")
+    return seconds
 
 
 def _written(value: Any) -> str:

@@ -103,6 +103,12 @@ class Control:
         """Whether anybody is to be told of a topic."""
         return any(topic in reader.topics for reader in self._readers.values())
 
+    def reached(self, topics: Sequence[Topic]) -> bool:
+        """Whether a reader that is told of one of these topics has all that it was told by now."""
+        return any(
+            not reader.behind and any(topic in reader.topics for topic in topics) for reader in self._readers.values()
+        )
+
     # -- what is told -------------------------------------------------------------------------------------------------
 
     def event(self, event: Event) -> None:

@@ -88,6 +88,39 @@ class Found(msgspec.Struct, frozen=True):
     """Where in the text they were found, in one line."""
 
 
+class StoredAlert(msgspec.Struct, frozen=True):
+    """An alert of a run that has fired. Times are in seconds since the Unix epoch."""
+
+    number: int
+    rule: str
+    level: str
+    """``info``, ``warning`` or ``critical``."""
+    pool: str | None
+    agent: str | None
+    began: float
+    fired: float | None
+    resolved: float | None
+    """None: it was firing when that was last told, which may be the end of the run."""
+    acknowledged: float | None
+    value: float | None
+    threshold: float | None
+    text: str
+    evidence: dict[str, Any]
+    """``title``, ``count``, ``detected``, ``shown``, ``samples`` and more."""
+
+
+def alerts(db: sqlite3.Connection, run: str, limit: int = 1000) -> list[StoredAlert]:
+    """The alerts of a run, in the order in which they fired first; with more than `limit`, the last ones."""
+    query = (
+        "SELECT a.number, a.rule, a.level, p.name, a.agent, a.began, a.fired, a.resolved, a.acknowledged, a.value, "
+        "a.threshold, a.text, a.evidence FROM alerts a LEFT JOIN pools p ON p.run = a.run AND p.pool = a.pool "
+        "WHERE a.run = ? ORDER BY a.number DESC LIMIT ?"
+    )
+    rows = db.execute(query, (run, limit))
+    found = [StoredAlert(*(*row[:-1], msgspec.json.decode(row[-1]))) for row in rows]
+    return found[::-1]
+
+
 def deaths(db: sqlite3.Connection, run: str) -> int:
     """Agents that died."""
     query = "SELECT count(*) FROM events WHERE run = ? AND kind = 'agent.died'"

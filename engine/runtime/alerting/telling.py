@@ -1,0 +1,135 @@
+"""What the rules make of things, told to everybody: as events, on the topic of the stream, in the record, to sinks.
+
+Loaded with the rules, and not on the way of a program that only imports the engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from engine.alerts import told
+from engine.alerts.core import AlertCore
+from engine.alerts.groups import order
+from engine.alerts.intake import labels_of
+from engine.alerts.types import Alert, Transition
+from engine.runtime.alerting import views
+from engine.runtime.alerting.passing import Outlets
+from engine.runtime.fleet import Fleet
+from engine.store import messages
+from engine.stream.types import AlertsNow, Event, Frame, Level
+
+if TYPE_CHECKING:
+    from engine.runtime.control import Control
+    from engine.runtime.recording import Recording
+
+
+class Owner(Protocol):
+    """The run, as its alerts see it."""
+
+    id: str
+    fleet: Fleet
+    recording: Recording | None
+    control: Control | None
+    on_frame: Callable[[Frame], None] | None
+
+
+class Teller:
+    """Stands between an alert core and the rest of a run."""
+
+    def __init__(self, core: AlertCore, owner: Owner, outlets: Outlets, written: Callable[[Level, str], bool]) -> None:
+        """`written`: whether an event of this level and kind is written where people read it."""
+        self._core = core
+        self._owner = owner
+        self._outlets = outlets
+        self._written = written
+        self._told: dict[str, int] = {}
+        """By fingerprint, the count that an event has told of."""
+        self._unshown: dict[str, None] = {}
+        """Alerts that have fired and that nobody can have seen yet."""
+        self._pools = {pool.name: pool.id for pool in owner.fleet.core.pools}
+
+    def hear(self, now: float, event: Event) -> None:
+        """Something has happened: have the rules judge it."""
+        if event.kind not in self._core.kinds:
+            return
+        happened = event.data.get("happened")
+        since = now - max(0.0, event.at - happened) if isinstance(happened, float) else None
+        self._core.event(now, event.kind, labels_of(event.data), event.text, since)
+
+    def pass_on(self) -> None:
+        """Tell of all that has changed."""
+        for transition in self._core.take():
+            self._tell(transition)
+
+    def _tell(self, transition: Transition) -> None:
+        alert, epoch = transition.alert, _epoch()
+        counted = alert.count != self._told.get(alert.fingerprint)
+        control, recording = self._owner.control, self._owner.recording
+        level, kind, text, data = told.as_event(transition, epoch)
+        if transition.change != "update" or counted:
+            self._told[alert.fingerprint] = alert.count
+            self._owner.fleet.event(level, kind, text, **data)
+        if control is not None and control.wants("alerts"):
+            control.tell("alerts", views.changed(transition, epoch))
+        if recording is not None and alert.number:
+            message = self._row(alert, epoch)
+            if transition.change == "update" and not counted:
+                recording.sample(message)  # the first thing to be left out
+            else:
+                recording.line.tell(message)
+        if transition.notify and self._outlets:
+            self._outlets.offer(told.described(transition, epoch, self._owner.id))
+        if transition.after in ("resolved", "normal"):
+            self._told.pop(alert.fingerprint, None)
+            self._unshown.pop(alert.fingerprint, None)
+        elif alert.number and alert.timeline.shown is None:
+            self._unshown[alert.fingerprint] = None
+            self.see_shown(self._written(level, kind))
+
+    def _row(self, alert: Alert, epoch: float) -> messages.AlertNow:
+        return messages.AlertNow(**told.as_row(alert, epoch, self._pools))
+
+    def see_shown(self, written: bool = False) -> None:
+        """Whether somebody can see by now what could not be seen before: it is at a reader's end of the stream."""
+        if not self._unshown:
+            return
+        control = self._owner.control
+        if written or (control is not None and control.reached(("events", "alerts"))):
+            now = time.monotonic()
+            for fingerprint in self._unshown:
+                self._core.shown(fingerprint, now)
+            self._unshown.clear()
+
+    def now(self) -> list[AlertsNow]:
+        """All alerts there are."""
+        core = self._core
+        return views.now(sorted(core.alerts(), key=order), core.silences(), time.monotonic(), _epoch())
+
+    def tell_silences(self) -> None:
+        """Silences have changed: tell readers of all there is."""
+        control = self._owner.control
+        if control is not None and control.wants("alerts"):
+            for message in self.now():
+                control.tell("alerts", message)
+
+    def finish(self) -> None:
+        """Tell of what would have been told in a moment: counts and values are told once a second at the most."""
+        self.pass_on()
+        epoch = _epoch()
+        for alert in self._core.alerts():
+            if not alert.number:
+                continue
+            if self._owner.recording is not None:
+                self._owner.recording.line.tell(self._row(alert, epoch))
+            if alert.count != self._told.get(alert.fingerprint):
+                self._told[alert.fingerprint] = alert.count
+                level, kind, text, data = told.as_update(alert, epoch)
+                self._owner.fleet.event(level, kind, text, **data)
+
+
+def _epoch() -> float:
+    """What the Unix clock says when the monotonic one is 0: asked anew each time, for one of them may have been set,
+    or have stood still while the machine slept."""
+    return time.time() - time.monotonic()
