@@ -43,7 +43,7 @@ SMALL: dict[str, dict[str, Any]] = {
     *(("ours", name) for name in ours.MEASUREMENTS if name != "idle"), *(("peer", name) for name in peers.MEASUREMENTS),
 ])  # fmt: skip
 def test_every_measurement_on_both_sides(side: str, function: str) -> None:
-    found = measure(function, side, SMALL[function], 120)
+    found = measure(function, side, SMALL[function], 100)
     assert isinstance(found["value"], float | int)
     assert found["value"] > 0 or function == "stream"
     if function == "start_each":
