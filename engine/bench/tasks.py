@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -35,6 +36,18 @@ def work(iterations: int) -> int:
     for _ in range(iterations):
         state = (state * 1_103_515_245 + 12_345) & 0x7FFF_FFFF
     return state
+
+
+def burn(_: object) -> None:
+    """Compute until somebody kills it."""
+    while True:
+        work(1_000_000)
+
+
+def wait(_: object) -> None:
+    """Wait until somebody kills it."""
+    while True:
+        time.sleep(3600)
 
 
 def meet(folder: str) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from typing import Any
 
-from engine.bench.tasks import work
+from engine.bench.tasks import burn, wait
 from engine.procs import system
 from engine.stream import places
 from shoal import Engine, PoolSettings
@@ -17,18 +16,6 @@ QUEUE = "queue"
 """The pool whose queue is filled up: one agent, which is busy."""
 _CRASHES = 10_000
 """That one task may be in: nothing is to be given up here."""
-_ITERATIONS = 1_000_000
-
-
-def burn(_: object) -> None:
-    """Compute until somebody kills it."""
-    while True:
-        work(_ITERATIONS)
-
-
-def wait(_: object) -> None:
-    """Wait until somebody kills it."""
-    threading.Event().wait()
 
 
 def main() -> None:
@@ -37,7 +24,7 @@ def main() -> None:
     system.die_with_parent(asked["parent"])
     with Engine(
         asked["agents"], name="bench-alerts", pools=[PoolSettings(name=QUEUE, size=1)], record=asked["database"],
-        settings={"alert_rules": asked["rules"]}, crash_limit=_CRASHES, batch_max=1,
+        settings={"alert_rules": asked["rules"]}, crash_limit=_CRASHES, batch_max=1, preload="engine.bench.tasks",
     ) as engine:  # fmt: skip
         engine.wait_ready()
         for number in range(asked["agents"]):

@@ -120,6 +120,8 @@ class Probe:
         since: dict[tuple[str, int], float] = {}
         """When an agent was killed for the n-th time, while no alert has counted that."""
         victims: set[tuple[str, int]] = set()
+        noticed: dict[str, float] = {}
+        """When the kernel told of an agent's last death, in seconds since the Unix epoch."""
         left, asked, due, last = kills, -_ASK_EVERY, time.monotonic(), time.monotonic()
         while left or since:
             now = time.monotonic()
@@ -147,6 +149,7 @@ class Probe:
                     found.others.append(message.text)
                 elif message.kind == "agent.died":
                     died[str(message.data["agent"]), int(message.data["pid"])] += 1
+                    noticed[str(message.data["agent"])] = float(message.data["happened"])
                 elif message.data.get("rule") == "bench-kill" and message.kind in ("alert.firing", "alert.update"):
                     name = str(message.data["labels"]["agent"])
                     count = int(message.data["count"])
@@ -154,7 +157,7 @@ class Probe:
                         killed = since.pop((name, number), None)
                         if killed is not None:
                             found.latencies.append(at - killed)
-                            found.noticed.append(wall - float(message.data["timeline"]["last"]))
+                            found.noticed.append(wall - noticed[name])
                     told[name] = max(told[name], count)
             elif message is None and since and at - last > _PATIENCE:
                 break
