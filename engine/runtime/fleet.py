@@ -125,8 +125,8 @@ class Fleet:
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
         self._groups = memory.cgroups()
-        self._distrusted: dict[tuple[int, int], tuple[int, str]] = {}
-        """By row and generation of agents that said what can't be read: of which batch they said it, and what."""
+        self._distrusted: dict[tuple[int, int], dict[int, str]] = {}
+        """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
@@ -397,7 +397,7 @@ class Fleet:
     def _distrust(self, row: int, batch: int, error: BaseException) -> None:
         agent = self.core.agents[row]
         name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
-        self._distrusted[row, agent.generation] = batch, why
+        self._distrusted.setdefault((row, agent.generation), {})[batch] = why
         self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
         self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
 
@@ -426,18 +426,18 @@ class Fleet:
                     told(found.id, index, attempt, row, pid, why or "died", text)
 
     def _reclaimed(self, down: frames.AgentDown) -> frames.AgentDown:
-        """The end of an agent, with why if it said what can't be read. The batch that it said it of may be over for its
-        host, and is not for us: it is as if the agent had died in it."""
-        number, why = self._distrusted.pop((down.row, down.generation), (0, ""))
-        if not why:
+        """The end of an agent, with why if it said what can't be read. The batches that it said it of may be over for
+        its host, and are not for us: it is as if the agent had died in them."""
+        said = self._distrusted.pop((down.row, down.generation), None)
+        if said is None:
             return down
-        down = msgspec.structs.replace(down, words=f"it said what can't be read: {why}")
-        batch = self.core.batches.get(number)
-        if batch is None or any(batch.id == known for known, _ in down.batches):
-            return down
-        # Whoever was to be replaced after this batch has not done it: somebody must be to blame, or it is so for ever.
-        ended = "" if down.why in ("recycled", "retired") else down.why
-        return msgspec.structs.replace(down, why=ended, batches=[*down.batches, (batch.id, batch.accepted)])
+        known = {number for number, _ in down.batches}
+        lost = [(number, self.core.batches[number].accepted) for number in said if number in self.core.batches]
+        lost = [(number, offset) for number, offset in lost if number not in known]
+        # Who was to be replaced after its batch has not done it: somebody must be to blame, or it is so for ever.
+        why = "" if lost and down.why in ("recycled", "retired") else down.why
+        words = f"it said what can't be read: {next(iter(said.values()))}"
+        return msgspec.structs.replace(down, why=why, words=words, batches=[*down.batches, *lost])
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`."""
