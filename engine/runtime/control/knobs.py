@@ -66,8 +66,6 @@ FIXED: Final[dict[str, str]] = {
     "shard_count": "hosts are made when a run begins",
     "enable_sharding": "hosts are made when a run begins",
     "enable_pooling": "agents are made in another way when a run begins",
-    "record_result_max": "the record is begun with it",
-    "memory_reserve": "what is to stay free is settled when a run begins",
     "metrics_port": "metrics are served from the beginning of a run on, or not at all",
     "metrics_host": "metrics are served from the beginning of a run on, or not at all",
     "record_durability": "the recorder is started with it",
