@@ -125,7 +125,7 @@ _ALL: Final = (
     _family("pool_grown_agents_total", "counter", "Agents asked for because tasks waited.", _POOL),
     _family("pool_occupancy_seconds", "gauge", "Work that waits, as time of one agent, by what its functions took so "
             "far; absent where that is not known.", _POOL),
-    _family("pool_memory_bytes", "gauge", "Resident memory of the agents, as they last told.", _POOL),
+    _family("pool_memory_bytes", "gauge", "Memory that agents share with nobody, as they last told.", _POOL),
     # Starts and ends of agents
     _family("agent_spawn_seconds", "histogram", "Start of an agent, whole and by phase: until it runs, imports and "
             "initialises, and is known to be up.", _POOL,

@@ -18,10 +18,11 @@ from engine.procs.scoreboard import CELLS, MEMORY, Scoreboard
 if TYPE_CHECKING:
     from engine.procs.slots import Slot
 
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _OWN: Final = (b"\nPrivate_Dirty:", b"\nPrivate_Hugetlb:", b"\nSwapPss:")
-_HALF: Final = 32
-_MASK: Final = (1 << _HALF) - 1
+HALF: Final = 32
+"""Bits of a cell `MEMORY` below those that are pages of its own."""
+_MASK: Final = (1 << HALF) - 1
 
 _SECOND: Final = 1_000_000_000
 _LATEST: Final = 30 * _SECOND
@@ -56,7 +57,7 @@ def held(who: int | str) -> tuple[int, int]:
         resident, files = int(fields[1]), int(fields[2])
     except (OSError, IndexError, ValueError):
         return 0, 0
-    return resident * _PAGE, (resident - files) * _PAGE
+    return resident * PAGE, (resident - files) * PAGE
 
 
 def own(who: int | str) -> int:
@@ -76,12 +77,12 @@ def own(who: int | str) -> int:
 
 def packed(mine: int, anonymous: int) -> int:
     """What goes into `MEMORY`: bytes of an agent's own, and those it held at that moment that come from no file."""
-    return (mine // _PAGE & _MASK) << _HALF | anonymous // _PAGE & _MASK
+    return (mine // PAGE & _MASK) << HALF | anonymous // PAGE & _MASK
 
 
 def unpacked(cell: int) -> tuple[int, int]:
     """What `packed` was given, in whole pages."""
-    return (cell >> _HALF) * _PAGE, (cell & _MASK) * _PAGE
+    return (cell >> HALF) * PAGE, (cell & _MASK) * PAGE
 
 
 class Report:

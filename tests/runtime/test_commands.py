@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from processes import enabled, scaled, wait_for
 
+from engine.procs.scoreboard import MEMORY
+from engine.procs.weight import packed
 from engine.runtime.control.knobs import FIXED, LIVE
 from engine.runtime.control.refusal import Refusal
 from engine.settings.types import Settings
@@ -87,6 +89,16 @@ def test_pause_and_resume(engine: Engine, client: Client, heard: list[Event], tm
     assert paused.data["by"].startswith(f"pid {os.getpid()} (")
     assert "asked" in paused.text
     assert len(kinds(heard, "run.resumed")) == 1
+
+
+def test_a_page_tells_what_agents_have_of_memory_of_their_own(engine: Engine, client: Client) -> None:
+    engine.submit(abs, -1).result(20)
+    (row, *_) = agents(client, "state=idle")
+    board = engine._worker.run.fleet.board
+    number = int(row.agent.partition("/")[2])
+    board.set(number, MEMORY, packed(300 << 20, 900 << 20))
+    assert [found.agent for found in agents(client, "memory>=300M")] == [row.agent]
+    assert agents(client, "memory>300M") == []
 
 
 def test_what_no_agent_has_begun_comes_back_in_a_pause(engine: Engine, client: Client, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
+from engine.procs.weight import packed
 from engine.runtime.jobs import Group
 from engine.runtime.meters import machine
 from engine.runtime.meters.board import Board
@@ -173,8 +174,11 @@ def shared() -> Iterator[Scoreboard]:
     made.close()
 
 
+HELD = packed(5 << 20, 70 << 20)
+
+
 def works(board: Scoreboard, row: int, batch: int, start: int) -> None:
-    for cell, value in ((STATE, 3), (PID, 100 + row), (BATCH, batch), (OFFSET, 1), (START, start), (MEMORY, 5000)):
+    for cell, value in ((STATE, 3), (PID, 100 + row), (BATCH, batch), (OFFSET, 1), (START, start), (MEMORY, HELD)):
         board.set(row, cell, value)
 
 
@@ -184,7 +188,7 @@ def test_time_in_tasks_grows_while_a_batch_runs_and_never_falls(shared: Scoreboa
     board.read(1500)
     assert board.busy.tolist() == [0, 500, 0]
     assert board.ages.tolist() == [0, 500, 0]
-    assert board.memory.tolist() == [0, 5000, 0]
+    assert board.memory.tolist() == [0, 5 << 20, 0]  # of its own
     assert board.pids(0, 3) == [101]
     shared.set(1, START, 1800)  # the next task of the same batch
     board.read(2000)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from engine.procs.scoreboard import BATCH, BUSY, DONE, FAILED, MEMORY, OFFSET, PID, START, STATE
+from engine.procs.weight import unpacked
 from engine.runtime.fleet import Fleet
 from engine.stream import filters
 from engine.stream.types import ABSENT, AGENT_STATES, PAGE_MAX, AgentRow, Page
@@ -126,7 +127,7 @@ class _Agents:
         return self._cell(FAILED, row)
 
     def _memory(self, row: int) -> int:
-        return self._cell(MEMORY, row)
+        return unpacked(self._cell(MEMORY, row))[0]
 
     def _busy(self, row: int) -> float:
         """What ran of the batch of the moment counts, too: an agent adds a batch to its cell when that is over."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.procs.scoreboard import BATCH, BUSY, CELLS, MEMORY, OFFSET, PID, START, STATE, Scoreboard
+from engine.procs.weight import HALF, PAGE
 from engine.stream.types import BUSY as IS_BUSY
 from engine.stream.types import DEAD, IDLE
 
@@ -47,7 +48,7 @@ class Board:
         batch, start = cells[:, BATCH], cells[:, START]
         works = living & (batch != 0) & (cells[:, OFFSET] != 0)
         self.ages = np.where(works, np.maximum(now - start, 0), 0)
-        self.memory = np.where(living, cells[:, MEMORY], 0)
+        self.memory = np.where(living, (cells[:, MEMORY] >> HALF) * PAGE, 0)
         # Time in batches is added up in BUSY when they end; until then it is since the first task that was seen.
         new = batch != self._batch
         self._since = np.where(new, start, self._since)
