@@ -314,7 +314,7 @@ REFUSED = [
     (["set", "record_durability", "off"], "record_durability can't be changed while a run goes on: the recorder"),
     (["set", "pool_size", "3"], "pool_size can't be changed while a run goes on: pools are scaled"),
     (["acknowledge", "a1"], "no alert 'a1'"),
-    (["silence", "rule", "60"], "no alert 'rule'"),
+    (["silence", "rule", "60"], "silence takes SECONDS REASON RULE|LABEL=VALUE"),
 ]
 
 
