@@ -236,21 +236,19 @@ def test_an_engine_that_has_no_descriptors_for_a_while_loses_nothing() -> None:
 def test_a_hundred_megabytes_on_standard_output(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text("1\n")
     done = subprocess.run(
-        [*SHOAL, "run", "--headless", "--no-record", "--agents", "1", "--items", str(tmp_path / "items.jsonl"),
-         "--out", str(tmp_path / "out.jsonl"), "engine.chaos.nasty:shout"],
+        [
+            *SHOAL, "run", "--json", "--no-record", "--agents", "1", "--items", str(tmp_path / "items.jsonl"),
+            "--out", str(tmp_path / "out.jsonl"), "engine.chaos.nasty:shout",
+        ],
         capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    lines = done.stderr.splitlines()
-    left_out = [
-        found for line in lines if (found := re.search(r"(\d+) lines of output left out: too many a second", line))
-    ]
-    told = sum("shout shout" in line for line in lines)
-    assert left_out
-    assert told + sum(int(found[1]) for found in left_out) > 0.99 * nasty.OUTPUT / 1021, (
-        "those that are not are counted"
-    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    told = sum(event["event"] == "agent.stdout" for event in events)
+    left_out = [event for event in events if event["event"] == "output.dropped"]
+    assert told + sum(event["lines"] for event in left_out) > 0.99 * nasty.OUTPUT / 1021, "what is not told is counted"
     assert told < 20_000
+    assert left_out[0]["text"] == f"{left_out[0]['lines']} lines of output left out: too many a second"
     assert json.loads((tmp_path / "out.jsonl").read_text()) == {"index": 0, "ok": True, "result": nasty.answer(1)}
 
 
