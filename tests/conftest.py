@@ -5,6 +5,7 @@ socket behind.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ _GRACE = 5.0
 def pytest_configure() -> None:
     name, _, value = MARK.partition("=")
     os.environ[name] = value  # inherited by whatever is started, whoever its parent is by the end
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that started us in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # or every command that is tested would ignore it, too
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

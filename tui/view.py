@@ -6,7 +6,18 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from engine.stream.types import AlertChanged, AlertsNow, Cells, Event, Frame, Hello, Refused, Reply, ToReader
+from engine.stream.types import (
+    AlertChanged,
+    AlertsNow,
+    Cells,
+    Event,
+    Frame,
+    Hello,
+    MetricsNow,
+    Refused,
+    Reply,
+    ToReader,
+)
 
 Phase: TypeAlias = Literal["starting", "live", "paused", "draining", "ended", "lost"]
 """``paused``: the run begins nothing. That the view of it is held is another thing."""
@@ -106,7 +117,7 @@ def fold(view: View, message: ToReader) -> View:
             return replace(view, cells=cells)
         case Hello():
             return replace(view, hello=message)
-        case AlertsNow() | AlertChanged():  # the screen asks for neither
+        case MetricsNow() | AlertsNow() | AlertChanged():  # the screen asks for none of them
             return view
         case Reply():
             return view if message.ok else replace(view, refused=message.text)

@@ -77,6 +77,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "memory.ok": (),
     "nursery.died": (),
     "nursery.threads": (),
+    "nursery.waits": (),
     "output.dropped": (),
     "pool.backoff": ("pool",),
     "pool.broken": ("pool",),

@@ -71,7 +71,7 @@ def cases(seed: int, seconds: float, agents: int, memory: int) -> list[Case]:
         Case("endless", "endless", 3, ("timeout",), sure | {"timeout": 0.5}),
         Case("hung up", "hang_up", 3, ("done", "poisoned"), bad),
         Case("babble", "babble", 6, ("done", "poisoned"), bad),
-        Case("corrupt", "corrupt", 60, ("done", "poisoned"), bad),
+        Case("corrupt", "corrupt", 60, ("done", "poisoned"), {"crash_limit": 1}),
         Case("quick", "quick", 2000 * many, ("done",), sure),
         Case("small", "steady", 20 * many, ("done",), sure, "small"),
     ]

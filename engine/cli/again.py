@@ -17,11 +17,12 @@ from engine.cli.run import make_spec
 if TYPE_CHECKING:
     from engine.plan.kept import Kept
     from engine.plan.steps import RunSpec
+    from engine.settings.types import Settings
     from engine.store.queries import Inputs, Run
 
 OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit")
 """Those of `run` that are no settings, and say what is done and how."""
-_SETTINGS: Final = ("batch_max", "strategy", "durability")
+_SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port")
 _RECORDER: Final = b"engine.store.recorder"
 """In the command of a recorder; then come the database, a descriptor and the engine's pid."""
 _RECORDER_SECONDS: Final = 90.0
@@ -94,6 +95,8 @@ class Ready(NamedTuple):
 
 def keep(what: tuple[str, ...], options: dict[str, Any], dashes: bool, spec: RunSpec) -> Kept:
     """What a resumption will need. Raises `SpecError`."""
+    from msgspec.structs import replace
+
     from engine.cli.headless import module_path
     from engine.plan import kept
 
@@ -105,7 +108,8 @@ def keep(what: tuple[str, ...], options: dict[str, Any], dashes: bool, spec: Run
         items = kept.items_of(Path(options["items"]), totals[0] or 0)
     out = options["out"]
     return kept.Kept(
-        kept.VERSION, list(what), dashes, {name: options[name] for name in OPTIONS}, spec.settings, os.getcwd(), path,
+        kept.VERSION, list(what), dashes, {name: options[name] for name in OPTIONS},
+        replace(spec.settings, metrics_port=None), os.getcwd(), path,
         out if out in (None, "-") else os.path.abspath(out), spec.text, items, stream,
         None if None in totals else sum(total or 0 for total in totals), kept.fingerprints(spec, path, spec.files),
     )  # fmt: skip
@@ -236,12 +240,25 @@ def prepare(found: Found, options: Mapping[str, Any], force: bool) -> Ready:
         found.refuse(f"{file} has changed" if os.path.exists(file) else f"{file} is gone", force)
     total = sum(step.total or 0 for step in spec.steps)
     spec.name = options.get("name") or run.name
+    spec.settings = _served(spec.settings, options.get("metrics_port"))
     inputs: list[str | int] = [items.path] if items is not None else [] if kept.stream else [kept.what[0]]
     now = replace(
         kept, items=items, out=out or kept.out, total=total, prints=plan.fingerprints(spec, kept.path, spec.files),
         stream_of=found.stream if kept.stream else None,
     )  # fmt: skip
     return Ready(spec, now, total, inputs)
+
+
+def _served(settings: Settings, port: int | None) -> Settings:
+    """The settings, with where metrics are served as it is said now. Raises `SettingsError`."""
+    from msgspec.structs import replace
+
+    from engine.settings.resolve import resolve
+    from engine.settings.sources import Source
+
+    given = Source({} if port is None else {"metrics_port": port}, {"metrics_port": "--metrics-port"})
+    now = resolve(given).settings
+    return replace(settings, metrics_port=now.metrics_port, metrics_host=now.metrics_host)
 
 
 def tell_plan(found: Found) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -59,7 +60,9 @@ def bench(
     random order, and the ratio is the median of the rounds' ratios. Let nothing else run meanwhile.
     """
     import json
+    import signal
 
+    signal.signal(signal.SIGTERM, _asked_to_end)
     if benchmark == "alerts":
         if rounds or only or profile or script:
             raise click.UsageError("alerts takes --quick and --json")
@@ -111,6 +114,11 @@ def _alerts(quick: bool, output: str | None) -> None:
     click.echo(text if output == "-" else suite.tables(outcome))
     if not outcome.well(quick):
         raise SystemExit(1)
+
+
+def _asked_to_end(number: int, frame: FrameType | None) -> None:
+    """End by way of what is to be removed: measurements, and their databases."""
+    raise SystemExit(128 + number)
 
 
 def _opened(output: str | None) -> Path | None:

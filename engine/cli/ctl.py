@@ -101,7 +101,7 @@ def set_(setting: str, value: str) -> None:
     \b
     These can be changed: frame_rate, batch_size, batch_max_size, batch_timeout, enable_batching,
     pool_max_idle, pool_warmup_time, spawn_timeout, spawn_parallelism, spawn_max_retry,
-    enable_parallel_spawn, shard_strategy.
+    enable_parallel_spawn, shard_strategy, memory_reserve.
     """
     _ask("set", setting, value)
 

@@ -143,6 +143,8 @@ def run_headless(
     with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
+        if run.metrics_url and serve is None:
+            say(f"metrics are served at {run.metrics_url}")
         try:
             earlier = None
             if (resumed is not None or taken) and database is not None:

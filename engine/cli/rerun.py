@@ -31,6 +31,9 @@ _WAY: Final = Way("rerun", "begins again")
 @click.option("--retries", type=click.IntRange(0), metavar="N", help="How often a failed task is tried again, now.")
 @click.option("--memory-limit", type=Size(), help="Another limit of an agent's memory. For a plan: first pool.")
 @click.option("--force", is_flag=True, help="Begin although items or code have changed; see above.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Serve metrics there; 0: any free one."
+)
 @click.option("--headless", is_flag=True, help="No screen, even on a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, the last one a summary.")
 @click.option("--serve", type=int, hidden=True)

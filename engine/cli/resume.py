@@ -25,6 +25,9 @@ _WAY: Final = Way("resumed", "goes on")
     "--out", metavar="FILE.jsonl", help="Results, all of them; by default where they were to go. - for stdout."
 )
 @click.option("--force", is_flag=True, help="Go on although items or code have changed; see above.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Serve metrics there; 0: any free one."
+)
 @click.option("--headless", is_flag=True, help="No screen, even on a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, the last one a summary.")
 @click.option("--serve", type=int, hidden=True)
@@ -95,7 +98,9 @@ def go_on(name: str, options: dict[str, Any]) -> int:
     run = found.run
     if run.status == "done":
         raise SpecError(f"run {run.id} is done: nothing is left to resume")
-    ready = again.prepare(found, {"out": options["out"]}, options.get("force", False))
+    ready = again.prepare(
+        found, {"out": options["out"], "metrics_port": options["metrics_port"]}, options.get("force", False)
+    )
     if run.status == "failed" and found.over >= ready.total:
         raise SpecError(
             f"run {run.id} is over, and {run.failed:,} of its tasks have failed: nothing is left to resume "

@@ -104,6 +104,9 @@ class Size(click.ParamType[Any]):
 @click.option("--db", metavar="FILE", help="Database of runs; by default in the XDG data folder.")
 @click.option("--durability", type=click.Choice(DURABILITIES), help="What a recorded result has outlived (normal).")
 @click.option("--no-record", is_flag=True, help="Record nothing.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Serve metrics for Prometheus; 0: any free port."
+)
 @click.option("--name", help="Name of the run.")
 @click.option("--resume-or-start", is_flag=True, help="Resume the newest unfinished run of just this, if there is one.")
 @click.option("--headless", is_flag=True, help="No screen, even on a terminal.")
@@ -251,7 +254,7 @@ def _command_line(options: dict[str, Any]) -> Source:
         values[name.strip()], names[name.strip()] = value, f"--set {name.strip()}"
     own = {
         "batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count",
-        "durability": "record_durability",
+        "durability": "record_durability", "metrics_port": "metrics_port",
     }  # fmt: skip
     for option, name in own.items():
         value = options[option]
@@ -260,7 +263,8 @@ def _command_line(options: dict[str, Any]) -> Source:
         written = f"--{option.replace('_', '-')}"
         if name in values:
             raise SettingsError(f"{written} and --set {name} are the same: leave one out")
-        values[name], names[name] = value or None, written
+        # 0 is auto, but for the port.
+        values[name], names[name] = value if option == "metrics_port" else value or None, written
     return Source(values, names)
 
 

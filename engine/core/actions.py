@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from engine.core.batching import Cut
+
 
 @dataclass(slots=True, frozen=True)
 class StartHost:
@@ -68,6 +70,10 @@ class Send:
     count: int
     prefetch: int
     """Batches that may wait in the queue of a busy agent, this one included; 0 for none."""
+    cut: Cut = "rest"
+    """Why it has no more tasks."""
+    waited: float = 0.0
+    """Seconds that its tasks were ready before."""
 
 
 @dataclass(slots=True, frozen=True)

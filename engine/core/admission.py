@@ -64,6 +64,12 @@ class Admission:
         """Nothing is looked at."""
         return self._reserve == 0
 
+    def keep(self, reserve: int | None) -> None:
+        """Go by another reserve, as `Admission` takes it, from the next look on."""
+        self._reserve = reserve
+        if self.off:
+            self.quota, self.low = None, False
+
     def reserve(self, room: Room) -> int:
         """Bytes that are to stay free of a limit."""
         if self._reserve is not None:

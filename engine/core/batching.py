@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+Cut: TypeAlias = Literal["full", "time", "bytes", "share", "first", "rest"]
+"""Why a batch has no more tasks: it has as many as it may have; as much work as one should have; as many bytes; an
+agent's even share of what waits; its function's times are not known; or no more of its range were ready together."""
 
 TARGET: Final = 0.020
 """Seconds of work a batch aims at: a frame costs some 0.1 ms all told, so this keeps its share below 1 %."""
@@ -106,6 +110,22 @@ def batch_size(cost: Cost, ready: int, agents: int, batch_max: int, item_bytes: 
     if item_bytes:
         size = min(size, BYTES // item_bytes)
     return max(1, size)
+
+
+def why_cut(cost: Cost, size: int, limit: int, item_bytes: int, target: float, end: bool) -> Cut:
+    """Why a batch has just `size` tasks. `limit`: it may have no more; `end`: no more were ready together; the others
+    as for `batch_size`."""
+    if size >= limit:
+        return "full"
+    if end:
+        return "rest"
+    if cost.seconds is None:
+        return "first"
+    if item_bytes and size >= BYTES // item_bytes:
+        return "bytes"
+    if size >= int(target / max(cost.seconds, 1e-9)):
+        return "time"
+    return "share"
 
 
 def ahead(cost: Cost, count: int) -> int:

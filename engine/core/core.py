@@ -7,11 +7,11 @@ from itertools import count
 from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall, Send
-from engine.core.batching import TARGET, ahead, batch_size, most
+from engine.core.batching import TARGET, ahead, batch_size, most, why_cut
 from engine.core.pools import Pool, Shard
 from engine.core.queues import ReadyQueue
 from engine.core.steering import Steering
-from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, TaskRange
+from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, Found, TaskRange
 
 EPOCH_SHIFT: Final = 40
 """A batch's id is ``epoch << 40 | counter``: an answer to an earlier incarnation of the engine can't be
@@ -91,14 +91,18 @@ class Core(Steering):
             offset > batch.accepted
         ):  # outcomes before these were lost (a task may overwrite its agent's ring): run them again
             gap = batch.accepted
-            pool.sent -= self._pass(batch, offset)[0]
+            lost = self._pass(batch, offset)[0]
+            pool.sent -= lost
+            self.shards[batch.shard].tasks -= lost
             self._again(found, batch.first + gap, batch.first + offset)
         first, fresh = batch.first + batch.accepted, tasks - skip
         live, gone = self._pass(batch, offset + tasks)
         pool.sent -= live
-        self.agents[row].proven = True
-        self.agents[row].early_deaths = 0
-        self.shards[batch.shard].early_deaths = 0
+        agent, shard = self.agents[row], self.shards[batch.shard]
+        agent.proven = True
+        agent.early_deaths = 0
+        shard.early_deaths = 0
+        shard.tasks -= live
         errors = {at for at in failed if offset <= at < offset + tasks}
         self._costs[found.function].learn(nanoseconds * 1e-9, tasks, len(errors))
         found.set(first, fresh, DONE)
@@ -205,6 +209,7 @@ class Core(Steering):
                 batch.count = offset
                 batch.gone = {at for at in batch.gone if at < offset}
                 self.pools[batch.range.pool].sent -= left - batch.left
+                self.shards[batch.shard].tasks -= left - batch.left
             self._again(batch.range, batch.first + offset, stop, lost=False)
 
     def break_pool(self, pool: int, why: str) -> None:
@@ -272,30 +277,39 @@ class Core(Steering):
             if shard.batches >= (1 + prefetch) * shard.up:
                 return  # long work never waits behind other work while an agent elsewhere may come free
             queue.cut(size)
+            since = segment.since
             shard.sent += size
-            shard.waited += (now - segment.since) * size
-            shard.stolen += size if queue is not shard.ready and queue is not pool.ready else 0
+            shard.tasks += size
+            shard.waited += (now - since) * size
+            if queue is pool.ready:
+                shard.placed += size
+            elif queue is not shard.ready:
+                shard.stolen += size
+            how: Found = "wait"
             if not idle:
                 pool.waits += 1
             elif pool.waiting_since is None:
                 pool.hits += 1
+                how = "hit"
             elif pool.fresh:
                 pool.fresh -= 1
                 pool.colds += 1
+                how = "cold"
             else:
                 pool.waits += 1
             pool.sent_at = now
             pool.queued -= size
             pool.sent += size
             found.set(first, size, SENT)
-            batch = Batch(next(self._batch_ids), found, first, size, shard.id, now)
+            batch = Batch(next(self._batch_ids), found, first, size, shard.id, now, since, how)
             self.batches[batch.id] = batch
             if not pool.out or options.priority < pool.lowest:
                 pool.lowest = options.priority
             shard.batches += 1
             pool.out += 1
             self._note_idle(pool)
-            self._actions.append(Send(shard.id, batch.id, found.id, first, size, prefetch))
+            cut = why_cut(cost, size, limit, options.item_bytes, self._batch_seconds, first + size == end)
+            self._actions.append(Send(shard.id, batch.id, found.id, first, size, prefetch, cut, now - since))
             if self.quota is not None:
                 self.quota -= 1
                 self._turn = (pool.id + 1) % len(self.pools)
@@ -338,10 +352,12 @@ class Core(Steering):
 
     def _forget(self, batch: Batch) -> None:
         del self.batches[batch.id]
-        self.shards[batch.shard].batches -= 1
-        pool = self.pools[batch.range.pool]
+        shard, pool = self.shards[batch.shard], self.pools[batch.range.pool]
+        shard.batches -= 1
         pool.out -= 1
-        pool.sent -= batch.left
+        left = batch.left
+        pool.sent -= left
+        shard.tasks -= left
 
 
 def _names_timeout(name: str) -> bool:

@@ -114,6 +114,8 @@ def _check_shard(core: Core, shard: Shard) -> None:
     name = f"shard {shard.id}"
     agents = [core.agents[row] for row in shard.rows]
     _same(shard.batches, sum(b.shard == shard.id for b in core.batches.values()), f"{name}: batches")
+    _same(shard.tasks, sum(b.left for b in core.batches.values() if b.shard == shard.id), f"{name}: tasks out")
+    assert shard.placed + shard.stolen >= shard.sent, f"{name} was sent tasks that were not placed there"
     _same(shard.up, sum(agent.up for agent in agents), f"{name}: agents up")
     assert shard.running or not shard.up, f"{name} has no host, yet agents are up"
     assert shard.running or not shard.there, f"{name} has no host, yet it is there"
@@ -136,6 +138,9 @@ def _check_totals(core: Core) -> None:
     )
     _same(core.done, sum(pool.done for pool in core.pools), "done in all pools")
     _same(core.failed, sum(pool.failed for pool in core.pools), "failed in all pools")
+    _same(core.submitted, sum(pool.submitted for pool in core.pools), "submitted to all pools")
+    _same(core.cancelled, sum(pool.cancelled for pool in core.pools), "cancelled in all pools")
+    _same(core.redelivered, sum(pool.redelivered for pool in core.pools), "redelivered in all pools")
     assert core.done <= core.accepted <= core.done + core.failed, f"{core.accepted} tasks accepted"
     open_done = sum(found.state.count(DONE) for found in core.ranges.values())
     assert open_done <= core.done, f"{open_done} tasks are done, {core.done} were counted"

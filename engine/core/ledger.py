@@ -74,6 +74,11 @@ class Ledger:
         """Ready tasks of all pools."""
         return sum(pool.queued for pool in self.pools)
 
+    def cost(self, function: int) -> float | None:
+        """Seconds that a task of a function takes, by what is known so far; None before the first outcome."""
+        known = self._costs.get(function)
+        return None if known is None else known.seconds
+
     # -- tasks -----------------------------------------------------------------------------------------------
 
     def submit(
@@ -104,6 +109,7 @@ class Ledger:
         new = TaskRange(number, tasks, function, pool, options or Options(), len(waits))
         self.ranges[number] = new
         self.submitted += tasks
+        self.pools[pool].submitted += tasks
         self._costs.setdefault(function, Cost())
         bad = [other for other in wanted if other not in self.ranges and self._had_failures(other)]
         broken = self.pools[pool].broken
@@ -142,6 +148,7 @@ class Ledger:
             return False
         found.state[index] = CANCELLED
         self.cancelled += 1
+        pool.cancelled += 1
         self._actions.append(TasksOver(range_id, index, 1, "cancelled", "cancelled"))
         self._final(found, 1, failed=1)
         return True
@@ -158,6 +165,7 @@ class Ledger:
                     self._hole(self.pools[found.pool], found, tasks)
                 found.set(first, tasks, CANCELLED)
                 self.cancelled += tasks
+                self.pools[found.pool].cancelled += tasks
                 self._actions.append(TasksOver(range_id, first, tasks, "cancelled", "cancelled"))
                 self._final(found, tasks, failed=tasks)
 
@@ -178,6 +186,7 @@ class Ledger:
         batch = next(b for b in out if b.accepted <= index - b.first < b.count)
         batch.gone.add(index - batch.first)
         pool.sent -= 1
+        self.shards[batch.shard].tasks -= 1
         self._actions.append(StopTask(batch.shard, batch.id, index - batch.first))
 
     def _enqueue(self, found: TaskRange, first: int, stop: int, *, front: bool) -> None:
@@ -204,6 +213,7 @@ class Ledger:
             if not segment.since:  # else they have waited before, elsewhere
                 self._new.append(piece)
             shard.ready.push(piece, front=front)
+            shard.placed += piece.stop - piece.first
 
     def _move_away(self, shard: Shard) -> None:
         """What waits at a shard that has nobody any more is placed anew, if others have somebody."""
@@ -215,7 +225,9 @@ class Ledger:
         for segment in segments:
             found = segment.range
             key = found.id << 32 | segment.first if found.options.key is None else found.options.key
-            pool.placement.place(key, pool.shards).ready.push(segment)
+            other = pool.placement.place(key, pool.shards)
+            other.ready.push(segment)
+            other.placed += segment.stop - segment.first
 
     def _segment(self, found: TaskRange, first: int, stop: int) -> Segment:
         segment = Segment(found, first, stop, 0.0)
@@ -232,6 +244,9 @@ class Ledger:
                 continue
             if lost:
                 self.redelivered += end - start
+                self.pools[found.pool].redelivered += end - start
+            else:
+                self.pools[found.pool].recalled += end - start
             self._enqueue(found, start, end, front=True)
 
     def _retry(self, found: TaskRange, index: int) -> bool:

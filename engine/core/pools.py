@@ -91,6 +91,10 @@ class Shard:
     """Tasks ever sent to it."""
     waited: float = 0.0
     """Seconds that those had waited, in all."""
+    tasks: int = 0
+    """Tasks out at this shard."""
+    placed: int = 0
+    """Tasks ever placed on it."""
     stolen: int = 0
     """Of those, tasks that had been placed on another shard."""
     recalled: float = 0.0
@@ -145,8 +149,14 @@ class Pool:
     """Tasks out in batches."""
     out: int = 0
     """Batches out."""
+    submitted: int = 0
     done: int = 0
     failed: int = 0
+    cancelled: int = 0
+    redelivered: int = 0
+    """Tasks to be sent again because whoever had them died, or their outcome was lost."""
+    recalled: int = 0
+    """Tasks that were given back unbegun."""
     restarts: int = 0
     """Agents started in place of dead ones: refills."""
     hits: int = 0

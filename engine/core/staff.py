@@ -328,9 +328,14 @@ class Staff(Ledger):
         self.restarts += agents
         pool.restarts += agents
 
+    @property
+    def spawn_window(self) -> int:
+        """Agents that may be starting at the same time now."""
+        return max(1, int(min(self._window, self._limit * self._throttle)))
+
     def _spawn(self) -> None:
         """Ask for as many starts as may go on at the same time."""
-        window = max(1, int(min(self._window, self._limit * self._throttle)))
+        window = self.spawn_window
         room = window - self.starting
         if room < min(window // 4, len(self._to_spawn)):
             return  # a wave is worth a message to the hosts

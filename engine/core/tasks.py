@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 WAITING, READY, SENT, DONE, FAILED, CANCELLED = range(6)
 """States of a task, one byte each. WAITING for a dependency; SENT to a shard, in a batch; the last three are
@@ -101,6 +101,10 @@ class TaskRange:
             at = end
 
 
+Found: TypeAlias = Literal["hit", "wait", "cold"]
+"""How a batch came by its agent: one was idle at once, came free, or had to be started."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Tasks of one range on their way: tasks first..first+count-1, of which the first `accepted` are no
@@ -112,6 +116,9 @@ class Batch:
     count: int
     shard: int
     sent: float
+    since: float = 0.0
+    """When its tasks were ready."""
+    found: Found = "hit"
     accepted: int = 0
     gone: set[int] = field(default_factory=set)
     """Offsets, from `accepted` on, of tasks that were cancelled while they were out."""

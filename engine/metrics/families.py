@@ -89,7 +89,7 @@ _NO_SUMS: Final = frozenset({"shoal_machine_load1", "shoal_work_longest_running_
 _POOL: Final = Label("pool")
 _SHARD: Final = Label("shard")
 _WAYS: Final = Label("direction", ("out", "back"))
-_FOUND: Final = Label("result", ("hit", "wait", "cold", "timeout"))
+_FOUND: Final = Label("result", ("hit", "wait", "cold"))
 _EXIT: Final = Label(
     "reason",
     ("crash", "oom", "timeout", "start", "health", "cancelled", "recycled", "idle", "scale_in", "killed"),
@@ -113,50 +113,52 @@ _ALL: Final = (
             Label("bound", ("min", "max", "target"))),
     _family("pool_deficit_agents", "gauge", "Agents that a pool is short of its target.", _POOL),
     _family("pool_pending_requests", "gauge", "Tasks that are ready and not yet sent to an agent.", _POOL),
-    _family("pool_acquires_total", "counter", "Batches that asked for an agent: one was idle, came free, or had to be "
-            "started.", _POOL, _FOUND),
-    _family("pool_acquire_seconds", "histogram", "Assignment latency: from when a batch asked for an agent until it "
-            "had one.", _POOL, _FOUND),
-    _family("pool_use_seconds", "histogram", "Time for which an agent was held by a batch.", _POOL),
+    _family("pool_acquires_total", "counter", "Batches by how they came by an agent: one was idle, came free, or had "
+            "to be started.", _POOL, _FOUND),
+    _family("pool_acquire_seconds", "histogram", "Assignment latency: from when a batch was sent until its first "
+            "task began.", _POOL, _FOUND),
+    _family("pool_use_seconds", "histogram", "Time for which an agent was held by a batch, from its first task to the "
+            "end of its last.", _POOL),
     _family("pool_busy_seconds_total", "counter", "Time that agents have spent in tasks.", _POOL),
     _family("pool_refill_seconds", "histogram", "From when an agent was missing until another was up.", _POOL),
     _family("pool_refills_total", "counter", "Agents asked for in place of others, by how those ended.", _POOL, _EXIT),
     _family("pool_grown_agents_total", "counter", "Agents asked for because tasks waited.", _POOL),
     _family("pool_occupancy_seconds", "gauge", "Work that waits, as time of one agent, by what its functions took so "
-            "far.", _POOL),
+            "far; absent where that is not known.", _POOL),
     _family("pool_memory_bytes", "gauge", "Resident memory of the agents, as they last told.", _POOL),
     # Starts and ends of agents
-    _family("agent_spawn_seconds", "histogram", "Start of an agent, whole and by phase.", _POOL,
-            Label("phase", ("fork", "import", "init", "handshake", "total")), Label("start", ("cold", "warm"))),
+    _family("agent_spawn_seconds", "histogram", "Start of an agent, whole and by phase: until it runs, imports and "
+            "initialises, and is known to be up.", _POOL,
+            Label("phase", ("fork", "init", "handshake", "total")), Label("start", ("cold", "warm"))),
     _family("agent_spawns_total", "counter", "Starts of agents by how they ended.", _POOL,
             Label("result", ("started", "failed"))),
     _family("agent_spawns_running", "gauge", "Agents that are being started at this moment.", _POOL),
     _family("agent_spawns_limit", "gauge", "Agents that may be started at a time now, in all pools."),
-    _family("agent_exits_total", "counter", "Agents that ended, by reason.", _POOL, _EXIT),
+    _family("agent_exits_total", "counter", "Agents that ended, by reason; those that went with their host have "
+            "crashed.", _POOL, _EXIT),
     _family("agent_restarts_total", "counter", "Agents started in place of others.", _POOL),
     # Batches
     _family("batch_messages", "histogram", "Messages in a batch: tasks on the way out, outcomes on the way back.",
             _POOL, _WAYS),
     _family("batch_bytes", "histogram", "Size of a batch.", _POOL, _WAYS),
-    _family("batch_flushes_total", "counter", "Batches sent, by what made them go.", _POOL,
-            Label("reason", ("full", "linger", "bytes", "idle", "priority", "shutdown", "backpressure"))),
-    _family("batch_linger_seconds", "histogram", "Batching latency: how long the first message of a batch waited for "
-            "others.", _POOL),
+    _family("batch_flushes_total", "counter", "Batches sent, by what ended them: the limit of tasks, of work, of "
+            "bytes; an even share for each agent; times not known yet; no more were ready.", _POOL,
+            Label("reason", ("full", "time", "bytes", "share", "first", "rest"))),
+    _family("batch_linger_seconds", "histogram", "Batching latency: how long the first outcome of a message waited for "
+            "the others.", _POOL),
     # Shards
-    _family("shard_depth_messages", "gauge", "Tasks that wait at a shard.", _POOL, _SHARD),
-    _family("shard_capacity_messages", "gauge", "Tasks that may wait at a shard.", _POOL, _SHARD),
+    _family("shard_depth_messages", "gauge", "Tasks that wait at a shard, or were sent to it and do not run.", _POOL,
+            _SHARD),
     _family("shard_enqueued_total", "counter", "Tasks placed on a shard.", _POOL, _SHARD),
     _family("shard_dequeued_total", "counter", "Tasks of a shard sent to its agents.", _POOL, _SHARD),
-    _family("shard_dropped_total", "counter", "Tasks of a shard given up: cancelled, or their pool broken.", _POOL,
-            _SHARD),
     _family("shard_stolen_total", "counter", "Tasks that a shard took from another one.", _POOL, _SHARD),
-    _family("queue_wait_seconds", "histogram", "Wait of tasks: until they were sent, and in the queue of their agent.",
-            _POOL, _SHARD, Label("stage", ("ready", "agent"))),
+    _family("queue_wait_seconds", "histogram", "Wait of tasks: ready until they were sent, and from there until they "
+            "began.", _POOL, _SHARD, Label("stage", ("ready", "agent"))),
     _family("shard_utilization_ratio", "gauge", "Busy share of a shard's agents.", _POOL, _SHARD),
     _family("shard_balance_ratio", "gauge", "Tasks sent to a shard, by the mean of all shards of its pool.", _POOL,
             _SHARD),
     _family("shard_wait_reduction_ratio", "gauge", "Mean wait with one shard, by that with the shards there are; only "
-            "where it was measured.", _POOL),
+            "where both are known.", _POOL),
     # Coordination: tasks and messages
     _family("tasks_submitted_total", "counter", "Tasks taken in.", _POOL),
     _family("tasks_finished_total", "counter", "Tasks that are over, by how.", _POOL,
@@ -164,7 +166,7 @@ _ALL: Final = (
     _family("tasks_redelivered_total", "counter", "Tasks sent again, because an agent or a host died.", _POOL),
     _family("tasks_recalled_total", "counter", "Tasks given back by agents that had not begun them.", _POOL),
     _family("task_run_seconds", "histogram", "Run time of tasks.", _POOL, Label("kind", ("call", "command"))),
-    _family("coordination_seconds", "histogram", "Time from submission to acceptance of a task, without its run.",
+    _family("coordination_seconds", "histogram", "From when a task was ready to its acceptance, without its run.",
             _POOL),
     _family("message_latency_seconds", "histogram", "The way of a task by stage, and as a whole.", _POOL,
             Label("stage", ("queue", "assign", "run", "back", "total"))),
@@ -179,15 +181,15 @@ _ALL: Final = (
     _family("payload_bytes", "histogram", "Size of arguments and results that travel in memory of their own.", _POOL,
             _WAYS),
     # The engine and its record
-    _family("loop_lag_seconds", "histogram", "How late the loop was for what was due."),
+    _family("loop_lag_seconds", "histogram", "How late the loop was for what was due: timers, samples."),
     _family("dispatch_busy_seconds_total", "counter", "Time for which the loop was not waiting."),
     _family("engine_cpu_seconds_total", "counter", "Processor time of the engine's process."),
     _family("engine_memory_bytes", "gauge", "Resident memory of the engine's process."),
     _family("engine_open_fds", "gauge", "Descriptors that the engine has open."),
     _family("engine_max_fds", "gauge", "Descriptors that the engine may have open."),
     _family("store_commit_seconds", "histogram", "Commits of the recorder."),
-    _family("store_queue_depth_rows", "gauge", "Rows told to the recorder that are not safe yet."),
-    _family("store_rows_total", "counter", "Rows written by the recorder."),
+    _family("store_queue_depth_messages", "gauge", "Messages to the recorder that are not safe yet."),
+    _family("store_rows_total", "counter", "Rows written by the recorder, each task counting as one."),
     _family("store_wal_bytes", "gauge", "Size of the database's log."),
     # The machine
     _family("machine_cpu_ratio", "gauge", "Busy share of all cores."),
@@ -198,14 +200,14 @@ _ALL: Final = (
     _family("cpu_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for a processor (PSI)."),
     _family("memory_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for memory (PSI)."),
     _family("io_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for I/O (PSI)."),
-    _family("cpu_throttled_seconds_total", "counter", "Time for which the control group was not let run."),
+    _family("cpu_throttled_seconds_total", "counter", "Time for which the engine's control group was not let run."),
     _family("runqueue_wait_seconds_total", "counter", "Time that the agents waited for a processor.", _POOL),
     _family("context_switches_total", "counter", "Context switches of the agents.", _POOL,
             Label("kind", ("voluntary", "involuntary"))),
     # What all this costs
     _family("observer_cpu_seconds_total", "counter", "Processor time spent on measuring and showing.",
             Label("part", ("sample", "count", "render"))),
-    _family("observer_skipped_values_total", "counter", "Measured values that were not counted, as nobody sampled."),
+    _family("observer_skipped_values_total", "counter", "Measurements that were not counted, as nobody sampled."),
     _family("snapshot_bytes", "gauge", "Memory of the histograms in a snapshot."),
     _family("build_info", "info", "Versions of what runs.", Label("version"), Label("python")),
 )  # fmt: skip

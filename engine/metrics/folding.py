@@ -18,7 +18,7 @@ def durations(starts: Iterable[int], ends: list[memoryview]) -> NDArray[np.int64
     before = np.empty_like(told)
     before[1:] = told[:-1]
     firsts = np.cumsum(lengths) - lengths
-    begun = np.array(list(starts), np.int64)
+    begun = np.array(list(starts), np.uint64).view(np.int64)  # as the ends are read: garbage is somebody's, too
     some = lengths > 0
     before[firsts[some]] = begun[some]
     return told - before

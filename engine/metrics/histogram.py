@@ -110,13 +110,16 @@ class Histogram:
         self.sum += value * count
         self._span(value, value)
 
-    def record_array(self, values: ArrayLike) -> None:
+    def record_array(self, values: ArrayLike, times: NDArray[np.int64] | None = None) -> None:
         """Count each of these integers. Negative ones are taken as 0, and unsigned ones beyond 2**63, which were such.
 
-        Raises TypeError for what is no integers, ValueError once frozen.
+        `times`: how often each came, none of them negative; None: once. Raises TypeError for what is no integers,
+        ValueError once frozen.
         """
         self._open()
         given = np.asarray(values)
+        if times is not None:
+            given, times = given[times > 0], times[times > 0]
         if given.size == 0:
             return
         if given.dtype.kind not in "iu":
@@ -127,10 +130,14 @@ class Histogram:
         told = np.minimum(signed, LIMIT - 1) if greatest >= LIMIT else signed
         bits = told.astype(np.float64).view(np.int64) >> (52 - self.p)
         buckets = np.where(told < 1 << self.p, told, bits - ((1022 + self.p) << self.p))
-        found = np.bincount(buckets)
+        found = np.bincount(buckets, times)  # with weights it adds up floats, which are exact as far as counts go
         self._counts[: len(found)] += found.astype(np.uint64)
-        self.count += len(signed)
-        self.sum += _exact_sum(signed, greatest)
+        if times is None:
+            self.count += len(signed)
+            self.sum += _exact_sum(signed, greatest)
+        else:
+            self.count += int(times.sum())
+            self.sum += _exact_product(signed, times, greatest)
         self._span(least, greatest)
 
     def merge(self, other: Histogram) -> None:
@@ -240,6 +247,12 @@ class Histogram:
     def _same(self, other: Histogram) -> None:
         if self.p != other.p:
             raise ValueError(f"histograms of {self.p} and of {other.p} bits: fold the finer one first")
+
+
+def _exact_product(values: NDArray[np.int64], times: NDArray[np.int64], greatest: int) -> int:
+    if greatest * int(times.max()) * len(values) < _SAFE:
+        return int(values @ times)
+    return sum(value * count for value, count in zip(values.tolist(), times.tolist(), strict=True))
 
 
 def _exact_sum(values: NDArray[np.int64], greatest: int) -> int:

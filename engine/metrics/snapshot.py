@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from engine.metrics.families import Family, family
 
@@ -78,23 +78,56 @@ class Builder:
 
         Raises ValueError for a name or labels that are not in that table, and for a series that has a value already.
         """
-        told = family(name)
-        if told.kind == "histogram":
-            raise ValueError(f"{name} is a histogram, which has no value")
-        told.check(labels)
+        if (name, labels) not in _checked:
+            _check(name, labels)
         held = self._values.setdefault(name, {})
         if labels in held:
             raise ValueError(f"{name}{list(labels)} is said twice")
         held[labels] = value
 
-    def histograms(self, histograms: Histograms) -> None:
-        """All histograms as they are now; whoever counts into them waits meanwhile."""
+    def histograms(
+        self,
+        histograms: Histograms,
+        derive: Callable[[Mapping[str, Mapping[Labels, Histogram]]], Mapping[str, Mapping[Labels, Histogram]]]
+        | None = None,
+    ) -> None:
+        """All histograms as they are now; whoever counts into them waits meanwhile. `derive` makes others of them."""
         with histograms.lock:
-            self._histograms = histograms.frozen()
+            held = histograms.frozen()
+        for name, more in derive(held).items() if derive is not None else ():
+            held.setdefault(name, {}).update(more)
+        self._histograms = held
+
+    def set_all(self, values: Mapping[str, Mapping[Labels, float]]) -> None:
+        """Values by family and labels, as `set` takes them one by one: what has not changed need not be said anew."""
+        for name, told in values.items():
+            for labels in told:
+                if (name, labels) not in _checked:
+                    _check(name, labels)
+            held = self._values.setdefault(name, {})
+            if not held.keys().isdisjoint(told):
+                raise ValueError(f"a series of {name} is said twice")
+            held.update(told)
 
     def snapshot(self) -> Snapshot:
         """The snapshot; the builder is of no use after it."""
         return Snapshot(self._at, _sealed(self._values), _sealed(self._histograms))
+
+
+_checked: set[tuple[str, Labels]] = set()
+"""Series that are known to be in the table: looking each up takes longer than all else."""
+_CHECKED: Final = 10_000
+
+
+def _check(name: str, labels: Labels) -> None:
+    """Raises ValueError for a series that is not in the table, or has no plain value."""
+    told = family(name)
+    if told.kind == "histogram":
+        raise ValueError(f"{name} is a histogram, which has no value")
+    told.check(labels)
+    if len(_checked) >= _CHECKED:
+        _checked.clear()
+    _checked.add((name, labels))
 
 
 def matches(told: Family, key: Labels, labels: Mapping[str, str]) -> bool:

@@ -27,7 +27,7 @@ from engine.procs.poll import Poll
 from engine.procs.queue import ShardQueue
 from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
-from engine.procs.scoreboard import CELLS, HEAD, STATE, Scoreboard
+from engine.procs.scoreboard import CELLS, HEAD, START, STATE, Scoreboard
 from engine.procs.slots import Held, Slot, held
 from engine.procs.spawn import Spawner
 from engine.procs.watch import Watch
@@ -76,6 +76,7 @@ class Host:
         self._spawner = Spawner(config, board, board_fd, self._outputs.writing, self._buffer)
         self._watchdog = Watch(board, care, self._commands, self._kill)
         self._came_up: list[tuple[int, int, int]] = []
+        self._up_times: list[tuple[int, int]] = []
         self._first_up = 0.0
         self._bundle = Bundle(self._send, care.bundle)
         self._over = False
@@ -193,8 +194,8 @@ class Host:
         if self._came_up and (
             not self._starting or len(self._came_up) >= _ENOUGH or time.monotonic() - self._first_up > _TOGETHER
         ):
-            self._send(frames.encode(frames.AgentsUp(self._came_up)))
-            self._came_up = []
+            self._send(frames.encode(frames.AgentsUp(self._came_up, self._up_times)))
+            self._came_up, self._up_times = [], []
         outputs = self._outputs
         while outputs.lines or outputs.dropped:
             lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in outputs.lines[:LINES_A_FRAME]]
@@ -272,6 +273,7 @@ class Host:
                     if not self._came_up:
                         self._first_up = time.monotonic()
                     self._came_up.append((slot.row, slot.generation, slot.pid))
+                    self._up_times.append((self._board.get(slot.row, START), time.monotonic_ns()))
             elif kind == REST:
                 _, batch, offset, nanoseconds = GIVEN.unpack(view)
                 if self._queue.given_back(slot, batch, offset):

@@ -116,7 +116,7 @@ class Engine(Calls):
             ValueError: for an argument that can't be, and `TooMany` for more agents than fit this machine. For alert
                 rules it has a line for each thing that is wrong.
             TypeError: for an argument of another type than it can be.
-            StartError: if the record can't be opened, or no process be started.
+            StartError: if the record can't be opened, the metrics not be served, or no process be started.
         """
         if mp_context is not None and not isinstance(mp_context, BaseContext):
             raise TypeError("mp_context must be a multiprocessing context or None")
@@ -160,6 +160,11 @@ class Engine(Calls):
     def run_id(self) -> str:
         """Id of the run, for ``shoal attach`` and ``shoal show``."""
         return self._worker.run.id
+
+    @property
+    def metrics_url(self) -> str | None:
+        """Where this engine's metrics are served; None unless the setting ``metrics_port`` asks for that."""
+        return self._worker.run.metrics_url
 
     def _refusal(self) -> Exception | None:
         """Why nothing can be submitted any more, if so."""

@@ -37,6 +37,7 @@ from engine.runtime.gate import Gate
 from engine.runtime.hosts import Hosts
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
+from engine.runtime.meters.meter import Meter
 from engine.runtime.post import PostOffice
 from engine.runtime.specs import PoolSpec, completed, limited
 from engine.settings.types import Settings
@@ -106,6 +107,8 @@ class Fleet:
         self.attempts: list[Callable[[int, int, int, int, int, str, str], None]] = []
         """Called with (range, index, attempt, row, pid, kind, text) of every attempt that came to nothing."""
         self.functions = Functions()
+        self.meter: Meter | None = None
+        """Writes down what is measured; None where nobody can ever see it."""
         self.error: str | None = None
         """Why the fleet can't run at all."""
         self._capacity = scoreboard.ring_capacity(agents)
@@ -122,8 +125,8 @@ class Fleet:
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
         self._groups = memory.cgroups()
-        self._distrusted: dict[tuple[int, int], tuple[int, str]] = {}
-        """By row and generation of agents that said what can't be read: of which batch they said it, and what."""
+        self._distrusted: dict[tuple[int, int], dict[int, str]] = {}
+        """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
@@ -169,6 +172,9 @@ class Fleet:
         now = time.monotonic()
         self.core.crowded = self.crowded()
         self._see_memory(now)
+        due = self.core.due()
+        if due is not None and due <= now and self.meter is not None:
+            self.meter.late(now - due)
         self.core.tick(now)
         self.hosts.tick(now)
         if self.phase in ("new", "closed"):
@@ -237,6 +243,10 @@ class Fleet:
 
     def adopt(self, settings: Settings) -> None:
         """Other settings hold from now on, for hosts and for batches that are still to be made, too."""
+        if settings.memory_reserve != self.settings.memory_reserve:
+            self._admission.keep(settings.memory_reserve)
+            self.core.admit(self._admission.quota)
+            self._measured = 0.0
         self.settings = settings
         self.hosts.mind(settings)
         for number, job in self._jobs.items():
@@ -283,6 +293,8 @@ class Fleet:
             case StartHost():
                 self.hosts.start_host(self.core.shards[action.shard])
             case Spawn():
+                if self.meter is not None:
+                    self.meter.asked(action.agents)
                 self.hosts.put(action.shard, frames.encode(frames.Spawn(list(action.agents))))
             case Retire():
                 self.hosts.put(action.shard, frames.encode(frames.RetireIdle(action.count)))
@@ -311,13 +323,17 @@ class Fleet:
             wire.defined.add(job.function)
             self.hosts.put(action.shard, *self.functions.message(job.function))
         parcels: list[Parcel] = []
+        began = 0 if self.meter is None else time.monotonic_ns()
         column = job.source.column(action.first, action.count, parcels)
         column = values.fit(column, parcels, frames.FRAME_MAX - 1024)
         work = frames.Work(
             action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
             msgspec.Raw(column), job.options.soft_timeout or 0.0,
         )  # fmt: skip
-        self.hosts.put(action.shard, frames.encode(work), parcels)
+        data = frames.encode(work)
+        if self.meter is not None:
+            self.meter.sent(action, len(data), began, parcels)
+        self.hosts.put(action.shard, data, parcels)
 
     def _to_row(self, row: int, data: bytes, parcels: list[Parcel]) -> None:
         self.hosts.put(self.core.agents[row].shard, data, parcels)
@@ -348,17 +364,22 @@ class Fleet:
         """As `hosts.Owner`: outcomes. An agent whose record can't be read is ended, and its host lives: user code has
         found the channel, and the tasks of its neighbours have nothing to do with it.
         """
+        meter = self.meter
+        began = 0 if meter is None else time.monotonic_ns()
         try:
-            found = groups.accept(self.core, row, record, parcels)
+            found = groups.accept(self.core, row, record, parcels, meter is not None)
         except groups.GARBAGE as error:
             self._distrust(row, int.from_bytes(record[:8], "little"), error)
             return
         if found is None:
             return
-        number, group = found
+        batch, group = found
+        number = batch.range.id
         job = self._jobs.get(number)
         if job is None:  # all that was left of it had been cancelled
             return
+        if meter is not None:
+            meter.outcomes(group, batch, job.function in self.functions.commands, len(record), began, parcels)
         if group.retried or group.gone:
             for index in range(group.first, group.first + len(group.items)):
                 if index not in group.retried and index not in group.gone:
@@ -376,7 +397,7 @@ class Fleet:
     def _distrust(self, row: int, batch: int, error: BaseException) -> None:
         agent = self.core.agents[row]
         name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
-        self._distrusted[row, agent.generation] = batch, why
+        self._distrusted.setdefault((row, agent.generation), {})[batch] = why
         self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
         self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
 
@@ -405,18 +426,18 @@ class Fleet:
                     told(found.id, index, attempt, row, pid, why or "died", text)
 
     def _reclaimed(self, down: frames.AgentDown) -> frames.AgentDown:
-        """The end of an agent, with why if it said what can't be read. The batch that it said it of may be over for its
-        host, and is not for us: it is as if the agent had died in it."""
-        number, why = self._distrusted.pop((down.row, down.generation), (0, ""))
-        if not why:
+        """The end of an agent, with why if it said what can't be read. The batches that it said it of may be over for
+        its host, and are not for us: it is as if the agent had died in them."""
+        said = self._distrusted.pop((down.row, down.generation), None)
+        if said is None:
             return down
-        down = msgspec.structs.replace(down, words=f"it said what can't be read: {why}")
-        batch = self.core.batches.get(number)
-        if batch is None or any(batch.id == known for known, _ in down.batches):
-            return down
-        # Whoever was to be replaced after this batch has not done it: somebody must be to blame, or it is so for ever.
-        ended = "" if down.why in ("recycled", "retired") else down.why
-        return msgspec.structs.replace(down, why=ended, batches=[*down.batches, (batch.id, batch.accepted)])
+        known = {number for number, _ in down.batches}
+        lost = [(number, self.core.batches[number].accepted) for number in said if number in self.core.batches]
+        lost = [(number, offset) for number, offset in lost if number not in known]
+        # Who was to be replaced after its batch has not done it: somebody must be to blame, or it is so for ever.
+        why = "" if lost and down.why in ("recycled", "retired") else down.why
+        words = f"it said what can't be read: {next(iter(said.values()))}"
+        return msgspec.structs.replace(down, why=why, words=words, batches=[*down.batches, *lost])
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """As `hosts.Owner`."""
@@ -425,6 +446,8 @@ class Fleet:
             case frames.AgentsUp():
                 for row, _, _ in frame.rows:
                     self.since[row], self.worked[row] = now, self.board.get(row, BUSY)
+                if self.meter is not None:
+                    self.meter.up(frame.rows, frame.times)
                 self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
             case frames.AgentDown():
                 frame = self._reclaimed(frame)
@@ -438,14 +461,14 @@ class Fleet:
                 self.post.lost([frame.row])
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text
-                self.core.agent_down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
+                self._down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
             case frames.MailOpened() | frames.Posted() | frames.MailRead():
                 self.post.heard(frame, parcels)
             case frames.Returned():
                 self.core.returned(frame.batches)
             case frames.SpawnFailed():
                 self.event("warning", "agent.failed", f"agent {self.name(frame.row)}: {frame.error}")
-                self.core.agent_down(now, frame.row, frame.generation, (), "spawn", frame.error)
+                self._down(now, frame.row, frame.generation, (), "spawn", frame.error)
             case frames.Output():
                 for row, pid, stream, line in frame.lines:
                     name = self.name(row) if row >= 0 else f"process {pid}"
@@ -454,6 +477,15 @@ class Fleet:
                 if frame.dropped:
                     text = f"{frame.dropped} lines of output left out: too many a second"
                     self.event("warning", "output.dropped", text, lines=frame.dropped)
+
+    def _down(
+        self, now: float, row: int, generation: int, batches: Iterable[tuple[int, int]], why: str, text: str
+    ) -> None:
+        agent = self.core.agents[row]
+        known, up, leaving = agent.generation == generation, agent.up, agent.leaving
+        self.core.agent_down(now, row, generation, batches, why, text)
+        if known and self.meter is not None:
+            self.meter.down(row, why, up, leaving, agent.wanted)
 
     def host_lost(self, shard_id: int, pid: int, text: str) -> None:
         """As `hosts.Owner`. What its agents had finished and it had not passed on is still in their rings."""
@@ -470,7 +502,12 @@ class Fleet:
             shard=shard.id, pool=pool.name, pid=pid,
         )  # fmt: skip
         self._blame(running.items(), -1, pid, "died", f"the host {text}")
+        there = [agent for row in shard.rows if (agent := self.core.agents[row]).up]
+        leaving = [agent.leaving for agent in there]
         self.core.host_down(time.monotonic(), shard_id, running, f"the host {text}")
+        if self.meter is not None:
+            for agent, leaves in zip(there, leaving, strict=True):
+                self.meter.down(agent.row, "", True, leaves, agent.wanted)
 
     # -- names --------------------------------------------------------------------------------------------------------
 

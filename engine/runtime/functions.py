@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from engine.procs.agent import COMMAND
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -12,10 +13,12 @@ class Functions:
     """Numbers of functions, and the messages that define them.
 
     Attributes:
+        commands: numbers of those that run a command.
         by_value: how many were defined by their pickle.
     """
 
     def __init__(self) -> None:
+        self.commands: set[int] = set()
         self.by_value = 0
         self._known: dict[tuple[str, bytes], int] = {}
         self._messages: dict[int, tuple[bytes, list[Parcel]]] = {}
@@ -31,6 +34,8 @@ class Functions:
         if number is None:
             number = self._known[key] = len(self._known) + 1
             self.by_value += not reference
+            if reference == COMMAND:
+                self.commands.add(number)
             parcels = [values.parcel(body)] if len(body) > values.LARGE else []
             frame = frames.Define(number, reference, b"" if parcels else body)
             self._messages[number] = (frames.encode(frame), parcels)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pickle
 import struct
+import time
 from collections.abc import Collection, Iterator
 from typing import Final
 
 from engine.core.core import Core
+from engine.core.tasks import Batch
 from engine.runtime.jobs import Group
 from engine.stream.types import UNREADABLE
 from engine.wire import frames, values
@@ -31,8 +33,11 @@ def split(view: memoryview) -> Iterator[tuple[int, memoryview]]:
         at += size
 
 
-def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> tuple[int, Group] | None:
-    """Give the core the outcomes of a record: what counts of them, with its range; None if nothing does.
+def accept(
+    core: Core, row: int, record: bytes | memoryview, parcels: list[Parcel], timed: bool = False
+) -> tuple[Batch, Group] | None:
+    """Give the core the outcomes of a record: what counts of them, with its batch; None if nothing does. `timed`: it is
+    to be said when it was read.
 
     Raises one of `GARBAGE` for a record that no agent of ours writes: before the core has heard of it, so that no task
     is taken for finished whose outcome can't be read.
@@ -47,29 +52,29 @@ def accept(core: Core, row: int, record: bytes | memoryview, parcels: list[Parce
         raise ValueError("a record of a time that can't be")
     if any(not offset <= failure.offset < offset + count for failure in body.errors):
         raise ValueError("a record that has the failure of another")
+    decoded = time.monotonic_ns() if timed else 0
     batch = core.batches.get(batch_id)
-    base, final = 0, set()
-    if batch is not None:
-        base = batch.first
-        if body.errors and batch.range.options.retry_on:
-            final = {f.offset for f in body.errors if not worth_retry(f, batch.range.options.retry_on)}
+    final = set()
+    if body.errors and batch is not None and batch.range.options.retry_on:
+        final = {f.offset for f in body.errors if not worth_retry(f, batch.range.options.retry_on)}
     accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], ends[-1] - started, final)
-    if accepted is None:
+    if accepted is None or batch is None:
         return None
-    skip = accepted.skip
+    base, skip = batch.first, accepted.skip
     if not (skip or body.errors or accepted.gone):
-        return accepted.range, Group(
+        return batch, Group(
             accepted.first, items, parcels, _NONE, _NONE, accepted.attempts, row, started, ends, plain=body.plain,
+            decoded=decoded,
         )  # fmt: skip
     failures = {base + f.offset: f for f in body.errors if base + f.offset >= accepted.first}
     retried = {index: failures.pop(index) for index in accepted.retried if index in failures}
     group = Group(
         accepted.first, items[skip:] if skip else items, parcels, failures, retried, accepted.attempts, row,
-        ends[skip - 1] if skip else started, ends[skip:], accepted.gone, body.plain,
+        ends[skip - 1] if skip else started, ends[skip:], accepted.gone, decoded, body.plain,
     )  # fmt: skip
     for index in accepted.gone:
         failures.pop(index, None)
-    return accepted.range, group
+    return batch, group
 
 
 def worth_retry(failure: frames.Failure, names: Collection[str]) -> bool:

@@ -34,6 +34,8 @@ class Group:
     """When each ended and the next one began, likewise: unsigned 8-byte integers."""
     gone: frozenset[int] = frozenset()
     """Tasks, by index, that had been cancelled: what came of them counts for nothing."""
+    decoded: int = 0
+    """When it was read, likewise, if that was asked for."""
     plain: bool = False
     """The items are known to be plain values."""
 

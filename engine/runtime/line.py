@@ -72,6 +72,8 @@ class Line:
         large: bytes of the large results beside these.
         lost: why nothing is recorded any more.
         held: why the database takes nothing for now; "" where it does.
+        rows: written by recorders, each task counting as one.
+        on_commit: called with the seconds that a commit took.
         on_safe: called when `safe` has grown, and when the line is lost.
     """
 
@@ -85,6 +87,8 @@ class Line:
         self.lost: str | None = None
         self.held = ""
         self.on_safe: Callable[[], None] = lambda: None
+        self.on_commit: Callable[[float], None] = lambda seconds: None
+        self.rows = 0
         self._opening: list[bytes] = []
         """What every recorder must hear first."""
         self._kept: deque[_Told] = deque()
@@ -224,6 +228,9 @@ class Line:
             case messages.Committed():
                 self._deaths = 0
                 self._hold("")
+                self.rows += answer.rows
+                if answer.seconds:
+                    self.on_commit(answer.seconds)
                 self._forget(answer.count + self._heard)
             case messages.Held():
                 self._hold(answer.why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +23,10 @@ class Loop:
         self._readers: dict[int, Handler] = {}
         self._writers: dict[int, Handler] = {}
         self._muted: set[int] = set()
+        self._began = time.monotonic_ns()
+        self._waited = 0
+        self.timed = False
+        """Whether it is measured how long it waits."""
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._gate = threading.RLock()  # reentrant: a signal handler may wake while its thread is waking
         self.watch(self._wakeup, self._awake)
@@ -76,9 +81,21 @@ class Loop:
         except BlockingIOError:
             pass
 
+    @property
+    def busy(self) -> float:
+        """Seconds since it was made in which it did not wait, if it is `timed`."""
+        return (time.monotonic_ns() - self._began - self._waited) * 1e-9
+
     def step(self, timeout: float | None) -> None:
         """Wait for something at most `timeout` seconds (None: as long as it takes), and handle what there is."""
-        for fd, event in self._epoll.poll(None if timeout is None else min(timeout, _LONGEST)):
+        timeout = None if timeout is None else min(timeout, _LONGEST)
+        if self.timed:
+            began = time.monotonic_ns()
+            ready = self._epoll.poll(timeout)
+            self._waited += time.monotonic_ns() - began
+        else:
+            ready = self._epoll.poll(timeout)
+        for fd, event in ready:
             if event & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
                 writer()
             if event & ~select.EPOLLOUT and (reader := self._readers.get(fd)) is not None:

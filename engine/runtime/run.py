@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sys
@@ -22,6 +23,8 @@ from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
+from engine.runtime.meters.meters import LOOPBACK, Meters
+from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
@@ -31,7 +34,8 @@ from engine.store import messages
 from engine.stream import places
 from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState
 
-SAMPLE_SECONDS: Final = 1.0
+_MINUTE: Final = 60.0
+"""Seconds between two records of how times are distributed."""
 _PAGED: Final = 2000
 """Agents for which a page of them counts as much as any other request."""
 _CALLS: Final = 500
@@ -113,6 +117,7 @@ class Run:
         self._calls: dict[tuple[str, int], tuple[int, int]] = {}
         """The jobs of calls, by name and pool: their numbers, and how many calls are in them."""
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
+        self._next_minute = time.monotonic() + _MINUTE
         self._said_lost = False
         self._given_up = False
         self.frame: Frame | None = None
@@ -127,7 +132,14 @@ class Run:
         self.fleet = Fleet(pools, options.settings, path, options.resumed + 1)
         self.recording: Recording | None = None
         self.control: Control | None = None
+        self.meters: Meters | None = None
+        """What is measured; None where nobody can ever see it."""
+        port = options.settings.metrics_port
         try:
+            if options.control or options.database is not None or port is not None:
+                self.meters = Meters(self.fleet, version())
+            if port is not None and self.meters is not None:
+                self._serve(self.meters, port, options.settings.metrics_host or LOOPBACK)
             files = [path for path in (options.database, options.results) if path is not None]
             self.alerts = self.alerting = Alerting(self, options.settings, files)
             if options.database is not None:
@@ -146,11 +158,28 @@ class Run:
                 self.fleet.listeners.append(self.control.event)
             self.sampler = Sampler(self.fleet)
             if self.recording is not None:
+                if self.fleet.meter is not None:
+                    self.recording.line.on_commit = self.fleet.meter.committed
                 self.recording.line.wait_ready()
                 self._record_beginning(self.recording, {p.settings.name: p.settings.size for p in pools})
+            if self.meters is not None and self._sampled:
+                self.meters.begin()
+            if url := self.metrics_url:
+                self.fleet.event("info", "metrics.served", f"metrics are served at {url}", url=url)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def metrics_url(self) -> str | None:
+        """Where the metrics are served; None if they are not."""
+        return None if self.meters is None or self.meters.server is None else self.meters.server.url
+
+    def _serve(self, meters: Meters, port: int, host: str) -> None:
+        try:
+            meters.serve(port, host)
+        except (ImportError, OSError) as error:  # MissingPackage and ServeError: their texts are for people
+            raise StartError(str(error)) from error
 
     def _say(self, level: Level, kind: str, text: str, data: dict[str, Any]) -> None:
         self.fleet.event(level, kind, text, **data)
@@ -266,19 +295,26 @@ class Run:
         if self.control is not None and self.control.due is not None:
             wait = max(0.0, self.control.due - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
-        if self.recording is not None:
-            due = self._next_sample if self.recording.due is None else min(self._next_sample, self.recording.due)
+        sampled = self._sampled
+        due = self._next_sample if sampled else None
+        if self.recording is not None and self.recording.due is not None:
+            due = min(self._next_sample, self.recording.due)
+        if due is not None:
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
         if (look := self.alerting.due()) is not None:
             wait = max(0.0, look - time.monotonic())
             timeout = wait if timeout is None else min(wait, timeout)
         self.fleet.step(timeout, feed)
+        if sampled and (late := time.monotonic() - self._next_sample) >= 0:
+            if self.fleet.meter is not None:
+                self.fleet.meter.late(late)
+            self._next_sample = time.monotonic() + SAMPLE_SECONDS
+            self._sample()
+        if self.meters is not None and not sampled and not rate:
+            self.meters.rest()
         if self.recording is not None:
             self.recording.tick(not self.fleet.core.queued)
-            if time.monotonic() >= self._next_sample:
-                self._next_sample = time.monotonic() + SAMPLE_SECONDS
-                self.recording.sample(self._sample())
             if self.recording.line.lost is not None and not self._said_lost:
                 self._said_lost = True
                 text = f"nothing is recorded from here on: {self.recording.line.lost}"
@@ -288,6 +324,8 @@ class Run:
         if self.control is not None and self.control.due is not None:
             self.control.tick(now)
         if rate and now >= self._next_frame:
+            if self._next_frame and self.fleet.meter is not None:
+                self.fleet.meter.late(now - self._next_frame)
             self._next_frame = max(self._next_frame + 1 / rate, now + 0.5 / rate)
             self.show()
 
@@ -305,10 +343,15 @@ class Run:
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
         self.frame = self._view(state)
+        if self.control is not None and self.control.watched:
+            self._measure(self.frame)
         if self.control is not None:
             self.control.show("frames", [self.frame])
             if self.control.wants("cells"):
                 self.control.show("cells", self.sampler.cells())
+            if self.meters is not None and self.control.wants("metrics"):
+                measured = self.meters.view()
+                self.control.show("metrics", [] if measured is None else [measured])
             self.control.sample(everybody=state == "ended")
         if self.on_frame is not None:
             self.on_frame(self.frame)
@@ -324,8 +367,28 @@ class Run:
             failed=frame.failed + failed, alerts=self.alerting.counts,
         )  # fmt: skip
 
-    def _sample(self) -> messages.Sampled:
-        return sampled(self.sampler.frame(self.total))
+    @property
+    def _sampled(self) -> bool:
+        """Whether samples are taken though nobody watches at this moment."""
+        served = self.meters is not None and self.meters.server is not None
+        return self.recording is not None or served
+
+    def _sample(self) -> None:
+        """Take a sample, for the record and the page of metrics."""
+        frame = self.sampler.frame(self.total)
+        if self.meters is not None and time.monotonic() - self.meters.sampled_at > SAMPLE_SECONDS / 2:
+            self._measure(frame)
+        if self.recording is None:
+            return
+        self.recording.sample(sampled(frame))
+        if self.meters is not None and time.monotonic() >= self._next_minute:
+            self._next_minute = time.monotonic() + _MINUTE
+            self.recording.sample(messages.Measured(self.meters.distributions()))
+
+    def _measure(self, frame: Frame, last: bool = False) -> None:
+        if self.meters is not None:
+            line = None if self.recording is None else self.recording.line
+            self.meters.sample(frame, self.sampler.delivered(), line, self._options.database, last)
 
     # -- what readers ask for, as `control.hub.Answerer` and `control.commands.Target` --------------------------------
 
@@ -338,6 +401,9 @@ class Run:
             rows, total = page(self.fleet, request)
         except (Refusal, ValueError) as error:
             return Reply(request.id, False, str(error))
+        except Exception as error:  # a bug of ours costs the reader an answer, and not the run its life
+            logging.getLogger("shoal").exception("a request could not be answered")
+            return Reply(request.id, False, f"the engine can't answer: {type(error).__name__}: {error}")
         return Reply(request.id, True, "", {"total": total, "offset": request.offset, "rows": rows})
 
     def cost(self, request: Page | Command) -> float:
@@ -374,12 +440,16 @@ class Run:
     def finish(self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> None:
         """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so."""
         self.sampler.end()
-        self.show("ended")
+        frame = self.show("ended")
+        if self._sampled and self.fleet.core.accepted:
+            self._measure(frame, last=True)
         self.fleet.dismiss()
         self.alerting.finish()
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
         if self.recording is not None:
+            if self.meters is not None:
+                self.recording.line.tell(messages.Measured(self.meters.distributions()))
             self.recording.line.tell(messages.RunEnded(time.time(), status, summary))
             self.settle(give_up)
 
@@ -393,4 +463,6 @@ class Run:
         if self.recording is not None:
             self.recording.line.close(self._given_up)
             self.recording = None
+        if self.meters is not None:
+            self.meters.close()
         self.fleet.close()

@@ -124,6 +124,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "tasks are begun until some are over; auto: 5 %, at most 2G; off: not looked at."
         ),
     ] = None
+    metrics_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="Port at which metrics are served for Prometheus, 0 for any that is free; auto: not served."),
+    ] = None
+    metrics_host: Annotated[
+        str,
+        Meta(description="Address of that port; 127.0.0.1 is reached from this machine alone."),
+    ] = "127.0.0.1"
     enable_pooling: Annotated[bool, Meta(description="Off: a freshly executed process for every task.")] = True
     enable_batching: Annotated[bool, Meta(description="Off: a message for every task and every outcome.")] = True
     enable_parallel_spawn: Annotated[bool, Meta(description="Off: agents start one at a time, each awaited.")] = True

@@ -204,7 +204,28 @@ class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
     pools: list[PoolSample]
 
 
-class AlertNow(msgspec.Struct, frozen=True, array_like=True, tag=14):
+class Distribution(msgspec.Struct, frozen=True, array_like=True):
+    """How some times of one pool were distributed, since the engine began."""
+
+    name: str
+    """``run``, or ``queue_wait``."""
+    pool: int
+    count: int
+    total: int
+    """In nanoseconds, as the two that follow."""
+    least: int | None
+    most: int | None
+    packed: bytes
+    """As `engine.metrics.packed` has it."""
+
+
+class Measured(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """Distributions as they are by now, in place of what was said of them before."""
+
+    found: list[Distribution]
+
+
+class AlertNow(msgspec.Struct, frozen=True, array_like=True, tag=15):
     """An alert that has fired, as it is now: told anew whenever that has changed. Times are in seconds since the Unix
     epoch.
     """
@@ -242,6 +263,10 @@ class Committed(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """The first `count` messages that came through this channel are where no death of a process reaches them."""
 
     count: int
+    rows: int = 0
+    """Rows that were written for this, a task counting as one even in a block."""
+    seconds: float = 0.0
+    """How long the commit took; 0 where there was none."""
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
@@ -276,6 +301,7 @@ ToRecorder: TypeAlias = (
     | Attempt
     | Happened
     | Sampled
+    | Measured
     | AlertNow
     | RunEnded
 )

@@ -287,26 +287,28 @@ class Recorder:
 
     def _commit(self) -> bool:
         """Write what is held and answer. False if nothing takes it now. Raises `StoreError` if it never will."""
+        began = time.monotonic()
         written = self._to_database() if self._writer is not None else self._to_file()
         if not written:
             return False
+        rows, seconds = self._rows, time.monotonic() - began
         self._stuck_since = None
         if self._told:
             _say("rows are taken again")
             self._told = ""
         self._opening += [held for held in self._held if isinstance(held, RunBegan | SpecPart | PoolMade | JobMade)]
         self._held.clear()
-        self._answer()
+        self._answer(rows, seconds)
         return True
 
-    def _answer(self) -> None:
+    def _answer(self, rows: int = 0, seconds: float = 0.0) -> None:
         """All that has come is written, but for what nobody could."""
         self._rows = self._bytes = 0
         for parcel in self._parcels:
             parcel.close()
         self._parcels.clear()
         self._answered = self._received
-        self._tell(Committed(self._received))
+        self._tell(Committed(self._received, rows, seconds))
 
     def _to_database(self) -> bool:
         assert self._writer is not None

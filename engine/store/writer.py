@@ -7,6 +7,8 @@ messages can be written again.
 
 from __future__ import annotations
 
+import base64
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -16,11 +18,13 @@ from engine.store.columns import as_json, clean
 from engine.store.messages import (
     AlertNow,
     Attempt,
+    Distribution,
     Ended,
     Finished,
     Happened,
     ItemsRead,
     JobMade,
+    Measured,
     Piece,
     PoolMade,
     RunBegan,
@@ -48,6 +52,7 @@ class Writer:
         self._agents: list[tuple[range, str]] = []
         self._rolled_up = 0.0
         """When samples were last made minutes of."""
+        self._resumed = 0
         self._events = 0
         """Events that were recorded before the run was resumed."""
         self._alerts = 0
@@ -158,6 +163,9 @@ class Writer:
                 )
             case Sampled():
                 self._sampled(run, message)
+            case Measured():
+                for found in message.found:
+                    self._distribution(run, found)
             case AlertNow():
                 self._alert(run, message)
             case ItemsRead() as read:
@@ -205,6 +213,7 @@ class Writer:
         over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
         samples.roll_up_ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
+        self._resumed = run.resumed
         # Those of this engine have fired since it began: it may have told of some already, to a recorder that died.
         query = "SELECT ifnull(max(number), 0) FROM alerts WHERE run = ? AND fired < ?"
         self._alerts = self._db.execute(query, (run.run, run.started)).fetchone()[0] if run.resumed else 0
@@ -243,6 +252,24 @@ class Writer:
             output = event.kind in _OUTPUT
             text = clean(str(event.data.get("line")) if output else event.text)
             self._texts.add(run, "output" if output else "event", text, event.at, number=before + event.number)
+
+    def _distribution(self, run: str, found: Distribution) -> None:
+        """How times were distributed, beside what the engines before a resumption have said."""
+        db = self._db
+        where = run, found.name, found.pool
+        old = db.execute("SELECT buckets FROM histograms WHERE run = ? AND name = ? AND pool = ?", where).fetchone()
+        parts = {part["resumed"]: part for part in (json.loads(old[0]) if old else ())}
+        parts[self._resumed] = {
+            "resumed": self._resumed, "count": found.count, "total": found.total, "least": found.least,
+            "most": found.most, "packed": base64.b64encode(found.packed).decode(),
+        }  # fmt: skip
+        count, total = (sum(part[name] for part in parts.values()) for name in ("count", "total"))
+        least = min((part["least"] for part in parts.values() if part["least"] is not None), default=None)
+        most = max((part["most"] for part in parts.values() if part["most"] is not None), default=None)
+        db.execute(
+            "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, 'ns', ?, ?, ?, ?, ?)",
+            (*where, count, float(total), least, most, as_json([parts[number] for number in sorted(parts)])),
+        )
 
     def _sampled(self, run: str, sample: Sampled) -> None:
         pools = sample.pools

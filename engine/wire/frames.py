@@ -242,6 +242,8 @@ class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """Host to engine: agents that wait for work, as (row, generation, pid)."""
 
     rows: list[tuple[int, int, int]]
+    times: list[tuple[int, int]] = []
+    """When each began to import and to initialise, and when its host heard of it (CLOCK_MONOTONIC, ns)."""
 
 
 class AgentDown(msgspec.Struct, frozen=True, array_like=True, tag=21):

@@ -74,7 +74,7 @@ def test_events_of_the_stream() -> None:
         "resolved": None,
     }  # fmt: skip
     assert [as_event(found, EPOCH)[2].partition(":")[0] for found in watched.told[1:]] == [
-        "acknowledged by ada", "over after 12 s", "not acknowledged (resolved)",
+        "acknowledged by ada", "over after 10 s", "not acknowledged (resolved)",
     ]  # fmt: skip
     assert (data["rule"], data["alert"], data["labels"], data["notify"]) == ("crash", 1, {"pool": "main"}, True)
     msgspec.msgpack.encode(data)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,29 @@ def lie(n: int) -> int:
         record = frames.HEAD.pack(tasks._batch, 0, size, 0) + b"\x94\x91\x07\xc4\x00\x90\xc3"
         _say(bytes([frames.RECORD]) + tasks._cells[tasks._base + HEAD].to_bytes(8, "little") + record)
     return n
+
+
+def lie_twice(n: int) -> int:
+    """The one before 0 says it of its own batch, and then of the one that waits behind that."""
+    if n == -1:
+        time.sleep(0.1)  # for that one to come
+        tasks = next(one for one in gc.get_objects() if type(one) is Tasks)
+        prefix = bytes([frames.RECORD]) + tasks._cells[tasks._base + HEAD].to_bytes(8, "little")
+        _say(*(prefix + frames.HEAD.pack(tasks._batch + more, 0, 1, 0) + b"\xc1" for more in (0, 1)))
+    return n
+
+
+@pytest.mark.needs("pooling", "batching")
+def test_whoever_lies_of_several_batches_loses_none_of_them() -> None:
+    heard: list[Event] = []
+    with Engine(1, crash_limit=2, settings={"batch_size": 1}, attachable=False, on_event=heard.append) as engine:
+        assert list(engine.map(lie_twice, range(100))) == list(range(100))  # known to be short, they wait in its queue
+        bad = engine.submit(lie_twice, -1)
+        good = [engine.submit(lie_twice, n) for n in range(20)]
+        assert isinstance(bad.exception(60), TaskPoisoned)
+        results = [future.exception(60) for future in good]
+        assert sum(error is not None for error in results) <= 1, "it may be blamed in the place of the one before it"
+    assert sum(event.kind == "agent.garbage" for event in heard) >= 3
 
 
 def test_a_lie_of_an_agent_that_is_replaced_after_its_task_is_blamed_all_the_same() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from processes import enabled
+from processes import enabled, wait_for
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli", "bench"]
 
@@ -62,6 +63,19 @@ def test_what_a_record_costs(tmp_path: Path) -> None:
         ("recorder-single", ""),
     ]
     assert data["rows"][0]["figures"]["recorder_cpu"] > 0
+
+
+def test_nothing_is_left_of_one_that_is_ended(tmp_path: Path) -> None:
+    places = tmp_path / "temporary"
+    places.mkdir()
+    process = subprocess.Popen([*SHOAL, "recorder", "--only", "recorder-single"], stdin=subprocess.DEVNULL,
+                               env=os.environ | {"TMPDIR": str(places)}, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        wait_for(lambda: list(places.rglob("runs.db-wal")), what="a database")
+    finally:
+        process.terminate()
+    assert process.wait(30) == 143
+    assert list(places.iterdir()) == []
 
 
 def test_json_on_stdout_is_nothing_else(tmp_path: Path) -> None:

@@ -161,6 +161,8 @@ def test_watch_tells_a_line_a_second_and_ends_as_the_run_does(
             assert "tasks/s" in first
             assert "no alerts" in first
             assert watch.stdout.readline()
+            assert other.stdout is not None
+            assert other.stdout.readline()  # it has found the run
             (tmp_path / "go").touch()
             *_, last = watch.stdout
             assert watch.wait(30) == expected

@@ -40,6 +40,20 @@ def test_what_is_to_stay_free(reserve: int | None, total: int, kept: int) -> Non
     assert Admission(reserve).reserve(Room(0, total)) == kept
 
 
+def test_another_reserve_holds_from_the_next_look_on() -> None:
+    admission = Admission(4 * GIB)
+    admission.look(machine(2), 3)
+    assert (admission.low, admission.quota) == (True, 0)
+    admission.keep(GIB)
+    told = admission.look(machine(2), 3)
+    assert told is not None
+    assert (told.kind, admission.quota) == ("memory.ok", 1)
+    admission.keep(4 * GIB)
+    admission.look(machine(2), 3)
+    admission.keep(0)
+    assert (admission.off, admission.low, admission.quota) == (True, False, None)
+
+
 def test_with_enough_nothing_is_counted_and_nothing_said() -> None:
     admission = Admission(None)
     assert admission.look(machine(1.1), 0) is None

@@ -236,3 +236,12 @@ def test_what_is_no_count_is_refused() -> None:
     assert empty == Histogram()
     assert empty.mean is None
     assert Histogram.of([1, 2]).mean == 1.5
+
+
+@given(st.lists(st.tuples(st.integers(-5, 1 << 50), st.integers(0, 1 << 20)), max_size=20))
+def test_values_that_came_several_times(told: list[tuple[int, int]]) -> None:
+    together, one_by_one = Histogram(), Histogram()
+    together.record_array(np.array([v for v, _ in told], np.int64), np.array([n for _, n in told], np.int64))
+    for value, times in told:
+        one_by_one.record(value, times)
+    assert together == one_by_one

@@ -88,7 +88,7 @@ def test_rates_and_shares() -> None:
     assert windows.over(10).rate("shoal_pool_acquires_total", result="hit") == 8
     assert windows.over(10).share("shoal_pool_acquires_total", {"result": "hit"}, pool="main") == 80 / 200
     assert windows.over().share("shoal_pool_acquires_total", {"result": "hit"}) == 240 / 400
-    assert windows.over().share("shoal_pool_acquires_total", {"result": "timeout"}) == 0
+    assert windows.over().share("shoal_pool_acquires_total", {"result": "wait"}) == 0
     assert windows.over(10).share("shoal_pool_acquires_total", {"result": "hit"}, pool="none") is None
     assert windows.over(10).rate(DONE) is None
 

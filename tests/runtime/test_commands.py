@@ -229,6 +229,8 @@ def test_every_setting_can_be_changed_or_says_why_not() -> None:
         ("shard_strategy", "round-robin"),
         ("frame_rate", "20"),
         ("batch_size", "2"),
+        ("memory_reserve", "1"),
+        ("memory_reserve", "off"),
     ],
 )
 def test_a_setting_is_changed_while_tasks_run(
@@ -240,7 +242,7 @@ def test_a_setting_is_changed_while_tasks_run(
     assert next(results) == 0
     reply = client.command("set", name, value)
     assert reply.ok, reply.text
-    assert reply.text.startswith(f"{name} is {value}, was ")
+    assert reply.text.startswith(f"{name} is {0 if value == 'off' else value}, was ")
     assert list(results) == list(range(1, scaled(20_000)))
     assert client.command("set", name, value).text.endswith(" as before")
     assert kinds(heard, "setting.changed")[0].data["name"] == name
@@ -314,6 +316,19 @@ def test_what_cannot_be_done_is_refused_with_the_reason(engine: Engine, client: 
         assert "\n" not in reply.text
     assert engine.submit(abs, -1).result(20) == 1
     assert len(heard) == before, "nothing has happened"
+
+
+def test_a_bug_of_ours_does_not_end_the_run(
+    engine: Engine, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("engine.runtime.control.commands.knobs.change", fail)
+    reply = client.command("set", "batch_size", "3")
+    assert (reply.ok, reply.text) == (False, "the engine can't answer: KeyError: 'oops'")
+    assert "could not be answered" in caplog.text
+    assert engine.submit(abs, -1).result(20) == 1
 
 
 def test_an_agent_that_is_not_there_is_not_replaced(engine: Engine, client: Client) -> None:

@@ -175,7 +175,8 @@ def test_a_recorder_that_is_stopped_is_replaced(database: Path, monkeypatch: pyt
         (pid,) = recorders(database)
         os.kill(pid, signal.SIGSTOP)
         assert engine.submit(neg, 2).result(60) == -2
-    kinds = [event.kind for event in events if event.kind.startswith("recorder.")]
+    slow = "recorder.silent", "recorder.answers"  # the other one, where the machine is busy
+    kinds = [event.kind for event in events if event.kind.startswith("recorder.") and event.kind not in slow]
     assert kinds == ["recorder.stopped", "recorder.died", "recorder.restarted"]
     assert len(results(database)) == 2
 

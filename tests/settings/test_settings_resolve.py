@@ -32,6 +32,7 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         "switch": st.booleans(),
         "choice": st.sampled_from(field.choices),
         "size": st.integers(1, (1 << 60) - 1),
+        "text": st.sampled_from(["127.0.0.1", "::1", "a.b"]),
         "path": st.sampled_from(["rules.toml", "~/x y"]) | st.none(),
         "command": st.sampled_from([("notify", "a b"), ("true",), ()]),
         "address": st.sampled_from(["http://x/a?b", "https://y:8", ""]),
@@ -137,7 +138,7 @@ CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "no such table": ("[pol]\nsize = 1", "unknown table 'pol': did you mean 'pool'?"),
     "a table like none": (
         "[zzz]",
-        "unknown table 'zzz'; known: pool, batch, spawn, shard, frame, record, alert, memory, enable",
+        "unknown table 'zzz'; known: pool, batch, spawn, shard, frame, record, alert, memory, metrics, enable",
     ),
     "flat": ("pool_size = 1", "pool_size is written [pool] size"),
     "no table": ("pool = 1", "pool is a table, written [pool]"),

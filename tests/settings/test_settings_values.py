@@ -20,7 +20,7 @@ def test_every_setting_has_a_meaning_and_a_place_of_its_own() -> None:
     assert list(found) == list(Settings.__struct_fields__)
     assert all(field.meaning.endswith(".") and field.meaning[0].isupper() for field in found.values())
     assert len({field.place for field in found.values()}) == len(found)
-    tables = {"pool", "batch", "spawn", "shard", "frame", "record", "alert", "memory", "enable"}
+    tables = {"pool", "batch", "spawn", "shard", "frame", "record", "alert", "memory", "metrics", "enable"}
     assert {field.place[0] for field in found.values()} == tables
     assert found["enable_parallel_spawn"].place == ("enable", "parallel_spawn")
     assert found["pool_min_size"].variable == "SHOAL_POOL_MIN_SIZE"

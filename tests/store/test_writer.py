@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import math
@@ -9,11 +10,22 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.store import queries
 from engine.store.columns import as_json, clean, stored
-from engine.store.messages import Attempt, Ended, Failed, Happened, JobMade, PoolMade, ToRecorder
+from engine.store.messages import (
+    Attempt,
+    Distribution,
+    Ended,
+    Failed,
+    Happened,
+    JobMade,
+    Measured,
+    PoolMade,
+    ToRecorder,
+)
 from engine.store.schema import StoreError, open_database
 from engine.store.writer import Writer
 from engine.stream.types import Event
@@ -230,3 +242,28 @@ def test_many_rows(path: Path) -> None:
         assert rows(db, "SELECT count(*), count(DISTINCT result) FROM tasks") == [(20_000, 500)]
     with contextlib.closing(queries.open_readonly(path)) as reader:
         assert queries.find(reader, "last").done == 20_000
+
+
+def distribution(count: int, packed: bytes = b"x", name: str = "run") -> Distribution:
+    return Distribution(name, 0, count, 10 * count, 5, 5 + count, packed)
+
+
+def test_how_times_are_distributed_is_told_anew_and_kept_by_engine(writer: Writer, db: sqlite3.Connection) -> None:
+    query = (
+        "SELECT name, pool, unit, count, total, least, most, json_array_length(buckets) FROM histograms ORDER BY name"
+    )
+    assert writer.write([Measured([distribution(3), distribution(4, name="queue_wait")])], START) == []
+    writer.write([Measured([distribution(7, b"yes")])], START)
+    for _ in range(2):  # as another recorder is told again
+        writer.write([Measured([distribution(7, b"yes")])], START)
+    assert rows(db, query) == [("queue_wait", 0, "ns", 4, 40.0, 5.0, 9.0, 1), ("run", 0, "ns", 7, 70.0, 5.0, 12.0, 1)]
+    writer.write([ended("interrupted")], START)
+    other = Writer(db)
+    other.write([msgspec.structs.replace(began(started=START + 50), resumed=1)], START + 50)
+    for count in (1, 2):
+        other.write([Measured([distribution(count)])], START + 50)
+    assert rows(db, query)[1] == ("run", 0, "ns", 9, 90.0, 5.0, 12.0, 2)
+    (text,) = rows(db, "SELECT buckets FROM histograms WHERE name = 'run'")[0]
+    assert [(part["resumed"], part["count"], part["packed"]) for part in json.loads(text)] == [
+        (0, 7, base64.b64encode(b"yes").decode()), (1, 2, base64.b64encode(b"x").decode())
+    ]  # fmt: skip

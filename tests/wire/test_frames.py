@@ -54,7 +54,7 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
         frames.Mind(frames.Care()),
         "922199cb4014000000000000cb404e000000000000cb3fa999999999999a000000c3c0cb4014000000000000",
     ),
-    (frames.AgentsUp([(3, 1, 4713)]), "921491930301cd1269"),
+    (frames.AgentsUp([(3, 1, 4713)]), "931491930301cd126990"),
     (
         frames.AgentDown(3, 1, 4713, -11, "", [(300, 5), (301, -1)], "last words", 1 << 20),
         "99150301cd1269f5a09292cd012c0592cd012dffaa6c61737420776f726473ce00100000",

@@ -56,6 +56,7 @@ LIVE: Final[dict[str, Change]] = {
     "spawn_parallelism": _spawning,
     "spawn_max_retry": _spawning,
     "enable_parallel_spawn": _spawning,
+    "memory_reserve": _as_adopted,
     "shard_strategy": _strategy,
 }
 """By name, what else is to be done."""
@@ -65,7 +66,10 @@ FIXED: Final[dict[str, str]] = {
     "shard_count": "hosts are made when a run begins",
     "enable_sharding": "hosts are made when a run begins",
     "enable_pooling": "agents are made in another way when a run begins",
+    "metrics_port": "metrics are served from the beginning of a run on, or not at all",
+    "metrics_host": "metrics are served from the beginning of a run on, or not at all",
     "record_durability": "the recorder is started with it",
+    "record_result_max": "the recorder is started with it",
     "alert_rules": "rules are read when a run begins",
     "alert_command": "rules are read when a run begins",
     "alert_webhook": "rules are read when a run begins",
@@ -78,8 +82,8 @@ def change(fleet: Fleet, name: str, written: str) -> tuple[Any, Any]:
     field = fields().get(name)
     if field is None:
         raise Refusal(f"no setting {name!r}{nearest(name, fields())}")
-    if name in FIXED:
-        raise Refusal(f"{name} can't be changed while a run goes on: {FIXED[name]}")
+    if name not in LIVE:
+        raise Refusal(f"{name} can't be changed while a run goes on: {FIXED.get(name, 'nothing looks at it again')}")
     try:
         value = field.parse(written, written=True)
     except ValueError as error:

@@ -1,0 +1,159 @@
+"""What one run measures: who writes it down, who counts it, and who is shown it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from engine.metrics.observer import Observer
+from engine.metrics.pending import Pending
+from engine.metrics.series import Histograms
+from engine.runtime.meters.meter import Meter
+
+if TYPE_CHECKING:
+    from engine.metrics.server import MetricsServer
+    from engine.metrics.snapshot import Snapshot
+    from engine.runtime.fleet import Fleet
+    from engine.runtime.line import Line
+    from engine.runtime.meters.sampling import Sampling
+    from engine.store.messages import Distribution
+    from engine.stream.types import Frame, MetricsNow
+
+LOOPBACK: Final = "127.0.0.1"
+SECONDS: Final = 1.0
+"""Between two samples where nobody watches at this moment, but they are recorded or served."""
+
+
+class Meters:
+    """The metrics of one run, on its thread. It loads no numpy before `begin`.
+
+    Attributes:
+        sampled_at: when the last sample was taken, by the monotonic clock.
+        server: serves the newest sample, if anybody asked for that.
+    """
+
+    def __init__(self, fleet: Fleet, version: str) -> None:
+        """Measure from now on."""
+        self._fleet = fleet
+        self._version = version
+        self._began = time.monotonic()
+        self._histograms = Histograms()
+        self._observer = Observer()
+        self._pending = Pending(self._histograms)
+        self._meter = Meter(fleet.core, self._pending, self._count, cold=not fleet.settings.enable_pooling)
+        self._sampling: Sampling | None = None
+        self._loading: threading.Thread | None = None
+        self._wanted = False
+        self._failed = False
+        self.sampled_at = 0.0
+        self.server: MetricsServer | None = None
+        fleet.meter = self._meter
+        fleet.loop.timed = True
+
+    # -- who samples --------------------------------------------------------------------------------------------------
+
+    def serve(self, port: int, host: str) -> None:
+        """Serve the page of metrics. Raises `MissingPackage` and `ServeError` of `engine.metrics.server`."""
+        from engine.metrics.server import MetricsServer
+
+        self.server = MetricsServer(self.newest, port, host, self._observer)
+
+    def begin(self) -> None:
+        """Somebody will want samples: keep what they will count, and load what that takes, by a thread, lest the loop
+        stand still for it."""
+        if not self._wanted:
+            self._wanted = True
+            self._meter.sample(True)
+        if self._loading is None:
+            self._loading = threading.Thread(target=_load, name="shoal-numpy", daemon=True)
+            self._loading.start()
+
+    def sample(
+        self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool = False
+    ) -> None:
+        """Count, and take a sample; the frame is of now. Nothing is done while what it takes is loaded, but for the
+        `last` one. A bug of ours here ends the samples, and not the run."""
+        if self._failed:
+            return
+        try:
+            self._sample(frame, delivered, line, database, last)
+        except Exception:
+            self._failed = True
+            self._meter.sample(False)
+            logging.getLogger("shoal").exception("the metrics can't be sampled, and stay as they are")
+
+    def _sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool) -> None:
+        self.begin()
+        assert self._loading is not None
+        if self._sampling is None:
+            if self._loading.is_alive() and not last:
+                return
+            self._loading.join()
+            from engine.runtime.meters.sampling import Sampling
+
+            self._sampling = Sampling(
+                self._fleet, self._meter, self._pending, self._histograms, self._observer, self._began, self._version
+            )
+        self.sampled_at = time.monotonic()
+        self._sampling.sample(frame, delivered, line, database)
+
+    def rest(self) -> None:
+        """Nobody wants samples any more, until one is asked for again."""
+        if self._wanted:
+            self._wanted = False
+            self._meter.sample(False)
+
+    def _count(self) -> None:
+        """The logs are full: the sampler is late."""
+        if self._sampling is not None:
+            self._sampling.count()
+
+    # -- who is shown them --------------------------------------------------------------------------------------------
+
+    def newest(self) -> Snapshot | None:
+        """The last sample; None before the first. Any thread may ask."""
+        return self._sampling.windows.newest if self._sampling is not None and self.sampled_at else None
+
+    def view(self) -> MetricsNow | None:
+        """The windows, as readers are shown them; None before the first sample."""
+        return None if self._sampling is None else self._sampling.view()
+
+    def quantiles(
+        self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str
+    ) -> dict[float, float | None]:
+        """Quantiles of a histogram by their share, in its unit, over the last `span` seconds (10 or 60) or the whole
+        run, of all series with these labels. None where there are too few values, or nobody has sampled.
+
+        Raises ValueError for an unknown family, label, span, or a share that is none.
+        """
+        from engine.metrics.families import family
+
+        scale = family(name).of_kind("histogram").scale
+        if self._sampling is None:
+            return dict.fromkeys(shares)
+        found = self._sampling.windows.over(span).histogram(name, **labels)
+        return {q: None if (value := found.quantile(q)) is None else value / scale for q in shares}
+
+    def distributions(self) -> list[Distribution]:
+        """Run time and wait of each pool so far, for the record."""
+        return [] if self._sampling is None else self._sampling.distributions()
+
+    def close(self) -> None:
+        """Serve nothing any more. May be called twice."""
+        server, self.server = self.server, None
+        if server is not None:
+            server.close()
+        if self._loading is not None:
+            self._loading.join()
+
+
+def _load() -> None:
+    """Import what a sample takes. If that fails, the sampler will find out, and say so."""
+    try:
+        import engine.runtime.meters.sampling  # noqa: F401
+    except Exception:
+        return
