@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.resources import files
 from pathlib import Path
 
@@ -45,4 +46,10 @@ def name_of(path: Path) -> str:
 
 def load(path: Path | None) -> list[Rule]:
     """The built-in rules, as the user's file changes them and adds to them. Raises `RulesError`."""
-    return parse([built_in(), *([] if path is None else [read(path)])])
+    return list(_built_in_rules()) if path is None else parse([built_in(), read(path)])
+
+
+@functools.cache
+def _built_in_rules() -> tuple[Rule, ...]:
+    """Parsed once, for programs that make engine after engine."""
+    return tuple(parse([built_in()]))

@@ -128,7 +128,8 @@ class Alerting:
     def _seen(self) -> bool:
         """Somebody beside the readers of the stream will see it."""
         owner = self._owner
-        return bool(owner.recording is not None or owner.on_frame is not None or self.attended or self._outlets)
+        kept = owner.recording is not None or owner.metrics_url is not None
+        return bool(kept or owner.on_frame is not None or self.attended or self._outlets)
 
     def _lively(self) -> bool:
         core, control = self._fleet.core, self._owner.control

@@ -34,6 +34,10 @@ class Owner(Protocol):
     control: Control | None
     on_frame: Callable[[Frame], None] | None
 
+    @property
+    def metrics_url(self) -> str | None:
+        """Where metrics are served; None: nowhere."""
+
 
 class Teller:
     """Stands between an alert core and the rest of a run."""
