@@ -28,7 +28,7 @@ def _facts(found: dict[str, Any]) -> str:
     def value(given: Any) -> str:
         return given if isinstance(given, str) else msgspec.json.encode(given).decode()
 
-    return printable(", ".join(f"{name} {value(given)}" for name, given in found.items()))
+    return printable(", ".join(f"{name} {value(given)}" for name, given in found.items() if given is not None))
 
 
 def _section(title: str) -> None:
