@@ -57,7 +57,8 @@ def list_(run: str | None, as_json: bool) -> None:
         import msgspec
 
         for alert in found:
-            click.echo(msgspec.json.encode(msgspec.structs.asdict(alert)))
+            ack = None if alert.ack is None else msgspec.structs.asdict(alert.ack)
+            click.echo(msgspec.json.encode(msgspec.structs.asdict(alert) | {"ack": ack}))
         return
     if found:
         table(_LIVE, [_cells(alert) for alert in found], right=len(_LIVE))

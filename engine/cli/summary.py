@@ -125,7 +125,7 @@ def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None) -
         facts.append(f"{size(times.memory)} of memory at the peak")
     if facts:
         found.append(f"  agents    {', '.join(facts)}")
-    if live := progress.alerts.live:
+    if live := [alert for alert in progress.alerts.live if alert.severity != "info"]:  # those were told as they came
         found.append(f"  alerts    {several(len(live), 'alert')} not resolved: {clean(live[0].text)}")
     return found
 

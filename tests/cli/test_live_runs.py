@@ -339,11 +339,10 @@ def test_ctl_does_what_it_is_told_and_says_so(engine: Engine) -> None:
         (["scale", "nope", "4"], "no pool 'nope'; known: main, io"),
         (["kill", "main/99"], "no agent main/99: "),
         (["set", "shard_count", "2"], "shard_count can't be changed while a run goes on: "),
-        (["silence", "rule", "90s"], "no alert 'rule'"),
-        (["acknowledge", "a1"], "no alert 'a1'"),
+        (["ack", "a1"], "no alert 'a1' "),
     ):
         assert line(run("ctl", *arguments)).startswith(told)
-    assert "90s" in run("ctl", "silence", "rule", "soon").stderr
+    assert "90s" in run("ctl", "silence", "rule", "--for", "soon", "--reason", "none").stderr
     assert "Missing argument" in run("ctl", "kill").stderr
     assert engine.submit(abs, -1).result(20) == 1
 
