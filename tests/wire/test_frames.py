@@ -57,7 +57,7 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.AgentsUp([(3, 1, 4713)]), "931491930301cd126990"),
     (
         frames.AgentDown(3, 1, 4713, -11, "", [(300, 5), (301, -1)], "last words", 1 << 20),
-        "99150301cd1269f5a09292cd012c0592cd012dffaa6c61737420776f726473ce00100000",
+        "9a150301cd1269f5a09292cd012c0592cd012dffaa6c61737420776f726473ce00100000cb0000000000000000",
     ),
     (frames.Returned([(300, 5, 7), (301, 0, 0)]), "92169293cd012c050793cd012d0000"),
     (frames.Output([(3, 4713, 2, "line")], 12), "9317919403cd126902a46c696e650c"),
