@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,16 @@ from shoal import RemoteError, TaskPoisoned
 # -- disk --------------------------------------------------------------------------------------------------------------
 
 
+def _end(pid: int) -> None:
+    """Kill a process, and wait until its last thread is gone: until then some of its files may be open."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: select.select([pidfd], [], [], 0)[0], what="its end")
+    finally:
+        os.close(pidfd)
+
+
 @pytest.mark.needs("pooling")
 def test_a_disk_that_turns_read_only_in_the_midst_of_a_run(tmp_path: Path) -> None:
     state = tmp_path / "state"
@@ -46,8 +57,7 @@ def test_a_disk_that_turns_read_only_in_the_midst_of_a_run(tmp_path: Path) -> No
             # this is the moment in which none is.
             run.process.send_signal(signal.SIGSTOP)
             (recorder,) = recorders(database)
-            os.kill(recorder, signal.SIGKILL)
-            wait_for(lambda: not recorders(database), what="the recorder's end")
+            _end(recorder)
             remount(disk, "ro")
             run.process.send_signal(signal.SIGCONT)
             run.give(range(1000, 2000))
