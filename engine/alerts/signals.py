@@ -76,6 +76,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "memory.low": (),
     "memory.ok": (),
     "nursery.died": (),
+    "metrics.served": (),
     "nursery.threads": (),
     "nursery.waits": (),
     "output.dropped": (),

@@ -113,7 +113,7 @@ class Reporter:
             if self._thinning.admits(event.kind, event.at):
                 self._last = event.text
                 self.say(event.text, event.level)
-        elif event.kind.startswith(("agent.std", "recorder.", "memory.")):
+        elif event.kind.startswith(("agent.std", "recorder.", "memory.", "run.resumed")):
             self.say(event.text)
 
     def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:

@@ -40,7 +40,7 @@ class Overdue(Elastic):
     def _matters(self, pool: Pool) -> bool:
         """Whether tasks of a pool wait behind others that were sent, and one of them could run at once elsewhere, or
         should before them. Asked after each scheduling pass: it must cost next to nothing."""
-        if not pool.out or self.draining or self.paused or pool.broken is not None or self.quota is not None:
+        if not pool.out or self.holding or pool.broken is not None or self.quota is not None:
             return False
         if pool.sent <= pool.out and all(shard.batches <= shard.up for shard in pool.shards):
             return False

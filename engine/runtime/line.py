@@ -35,6 +35,8 @@ Say = Callable[[Level, str, str, dict[str, Any]], None]
 _LAST_WORDS: Final = 10.0
 _START: Final = 30.0
 _TRIES: Final = 10
+_STARTS: Final = 3
+"""Recorders that are started before one has begun, if each is killed."""
 _DELAY: Final = 0.05
 """Seconds before the second recorder in a row is started without a commit of the first; doubling from there."""
 _LONGEST_DELAY: Final = 5.0
@@ -131,9 +133,11 @@ class Line:
 
     def wait_ready(self) -> None:
         """Wait until the database is open. Raises `StartError` if it can't be."""
-        poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
         while not self._ready and self.lost is None:
+            if self._process is None:  # somebody has killed it before it had begun
+                self._start()
+            poller = select.poll()
+            poller.register(self._sock, select.POLLIN)
             if not poller.poll(_START * 1000):
                 self.lost = "the recorder does not answer"
             self._read()
@@ -290,10 +294,11 @@ class Line:
             self._dying.append(process)
         if self.lost is not None:
             return
-        if not self._was_ready:
-            self._lose(f"the recorder {how(status)}")
-            return
         self._deaths += 1
+        if not self._was_ready:
+            if status >= 0 or self._deaths >= _STARTS:  # it ends by itself if it can't begin, and has said why
+                self._lose(f"the recorder {how(status)}")
+            return
         if self._deaths >= _TRIES:
             self._lose(f"{_TRIES} recorders died one after the other; the last one {how(status)}")
             return

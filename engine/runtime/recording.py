@@ -120,7 +120,8 @@ class Recording:
 
     def backlog(self) -> float:
         """What waits to be recorded, as a share of what may."""
-        return (self.line.bytes + (0 if self.gate is None else self.gate.bytes)) / _CROWDED
+        large = self.line.large + (0 if self.gate is None else self.gate.bytes)
+        return max(self.line.bytes / _CROWDED, large / _CROWDED_LARGE)
 
     @property
     def due(self) -> float | None:

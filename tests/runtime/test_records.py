@@ -11,6 +11,8 @@ import pytest
 from processes import wait_for
 from recorded import ask, kill_recorder, recorders, results
 
+from engine.runtime import launch as launch_module
+from engine.runtime import line as line_module
 from engine.runtime import run as run_module
 from engine.runtime.executor import Engine
 from engine.runtime.launch import StartError
@@ -95,6 +97,30 @@ def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], told: 
     with pytest.raises(error) as caught:
         Engine(1, attachable=False, **arguments)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("kills", [2, 3])
+def test_a_recorder_that_is_killed_before_it_has_begun_is_started_again(
+    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def launch(*arguments: str) -> Any:
+        process, sock = launch_module.launch(*arguments)
+        started.append(process.pid)
+        if len(started) <= kills:
+            process.kill()
+        return process, sock
+
+    monkeypatch.setattr(line_module, "launch", launch)
+    if kills == 3:
+        with pytest.raises(StartError, match=r"^the recorder was killed by SIGKILL$"):
+            Engine(1, record=tmp_path / "runs.db", attachable=False)
+    else:
+        with Engine(1, record=tmp_path / "runs.db", attachable=False) as engine:
+            assert engine.submit(neg, 1).result(60) == -1
+        assert results(tmp_path / "runs.db") == [(0, "-1")]
+    assert len(started) == 3
 
 
 def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:

@@ -82,9 +82,12 @@ class Meters:
         try:
             self._sample(frame, delivered, line, database, last)
         except Exception:
-            self._failed = True
-            self._meter.sample(False)
-            logging.getLogger("shoal").exception("the metrics can't be sampled, and stay as they are")
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._failed = True
+        self._meter.sample(False)
+        logging.getLogger("shoal").exception("the metrics can't be sampled, and stay as they are")
 
     def _sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool) -> None:
         self.begin()
@@ -109,8 +112,12 @@ class Meters:
 
     def _count(self) -> None:
         """The logs are full: the sampler is late."""
-        if self._sampling is not None:
+        if self._sampling is None or self._failed:
+            return
+        try:
             self._sampling.count()
+        except Exception:  # who is counted for here has tasks and hosts to see to
+            self._give_up()
 
     # -- who is shown them --------------------------------------------------------------------------------------------
 
