@@ -6,13 +6,14 @@ import contextlib
 import os
 import select
 import sqlite3
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from engine.cli.run import make_spec
+from engine.cli.run import make_spec, wants_screen, warn_misspelt
 
 if TYPE_CHECKING:
     from engine.plan.kept import Kept
@@ -27,6 +28,17 @@ _RECORDER: Final = b"engine.store.recorder"
 """In the command of a recorder; then come the database, a descriptor and the engine's pid."""
 _RECORDER_SECONDS: Final = 90.0
 """For the recorder of an engine that is gone to write what it was told: it tries for a minute."""
+
+
+def on_screen_or(options: dict[str, Any], begin: Callable[[], int]) -> int:
+    """Have the command of this process run with a screen if there is to be one, else `begin`; the exit code."""
+    if options["serve"] is None:
+        warn_misspelt()
+    if wants_screen(options):
+        from engine.cli.screen import run_on_screen
+
+        return run_on_screen(sys.argv[1:])
+    return begin()
 
 
 class Way(NamedTuple):

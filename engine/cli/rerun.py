@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from engine.cli import again
 from engine.cli.again import Way
-from engine.cli.run import Count, Seconds, Size, code_of, wants_screen, warn_misspelt
+from engine.cli.run import Count, Seconds, Size, code_of
 
 if TYPE_CHECKING:
     from engine.cli.again import Found, Ready
@@ -54,16 +53,7 @@ def rerun(ctx: click.Context, /, run: str, **options: Any) -> None:
     run that was cut off: with --force, what it had not begun runs, too.
     """
 
-    def go() -> int:
-        if options["serve"] is None:
-            warn_misspelt()
-        if wants_screen(options):
-            from engine.cli.screen import run_on_screen
-
-            return run_on_screen(sys.argv[1:])
-        return begin(run, options)
-
-    ctx.exit(code_of(go))
+    ctx.exit(code_of(lambda: again.on_screen_or(options, lambda: begin(run, options))))
 
 
 def begin(name: str, options: dict[str, Any]) -> int:

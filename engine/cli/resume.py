@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from engine.cli import again
 from engine.cli.again import Way
-from engine.cli.run import code_of, wants_screen, warn_misspelt
+from engine.cli.run import code_of
 
 if TYPE_CHECKING:
     from engine.plan.kept import Kept
@@ -43,16 +42,7 @@ def resume(ctx: click.Context, /, run: str, **options: Any) -> None:
     its place among the items, and the rest is done with the items and the code as they are now.
     """
 
-    def go() -> int:
-        if options["serve"] is None:
-            warn_misspelt()
-        if wants_screen(options):
-            from engine.cli.screen import run_on_screen
-
-            return run_on_screen(sys.argv[1:])
-        return go_on(run, options)
-
-    ctx.exit(code_of(go))
+    ctx.exit(code_of(lambda: again.on_screen_or(options, lambda: go_on(run, options))))
 
 
 def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
