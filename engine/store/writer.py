@@ -113,6 +113,7 @@ class Writer:
         db.execute("SAVEPOINT one")
         try:
             self._apply(message)
+            self._tasks.flush()
         except sqlite3.OperationalError:
             raise
         except (sqlite3.Error, TypeError, ValueError, OverflowError, LookupError) as error:
