@@ -14,11 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from engine.runtime.gate import Gate
+from engine.runtime.gathering import Gathered, small
 from engine.runtime.jobs import Group
 from engine.runtime.limits import cores
 from engine.runtime.line import DATAGRAM, Line, Say
 from engine.runtime.loop import Loop
 from engine.runtime.results import plain_value, to_json
+from engine.runtime.told import Told
 from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Event
@@ -35,6 +37,8 @@ _TASK_BYTES: Final = 128
 """What a task that waits counts for beside its message: about what Python takes for it. So some 100,000 trivial ones
 may wait, which are written within a second or three.
 """
+_GATHERED_BYTES: Final = _TASK_BYTES + 20
+"""What a task counts for whose outcome is gathered with others, with its message."""
 _PATIENCE: Final = 1.0
 """Seconds that it may be behind before that is told."""
 _ITEMS_BYTES: Final = 64 << 20
@@ -77,6 +81,8 @@ class Recording:
         self.samples_dropped = 0
         self.exact: set[int] = set()
         """Jobs whose results are needed again as what they were."""
+        self._gathered: dict[int, tuple[Gathered, Told | None]] = {}
+        """By row of the agent, the last of its groups that were gathered."""
         self._items_bytes = 0
         self._say = say
         self._offset = time.time_ns() - time.monotonic_ns()
@@ -165,6 +171,9 @@ class Recording:
         """Record a group of outcomes of a job, of which the range's first task has the index `base`. Returns how many
         bytes of its parcels are kept until they are written.
         """
+        if small(group):
+            self._gather(job, base, group)
+            return 0
         results = group.items
         parcels: list[Parcel] = []
         if not group.plain:
@@ -186,6 +195,18 @@ class Recording:
         before = self.line.large
         self._finished(message, parcels)
         return self.line.large - before
+
+    def _gather(self, job: int, base: int, group: Group) -> None:
+        """Record a group together with those before it, where it follows them."""
+        weight = _GATHERED_BYTES * len(group.items)
+        gathered, told = self._gathered.get(group.row, (None, None))
+        if gathered is not None and told is not None and gathered.continues(job, base, group):
+            gathered.add(group)
+            self.line.grow(told, weight)
+            return
+        gathered = Gathered(job, base, group, self._offset)
+        told = self.line.hold(gathered.encoded, weight)
+        self._gathered[group.row] = gathered, told
 
     def _large(self, group: Group, results: list[Any]) -> list[Parcel]:
         """Say of the large results of a group that they come beside the message, but for those that are too large to
