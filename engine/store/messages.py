@@ -91,7 +91,7 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """Index of the first in its job."""
     row: int
     started: float
-    """When the first began, seconds since the Unix epoch; each of the others began when the one before it had ended."""
+    """When the first began, seconds since the Unix epoch."""
     nanoseconds: bytes
     """Run times, unsigned 8-byte native integers: as many as there are tasks."""
     results: list[Any]
@@ -107,6 +107,8 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """Indexes among these that are not over after all: they run again."""
     attempts: dict[int, int]
     """By index, where it was not the first attempt."""
+    starts: bytes = b""
+    """When each began, nanoseconds after the first, likewise; empty: when the one before it had ended."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True, tag=13):

@@ -133,7 +133,12 @@ class Tasks:
             group = self._with_pieces(run, group, there)
         if not there and blocks.suits(group, times) and self._block(run, group, agent, times, ends):
             return
-        started = (group.started + begin / 1e9 for begin in chain((0,), ends))
+        begins: Iterable[int] = chain((0,), ends)
+        if group.starts:
+            begins = memoryview(group.starts).cast("Q")
+            if len(begins) != count:
+                raise ValueError(f"{count} results with {len(begins)} beginnings")
+        started = (group.started + begin / 1e9 for begin in begins)
         seconds = [ns / 1e9 for ns in times]
         tries: Iterable[int] = repeat(1)
         if group.attempts:
