@@ -55,7 +55,7 @@ class Gathered:
         after = group.started - self._started
         self._starts.append(after)
         try:
-            self._starts.extend([end - group.started + after for end in group.ends[:-1]])
+            self._starts += array("Q", [end - group.started + after for end in group.ends[:-1]])
         except OverflowError:  # a task has tampered with them: they do not follow each other
             self._starts.extend([after] * (len(group.items) - 1))
 

@@ -85,7 +85,7 @@ def test_what_is_told_by_itself() -> None:
 
 
 def test_times_that_a_task_has_tampered_with_harm_nobody() -> None:
-    for ends in ([5, 2**64 - 1], [2**64 - 1, 5], [0, 0]):
-        found = Group(0, [1, 2], [], {}, {}, {}, 3, 1_000, memoryview(array("Q", ends)), plain=True)
+    for ends in ([2_000, 5, 9], [2**64 - 1, 5, 7], [0, 0, 0]):
+        found = Group(0, [1, 2, 3], [], {}, {}, {}, 3, 1_000, memoryview(array("Q", ends)), plain=True)
         message = read(Gathered(5, 0, found, _OFFSET).encoded())
-        assert len(message.nanoseconds) == len(message.starts) == 16
+        assert len(message.nanoseconds) == len(message.starts) == 24
