@@ -380,7 +380,7 @@ class Run:
             self._measure(frame)
         if self.recording is None:
             return
-        self.recording.sample(sampled(frame))
+        self.recording.sample(sampled(frame, self.sampler.memory()))
         if self.meters is not None and time.monotonic() >= self._next_minute:
             self._next_minute = time.monotonic() + _MINUTE
             self.recording.sample(messages.Measured(self.meters.distributions()))
