@@ -43,7 +43,7 @@ class Meters:
         self._began = time.monotonic()
         self._histograms = Histograms()
         self._observer = Observer()
-        self._pending = Pending(self._histograms)
+        self._pending = Pending(self._histograms, failed=self._give_up)
         self._meter = Meter(fleet.core, self._pending, self._count, cold=not fleet.settings.enable_pooling)
         self._sampling: Sampling | None = None
         self._loading: threading.Thread | None = None
@@ -85,6 +85,7 @@ class Meters:
             self._give_up()
 
     def _give_up(self) -> None:
+        """To be called while the error is handled: who is counted for has tasks and hosts to see to."""
         self._failed = True
         self._meter.sample(False)
         logging.getLogger("shoal").exception("the metrics can't be sampled, and stay as they are")
@@ -116,7 +117,7 @@ class Meters:
             return
         try:
             self._sampling.count()
-        except Exception:  # who is counted for here has tasks and hosts to see to
+        except Exception:
             self._give_up()
 
     # -- who is shown them --------------------------------------------------------------------------------------------
