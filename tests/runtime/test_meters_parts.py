@@ -20,18 +20,29 @@ from engine.metrics.series import Histograms
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.weight import packed
+from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group
 from engine.runtime.meters import machine
 from engine.runtime.meters.board import Board
 from engine.runtime.meters.counting import Counting
 from engine.runtime.meters.log import LAST, ROWS, Log
 from engine.runtime.meters.meter import Meter
+from engine.runtime.meters.meters import Meters
 from engine.runtime.meters.processes import Processes
+from engine.runtime.sampler import Sampler
+from engine.runtime.specs import PoolSpec
+from engine.settings.types import PoolSettings
 
 SECOND = 1_000_000_000
 
 
 # -- what is written down -------------------------------------------------------------------------------------------
+
+
+def outcomes(meter: Meter, batch: Batch, first: int, started: int, ends: list[int], command: bool = False) -> None:
+    batch.accepted = first - batch.first + len(ends)
+    group = Group(first, [], [], {}, {}, {}, 0, started, memoryview(array("Q", ends)), decoded=started + 7)
+    meter.outcomes(group, batch, command, 100, started, [])
 
 
 class Bench:
@@ -52,9 +63,7 @@ class Bench:
         self.counting.count_shards()
 
     def outcomes(self, batch: Batch, first: int, started: int, ends: list[int], command: bool = False) -> None:
-        batch.accepted = first - batch.first + len(ends)
-        group = Group(first, [], [], {}, {}, {}, 0, started, memoryview(array("Q", ends)), decoded=started + 7)
-        self.meter.outcomes(group, batch, command, 100, started, [])
+        outcomes(self.meter, batch, first, started, ends, command)
 
     def of(self, name: str, *labels: str) -> tuple[int, int]:
         found = self.histograms.of(f"shoal_{name}", labels)
@@ -104,6 +113,29 @@ def test_where_nobody_samples_the_logs_stay_small_and_say_what_was_dropped() -> 
     bench.count()
     assert bench.of("batch_messages", "main", "back") == (ROWS + 10, ROWS + 10)
     assert bench.meter.outcomes_log.dropped == 3 * LAST
+
+
+def test_what_is_full_before_the_first_sample_is_counted_as_soon_as_that_can_be() -> None:
+    fleet = Fleet([PoolSpec(PoolSettings(size=1))])
+    meters = Meters(fleet, "0")
+    try:
+        meters.begin()
+        assert meters._loading is not None
+        meters._loading.join()
+        assert fleet.meter is not None
+        batch = Batch(9, TaskRange(1, 1000, 1, 0, Options(), 0), 0, 1, 0, sent=2.0)
+        for _ in range(ROWS + 10):
+            outcomes(fleet.meter, batch, 0, 3 * SECOND, [3 * SECOND + 1])
+        assert (meters.newest(), meters.view()) == (None, None), "nothing was sampled yet"
+        meters.sample(Sampler(fleet).frame(None), 1.0, None, None)
+        newest = meters.newest()
+        assert newest is not None
+        for name, labels in (("message_latency", {"stage": "assign"}), ("queue_wait", {"stage": "agent"})):
+            assert newest.histogram(f"shoal_{name}_seconds", **labels).count == ROWS + 10, name
+        assert fleet.meter.dropped == 0
+    finally:
+        meters.close()
+        fleet.close()
 
 
 def test_times_that_no_agent_of_ours_writes_do_no_harm() -> None:

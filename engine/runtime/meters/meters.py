@@ -92,18 +92,23 @@ class Meters:
 
     def _sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool) -> None:
         self.begin()
-        assert self._loading is not None
-        if self._sampling is None:
-            if self._loading.is_alive() and not last:
-                return
+        sampling = self._loaded(wait=last)
+        if sampling is not None:
+            self.sampled_at = time.monotonic()
+            sampling.sample(frame, delivered, line, database)
+
+    def _loaded(self, wait: bool = False) -> Sampling | None:
+        """What counts and samples; None while that is loaded, unless somebody can `wait` for it."""
+        if self._sampling is None and self._loading is not None:
+            if self._loading.is_alive() and not wait:
+                return None
             self._loading.join()
             from engine.runtime.meters.sampling import Sampling
 
             self._sampling = Sampling(
                 self._fleet, self._meter, self._pending, self._histograms, self._observer, self._began, self._version
             )
-        self.sampled_at = time.monotonic()
-        self._sampling.sample(frame, delivered, line, database)
+        return self._sampling
 
     def rest(self) -> None:
         """Nobody wants samples any more, until one is asked for again."""
@@ -112,11 +117,12 @@ class Meters:
             self._meter.sample(False)
 
     def _count(self) -> None:
-        """The logs are full: the sampler is late."""
-        if self._sampling is None or self._failed:
+        """The logs are full: the sampler is late, or has not begun."""
+        if self._failed:
             return
         try:
-            self._sampling.count()
+            if (sampling := self._loaded()) is not None:
+                sampling.count()
         except Exception:
             self._give_up()
 
@@ -128,7 +134,7 @@ class Meters:
 
     def view(self) -> MetricsNow | None:
         """The windows, as readers are shown them; None before the first sample."""
-        return None if self._sampling is None else self._sampling.view()
+        return self._sampling.view() if self._sampling is not None and self.sampled_at else None
 
     def quantiles(
         self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str
