@@ -342,20 +342,28 @@ class Run:
 
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
-        self.frame = self._view(state)
-        if self.control is not None and self.control.watched:
-            self._measure(self.frame)
+        frame, control, last = self._view(state), self.control, state == "ended"
+        if last and (
+            (self._sampled and self.fleet.core.accepted) or (control is not None and control.wants("metrics"))
+        ):
+            self._measure(frame, last)
+        elif control is not None and control.watched:
+            self._measure(frame)
+        return self._show(frame, last)
+
+    def _show(self, frame: Frame, last: bool) -> Frame:
+        self.frame = frame
         if self.control is not None:
-            self.control.show("frames", [self.frame])
+            self.control.show("frames", [frame])
             if self.control.wants("cells"):
                 self.control.show("cells", self.sampler.cells())
             if self.meters is not None and self.control.wants("metrics"):
-                measured = self.meters.view()
+                measured = self.meters.view(last)
                 self.control.show("metrics", [] if measured is None else [measured])
-            self.control.sample(everybody=state == "ended")
+            self.control.sample(everybody=last)
         if self.on_frame is not None:
-            self.on_frame(self.frame)
-        return self.frame
+            self.on_frame(frame)
+        return frame
 
     def _view(self, state: RunState | None) -> Frame:
         done, failed = self.before
@@ -440,13 +448,14 @@ class Run:
     def finish(self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> None:
         """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so."""
         self.sampler.end()
+        self.alerting.finish()  # before the last frame, which counts them
         frame = self.show("ended")
-        if self._sampled and self.fleet.core.accepted:
-            self._measure(frame, last=True)
         self.fleet.dismiss()
-        self.alerting.finish()
+        self.alerting.finish()  # what agents have said last may be one, too, and so may be the end
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
+        if self.alerting.counts != frame.alerts:
+            self._show(msgspec.structs.replace(frame, alerts=self.alerting.counts), last=True)
         if self.recording is not None:
             if self.meters is not None:
                 self.recording.line.tell(messages.Measured(self.meters.distributions()))

@@ -21,11 +21,11 @@ from recorded import ask
 
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
-from engine.settings.types import PoolSettings, SettingsError
+from engine.settings.types import PoolSettings, Settings, SettingsError
 from engine.store import queries
 from engine.stream import places
 from engine.stream.client import Client
-from engine.stream.types import AlertChanged, AlertsNow, AlertView, Event
+from engine.stream.types import AlertChanged, AlertsNow, AlertView, Event, Frame
 from shoal import Engine
 
 pytestmark = pytest.mark.needs("pooling")
@@ -476,6 +476,36 @@ def interrupted(options: RunOptions, text: str) -> str:
     finally:
         run.close()
     return run.id
+
+
+@pytest.mark.parametrize(
+    ("rule", "counted"),
+    [
+        ('on = ["metrics.served"]\nkeep_for = "1ms"', (0, 0)),
+        ('on = ["run.ended"]\nseverity = "critical"', (0, 1)),
+    ],
+    ids=["over in the end", "of the end"],
+)
+def test_the_last_frame_and_the_record_have_alerts_as_they_are_in_the_end(
+    tmp_path: Path, rule: str, counted: tuple[int, int]
+) -> None:
+    database = tmp_path / "runs.db"
+    frames: list[Frame] = []
+    settings = Settings(**rules(tmp_path, f'[rules.mine]\nmode = "event"\n{rule}\n'))  # type: ignore[arg-type]
+    run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("brief", database, control=False, settings=settings))
+    run.on_frame = frames.append
+    try:
+        run.fleet.start()
+        while not run.fleet.core.settled or run.alerting._core is None:
+            run.step(0.05)
+        run.fleet.event("info", "metrics.served", "somewhere")
+        time.sleep(0.002)
+        run.finish("done", {})
+    finally:
+        run.close()
+    assert (frames[-1].state, frames[-1].alerts) == ("ended", counted)
+    (over,) = ask(database, "SELECT count(resolved) = count(*) FROM alerts WHERE rule = 'mine'")[0]
+    assert over == (not sum(counted))
 
 
 def test_numbers_of_alerts_go_on_where_a_run_is_resumed(tmp_path: Path) -> None:

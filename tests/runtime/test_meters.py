@@ -19,7 +19,8 @@ from engine.metrics.families import FAMILIES
 from engine.metrics.snapshot import Snapshot
 from engine.runtime.meters.machine import Readings
 from engine.runtime.meters.meters import Meters
-from engine.stream.client import Client
+from engine.stream import places
+from engine.stream.client import Client, StreamEnded
 from engine.stream.types import MetricsNow, PoolMetrics
 from shoal import Engine, PoolSettings, address, receive, send
 
@@ -302,6 +303,23 @@ def test_a_reader_is_shown_the_windows() -> None:
         wait_for(lambda: run.control is not None and not run.control.watched, LONG)
         assert len(list(engine.map(later, [0.0] * 1000))) == 1000
         assert not meters._pending.sampled
+
+
+@pytest.mark.needs("pooling")
+def test_the_last_that_a_reader_is_shown_is_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.runtime.meters.sampling._VIEW", 3600.0)
+    with Engine(2) as engine:
+        client = Client(places.runtime_folder() / f"{engine.run_id}.sock")
+        assert client.subscribe(["metrics"]).ok
+        last = shown(client, lambda now: True)
+        assert len(list(engine.map(later, [0.001] * 300))) == 300
+    try:
+        while True:
+            message = client.receive(LONG)
+            last = message if isinstance(message, MetricsNow) else last
+    except StreamEnded:
+        client.close()
+    assert {pool.window: (pool.done, pool.run.count) for pool in last.windows}[0] == (300, 300)
 
 
 _LOADS = """

@@ -132,9 +132,10 @@ class Meters:
         """The last sample; None before the first. Any thread may ask."""
         return self._sampling.windows.newest if self._sampling is not None and self.sampled_at else None
 
-    def view(self) -> MetricsNow | None:
-        """The windows, as readers are shown them; None before the first sample."""
-        return self._sampling.view() if self._sampling is not None and self.sampled_at else None
+    def view(self, last: bool = False) -> MetricsNow | None:
+        """The windows, as readers are shown them; None before the first sample. Half a second old at the most, but for
+        the `last` one, which is of the last sample."""
+        return self._sampling.view(last) if self._sampling is not None and self.sampled_at else None
 
     def quantiles(
         self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str

@@ -166,10 +166,10 @@ class Sampling:
 
     # -- what is made of them -----------------------------------------------------------------------------------------
 
-    def view(self) -> MetricsNow:
-        """The windows, as readers are shown them: made anew twice a second."""
+    def view(self, last: bool = False) -> MetricsNow:
+        """The windows, as readers are shown them: made anew twice a second, and for the `last` time."""
         now = time.monotonic()
-        if self._seen is None or now - self._seen_at >= _VIEW:
+        if self._seen is None or last or now - self._seen_at >= _VIEW:
             with self._observer.spends("render"):
                 self._seen = view(self.windows, [pool.name for pool in self.living], time.time())
             self._seen_at = now
