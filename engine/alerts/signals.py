@@ -33,7 +33,9 @@ _POOL: Final = ("pool",)
 SIGNALS: Final[dict[str, Signal]] = {
     "pool_assigned": Signal("count", "batches that were given to an agent", _POOL, True),
     "pool_hits": Signal("count", "of these, those that found an idle agent at once", _POOL, True),
-    "pool_idle_ratio": Signal("ratio", "agents that were idle / agents, mean of the last 10 s", _POOL, most=1),
+    "pool_idle_ratio": Signal(
+        "ratio", "agents idle / agents, mean of the last 10 s; 0 while nothing, or little, may be begun", _POOL, most=1
+    ),
     "pool_exhausted": Signal("count", "1 while tasks wait, nobody is idle and the pool can't grow, else 0", _POOL),
     "tasks_over": Signal("count", "tasks that are done or failed; cancelled ones left out", _POOL, True),
     "tasks_failed": Signal("count", "tasks that failed, for whatever reason", _POOL, True),

@@ -44,6 +44,8 @@ class Readings:
         self._files = files
         self._pools = [(pool, labels(pool=pool.name)) for pool in fleet.core.pools]
         self._idle = [Mean() for _ in self._pools]
+        self._held = False
+        """Nothing, or little, might be begun at the last look."""
         self._runnable = Mean()
         self._groups = memory.cgroups()
         self._cores = os.cpu_count() or 1
@@ -61,14 +63,18 @@ class Readings:
         names = ("pool_assigned", "pool_hits", "pool_idle_ratio", "pool_exhausted", "tasks_over", "tasks_failed",
                  "tasks_accepted", "queue_depth", "queue_per_agent")  # fmt: skip
         found: dict[str, dict[Labels, float]] = {name: {} for name in names}
+        core, before = self._fleet.core, self._held
+        # Agents are idle then, but no pool has any to spare. The look after that sees what had waited for it.
+        self._held = core.holding or core.quota is not None
+        held = self._held or before
         for (pool, name), ended, mean in zip(self._pools, self._ended, self._idle, strict=True):
             idle = sum(shard.up - shard.batches for shard in pool.shards if shard.up > shard.batches)
-            ratio = mean.add(now, idle / pool.up if pool.up else 0.0)
+            ratio = mean.add(now, idle / pool.up if pool.up and not held else 0.0)
             # What was sent waits as well, but for one task of each batch that an agent can have begun.
             waiting = pool.queued + max(0, pool.sent - min(pool.out, pool.up))
             over = pool.done + pool.failed
             values = (
-                pool.hits + pool.waits + pool.colds, pool.hits, ratio,
+                pool.hits + pool.waits + pool.colds, pool.hits, 0.0 if held else ratio,
                 1.0 if pool.queued and not idle and not pool.room else 0.0, over, pool.failed, over - ended, waiting,
                 waiting / max(1, pool.up),
             )  # fmt: skip
