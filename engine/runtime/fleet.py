@@ -243,11 +243,13 @@ class Fleet:
 
     def adopt(self, settings: Settings) -> None:
         """Other settings hold from now on, for hosts and for batches that are still to be made, too."""
-        if settings.memory_reserve != self.settings.memory_reserve:
-            self._admission.keep(settings.memory_reserve)
+        before, self.settings = self.settings, settings
+        if settings.memory_reserve != before.memory_reserve:
+            told = self._admission.keep(settings.memory_reserve)
             self.core.admit(self._admission.quota)
             self._measured = 0.0
-        self.settings = settings
+            if told is not None:
+                self.event(told.level, told.kind, told.text, **told.data)
         self.hosts.mind(settings)
         for number, job in self._jobs.items():
             options = self._options(job)
