@@ -32,9 +32,10 @@ class Book:
         self.kept = kept
         self.changes: list[Transition] = []
         self.silences = Silences()
+        self.last_number = 0
+        """Of the last alert that has fired."""
         self._inhibition = Inhibition(kept)
         self._numbers = itertools.count(1)
-        self._alerts = 0
         self._wakes: list[tuple[float, int, Kept, Instance]] = []
         self._order = itertools.count()
         self.crowded: set[str] = set()
@@ -79,8 +80,8 @@ class Book:
             elif not kept.show(instance) and instance.told_state == "pending":
                 self.tell(now, kept, instance, "state", "normal", why="one of so many more")
         if instance.on and not instance.number:
-            self._alerts += 1
-            instance.number = self._alerts
+            self.last_number += 1
+            instance.number = self.last_number
         for target in self._inhibition.targets(kept.rule):
             for other in target.all():
                 if other.told_on:

@@ -56,6 +56,10 @@ class AlertCore:
         self.kinds = frozenset(self._on) | frozenset(self._until)
         self._now = float("-inf")
 
+    def number_from(self, last: int) -> None:
+        """The next alert that fires has the number after `last`: others have come before."""
+        self._book.last_number = last
+
     # -- what comes in -------------------------------------------------------------------------------------------------
 
     def event(self, now: float, kind: str, labels: Mapping[str, str], text: str, happened: float | None = None) -> bool:

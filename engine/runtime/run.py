@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from engine.runtime import earlier
 from engine.runtime.alerting.alerting import Alerting
 from engine.runtime.control import Control
 from engine.runtime.control.commands import Alerts, Commands
@@ -205,6 +206,8 @@ class Run:
                 raise StartError(f"{options.database} takes nothing for now: run {self.id} is not resumed")
             if recording.line.lost is not None:
                 raise StartError(recording.line.lost)
+            assert options.database is not None
+            self.alerting.number_from(earlier.last_alert(options.database, self.id))
         for pool in self.fleet.core.pools:
             self.resized(pool.id)
         self.fleet.gate = recording.gate

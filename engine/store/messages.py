@@ -231,7 +231,7 @@ class AlertNow(msgspec.Struct, frozen=True, array_like=True, tag=15):
     """
 
     number: int
-    """Counts up from 1 in each engine of a run."""
+    """Counts up from 1; in an engine that resumes a run, from the last one of those before it."""
     rule: str
     level: str
     """``info``, ``warning`` or ``critical``."""

@@ -55,8 +55,6 @@ class Writer:
         self._resumed = 0
         self._events = 0
         """Events that were recorded before the run was resumed."""
-        self._alerts = 0
-        """Numbers of alerts that were taken before that."""
         self.run: str | None = None
         """Id of the run, once it is in the database."""
         self.ended = False
@@ -85,7 +83,7 @@ class Writer:
         return complaints + self._tasks.unread
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents), self._events, self._alerts
+        before = self.run, self.ended, list(self._agents), self._events
         self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -102,7 +100,7 @@ class Writer:
             self._texts.done(committed=True)
         except BaseException:
             self._texts.done(committed=False)
-            self.run, self.ended, self._agents, self._events, self._alerts = before
+            self.run, self.ended, self._agents, self._events = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -214,9 +212,6 @@ class Writer:
         samples.roll_up_ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
         self._resumed = run.resumed
-        # Those of this engine have fired since it began: it may have told of some already, to a recorder that died.
-        query = "SELECT ifnull(max(number), 0) FROM alerts WHERE run = ? AND fired < ?"
-        self._alerts = self._db.execute(query, (run.run, run.started)).fetchone()[0] if run.resumed else 0
 
     def _insert_run(self, run: RunBegan) -> None:
         self._db.execute(
@@ -295,10 +290,9 @@ class Writer:
             self._rolled_up = sample.at
 
     def _alert(self, run: str, alert: AlertNow) -> None:
-        number = alert.number + self._alerts
         row = (
-            run, number, alert.rule, alert.level, alert.pool, alert.agent, alert.began, alert.fired, alert.resolved,
-            alert.acknowledged, alert.value, alert.threshold, clean(alert.text), clean(alert.evidence),
+            run, alert.number, alert.rule, alert.level, alert.pool, alert.agent, alert.began, alert.fired,
+            alert.resolved, alert.acknowledged, alert.value, alert.threshold, clean(alert.text), clean(alert.evidence),
         )  # fmt: skip
         # When it began stays what it was: whoever tells it again may have set the clock meanwhile.
         self._db.execute(

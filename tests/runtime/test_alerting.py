@@ -509,10 +509,14 @@ def test_the_last_frame_and_the_record_have_alerts_as_they_are_in_the_end(
 
 
 def test_numbers_of_alerts_go_on_where_a_run_is_resumed(tmp_path: Path) -> None:
-    """Each engine counts from 1; the record tells them apart."""
+    """The same for those who read the stream, and in the record."""
     database = tmp_path / "runs.db"
-    first = interrupted(RunOptions("again", database, control=False), "number 0")
-    interrupted(RunOptions("again", database, control=False, run=first, resumed=1), "number 1")
-    assert ask(database, "SELECT number, rule, text FROM alerts WHERE rule = 'nursery-crash' ORDER BY number") == [
-        (1, "nursery-crash", "number 0"), (2, "nursery-crash", "number 1"),
-    ]  # fmt: skip
+    settings = Settings(**rules(tmp_path))  # type: ignore[arg-type]
+    first = interrupted(RunOptions("again", database, control=False, settings=settings), "number 0")
+    for resumed in (1, 2):
+        options = RunOptions("again", database, control=False, settings=settings, run=first, resumed=resumed)
+        interrupted(options, f"number {resumed}")
+    kept = [(number + 1, "nursery-crash", f"number {number}") for number in range(3)]
+    assert ask(database, "SELECT number, rule, text FROM alerts ORDER BY number") == kept
+    told = "SELECT data ->> 'alert', data ->> 'rule' FROM events WHERE kind = 'alert.firing' ORDER BY number"
+    assert ask(database, told) == [(number, rule) for number, rule, _ in kept]

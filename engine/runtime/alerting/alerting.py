@@ -60,6 +60,7 @@ class Alerting:
         self._teller: Teller | None = None
         self._readings: Readings | None = None
         self._failed = False
+        self._last_number = 0
         self._early: deque[tuple[float, Event]] = deque(maxlen=_EARLY)
         self._ended = [0] * len(fleet.core.pools)
         self._begin_at = 0.0
@@ -68,6 +69,12 @@ class Alerting:
         self._loop_lag, self._own_lag = Worst(), Worst()
         fleet.enders.append(self._count_ended)
         fleet.watcher = self.event
+
+    def number_from(self, last: int) -> None:
+        """The run is resumed: its next alert has the number after `last`."""
+        self._last_number = last
+        if self._core is not None:  # somebody has asked for alerts already
+            self._core.number_from(last)
 
     def _count_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
         job = self._fleet.job(range_id)
@@ -84,6 +91,7 @@ class Alerting:
         recording = self._owner.recording
         backlog = None if recording is None else recording.backlog
         core = AlertCore(sources.load(None) if self._rules is None else self._rules)
+        core.number_from(self._last_number)
         self._readings = Readings(self._fleet, self._ended, self._files, backlog)
         teller = Teller(core, self._owner, self._outlets, lambda level, kind: self.written(level, kind))
         self._rules, self._core, self._teller = None, core, teller

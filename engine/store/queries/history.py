@@ -121,6 +121,11 @@ def alerts(db: sqlite3.Connection, run: str, limit: int = 1000) -> list[StoredAl
     return found[::-1]
 
 
+def last_alert(db: sqlite3.Connection, run: str) -> int:
+    """The number of the last alert of a run, 0 if it has none: an engine that resumes the run goes on from there."""
+    return int(db.execute("SELECT ifnull(max(number), 0) FROM alerts WHERE run = ?", (run,)).fetchone()[0])
+
+
 def deaths(db: sqlite3.Connection, run: str) -> int:
     """Agents that died."""
     query = "SELECT count(*) FROM events WHERE run = ? AND kind = 'agent.died'"
