@@ -167,6 +167,35 @@ def test_lines_in_a_log(capsys: Captured) -> None:
     ]
 
 
+def test_an_alert_that_only_says_again_what_was_just_said_is_no_line(capsys: Captured) -> None:
+    reporter = Reporter(as_json=False, quiet=False)
+    died = event("agent.died", "agent main/0 was killed")
+    again = alert("firing", "agent-crash", "agent crashed: agent main/0 was killed", count=1)
+    for one in (died, again, alert("firing", "mine", "mine: agent main/0 was killed", count=1)):
+        reporter.event(one)
+    assert capsys.readouterr().err.splitlines() == ["warning: agent main/0 was killed"]
+    reporter.event(alert("firing", "crash-loop", "10 agents crashed; the last: agent main/0 was killed", count=10))
+    reporter.event(alert("firing", "mine", "mine: agent main/0 was killed", severity="critical", count=1))
+    assert capsys.readouterr().err.splitlines() == [
+        "alert: warning: 10 agents crashed; the last: agent main/0 was killed",
+        "alert: critical: mine: agent main/0 was killed",
+    ], "those say more"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [event("fleet.ready", "ready", level="info"), alert("resolved", "agent-crash"), event("host.died", "a host died")],
+    ids=["information", "an alert that is over", "another event"],
+)
+def test_what_was_said_before_is_forgotten(between: Event, capsys: Captured) -> None:
+    reporter = Reporter(as_json=False, quiet=False)
+    for one in (event("agent.died", "an agent died"), between):
+        reporter.event(one)
+    capsys.readouterr()
+    reporter.event(alert("firing", "agent-crash", "agent crashed: an agent died", count=1))
+    assert capsys.readouterr().err.splitlines() == ["alert: warning: agent crashed: an agent died"]
+
+
 def test_a_thousand_deaths_make_no_thousand_lines(capsys: Captured) -> None:
     reporter = Reporter(as_json=False, quiet=False)
     for number in range(1000):
