@@ -322,7 +322,9 @@ class AgentRow(msgspec.Struct, frozen=True, array_like=True):
     """Since the run began, by all agents that there were in its place, as are `failed` and `restarts`."""
     failed: int
     memory: int
-    """Bytes that it shares with nobody, as it last reported; 0 until it has: at first it shares all."""
+    """Bytes that it shares with nobody, as it last reported; 0 until it has, for at first it shares all, and where
+    there is none.
+    """
     busy: float
     """Share of the time since it is up that it has spent in tasks, 0..1."""
     restarts: int
