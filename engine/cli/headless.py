@@ -76,8 +76,8 @@ class _Interrupts:
             yield
         finally:
             for number, handler in kept.items():
-                # Who pressed ctrl-c twice may press it thrice, while we tidy up.
-                signal.signal(number, signal.SIG_IGN if self.count else handler)
+                # Who pressed ctrl-c twice may press it thrice, while we tidy up. None: it was no handler of Python's.
+                signal.signal(number, signal.SIG_IGN if self.count else handler or signal.SIG_DFL)
 
 
 class _GiveUp:
