@@ -14,31 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import data, line, run
 from processes import scaled, wait_for
 
-from engine.cli.main import shoal as group
 from shoal import Engine, PoolSettings
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli"]
-
-
-def run(*arguments: str) -> Result:
-    """A command in this process; its exit code is as `main` would have it."""
-    return CliRunner().invoke(group, list(arguments))
-
-
-def data(result: Result) -> list[dict[str, Any]]:
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def line(result: Result) -> str:
-    """The one line of an error."""
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    (told,) = result.stderr.splitlines()
-    return told.removeprefix("Error: ")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alerting import quiet
 from processes import wait_for
 from recorded import ask
 
@@ -103,18 +104,15 @@ def reading(engine: Engine, *topics: str) -> Iterator[Reader]:
         reader.client.close()
 
 
-QUIET = "".join(
-    f"[rules.{name}]\nenabled = false\n"
-    for name in ("cpu", "memory", "disk", "descriptors", "loop-lag", "alerts-late", "recorder-behind")
-)
-"""What a busy machine would raise beside."""
-
-
-def rules(tmp_path: Path, text: str = "") -> dict[str, object]:
-    """Settings with rules of one's own."""
-    path = tmp_path / "rules.toml"
-    path.write_text(text + QUIET)
-    return {"alert_rules": str(path)}
+@contextmanager
+def watched(
+    folder: Path, agents: int, *topics: str, rules: str = "", settings: dict[str, Any] | None = None, **more: Any
+) -> Iterator[tuple[Engine, Reader]]:
+    """An engine whose agents are up, with these rules and other settings, and somebody who reads its stream."""
+    with Engine(agents, settings=quiet(folder, rules) | (settings or {}), **more) as engine:
+        engine.wait_ready(60)
+        with reading(engine, *topics) as reader:
+            yield engine, reader
 
 
 def kill_one(reader: Reader) -> tuple[str, float]:
@@ -134,33 +132,31 @@ keep_for = "1s"
 
 def test_a_death_is_an_alert_on_the_stream_and_in_the_record(tmp_path: Path) -> None:
     database = tmp_path / "runs.db"
-    with Engine(3, record=database, settings=rules(tmp_path, CRASH)) as engine:
-        engine.wait_ready(60)
+    with watched(tmp_path, 3, "events", "alerts", rules=CRASH, record=database) as (engine, reader):
         assert engine.submit(abs, -1).result(20) == 1  # one that has begun a task has not died early
-        with reading(engine, "events", "alerts") as reader:
-            name, killed = kill_one(reader)
-            fired = reader.event("alert.firing")
-            died = reader.event("agent.died")
-            assert fired.number == died.number + 1, "at once, and after what it is about"
-            assert fired.level == "warning"
-            assert fired.text == f"agent crashed: {died.text}"
-            assert (fired.data["rule"], fired.data["labels"], fired.data["alert"]) == (
-                "agent-crash", {"pool": "main"}, 1,
-            )  # fmt: skip
-            times = fired.data["timeline"]
-            assert killed <= times["happened"] <= times["detected"] <= times["fired"] <= time.time()
-            assert times["happened"] == pytest.approx(died.data["happened"], abs=1e-3)
-            assert died.data["agent"] == name
-            resolved = reader.event("alert.resolved")
-            assert resolved.level == "info"
-            assert resolved.data["timeline"]["resolved"] == pytest.approx(times["fired"] + 1, abs=5)
-            changes = [(one.change, one.alert.state) for one in reader.changes]
-            assert changes[0] == ("state", "firing")
-            assert changes[-1] == ("state", "resolved")
-            assert reader.changes[0].alert.text == died.text
-            assert reader.changes[-1].alert.shown is not None, "there was a reader to whom it was told"
-            assert reader.changes[-1].alert.shown >= reader.changes[-1].alert.fired  # type: ignore[operator]
-            run = engine.run_id
+        name, killed = kill_one(reader)
+        fired = reader.event("alert.firing")
+        died = reader.event("agent.died")
+        assert fired.number == died.number + 1, "at once, and after what it is about"
+        assert fired.level == "warning"
+        assert fired.text == f"agent crashed: {died.text}"
+        assert (fired.data["rule"], fired.data["labels"], fired.data["alert"]) == (
+            "agent-crash", {"pool": "main"}, 1,
+        )  # fmt: skip
+        times = fired.data["timeline"]
+        assert killed <= times["happened"] <= times["detected"] <= times["fired"] <= time.time()
+        assert times["happened"] == pytest.approx(died.data["happened"], abs=1e-3)
+        assert died.data["agent"] == name
+        resolved = reader.event("alert.resolved")
+        assert resolved.level == "info"
+        assert resolved.data["timeline"]["resolved"] == pytest.approx(times["fired"] + 1, abs=5)
+        changes = [(one.change, one.alert.state) for one in reader.changes]
+        assert changes[0] == ("state", "firing")
+        assert changes[-1] == ("state", "resolved")
+        assert reader.changes[0].alert.text == died.text
+        assert reader.changes[-1].alert.shown is not None, "there was a reader to whom it was told"
+        assert reader.changes[-1].alert.shown >= reader.changes[-1].alert.fired  # type: ignore[operator]
+        run = engine.run_id
     with contextlib.closing(queries.open_readonly(database)) as db:
         (kept,) = queries.alerts(db, run)
         told = [event.kind for event in queries.events(db, run) if event.kind.startswith("alert.")]
@@ -175,17 +171,15 @@ def test_a_death_is_an_alert_on_the_stream_and_in_the_record(tmp_path: Path) -> 
 
 def test_deaths_that_come_together_are_one_alert_which_counts_all_of_them(tmp_path: Path) -> None:
     database = tmp_path / "runs.db"
-    with Engine(6, record=database, settings=rules(tmp_path)) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            rows, _ = reader.client.agents()
-            for row in rows[:5]:
-                os.kill(row.pid, signal.SIGKILL)
-            wait_for(lambda: sum(e.kind == "agent.died" for e in reader.read().events) == 5, what="deaths")
-            assert [alert.count for alert in reader.live() if alert.rule == "agent-crash"] == [5]
-            reader.event("alert.update", count=5)
-            assert sum(event.kind == "alert.firing" for event in reader.events) == 1
-            run = engine.run_id
+    with watched(tmp_path, 6, record=database) as (engine, reader):
+        rows, _ = reader.client.agents()
+        for row in rows[:5]:
+            os.kill(row.pid, signal.SIGKILL)
+        wait_for(lambda: sum(e.kind == "agent.died" for e in reader.read().events) == 5, what="deaths")
+        assert [alert.count for alert in reader.live() if alert.rule == "agent-crash"] == [5]
+        reader.event("alert.update", count=5)
+        assert sum(event.kind == "alert.firing" for event in reader.events) == 1
+        run = engine.run_id
     with contextlib.closing(queries.open_readonly(database)) as db:
         (kept,) = queries.alerts(db, run)
     assert kept.evidence["count"] == 5
@@ -195,7 +189,7 @@ def test_what_came_last_is_counted_in_the_end(tmp_path: Path) -> None:
     """Counts are told once a second: nobody has to wait for that when the run ends."""
     database = tmp_path / "runs.db"
     heard: list[Event] = []
-    with Engine(2, record=database, crash_limit=3, on_event=heard.append, settings=rules(tmp_path)) as engine:
+    with Engine(2, record=database, crash_limit=3, on_event=heard.append, settings=quiet(tmp_path)) as engine:
         with pytest.raises(Exception, match="3 times"):
             engine.submit(die, 1).result(60)
         run = engine.run_id
@@ -229,27 +223,23 @@ summary = "{value} wait"
 
 
 def test_a_threshold_is_seen_soon_and_counted_in_frames(tmp_path: Path) -> None:
-    with Engine(1, settings=rules(tmp_path, DEPTH)) as engine:
-        engine.wait_ready(60)
-        with reading(engine, "events", "frames") as reader:
-            futures = [engine.submit(nap_until, str(tmp_path / "go")) for _ in range(40)]
-            fired = reader.event("alert.firing", rule="depth")
-            assert (fired.level, fired.data["severity"], fired.text) == ("error", "critical", "depth: 39 wait")
-            run = engine._worker.run
-            wait_for(lambda: run.frame is not None and run.frame.alerts[1] == 1, what="a frame that counts it")
-            (tmp_path / "go").touch()
-            reader.event("alert.resolved", rule="depth")
-            assert len([future.result(20) for future in futures]) == 40
+    with watched(tmp_path, 1, "events", "frames", rules=DEPTH) as (engine, reader):
+        futures = [engine.submit(nap_until, str(tmp_path / "go")) for _ in range(40)]
+        fired = reader.event("alert.firing", rule="depth")
+        assert (fired.level, fired.data["severity"], fired.text) == ("error", "critical", "depth: 39 wait")
+        run = engine._worker.run
+        wait_for(lambda: run.frame is not None and run.frame.alerts[1] == 1, what="a frame that counts it")
+        (tmp_path / "go").touch()
+        reader.event("alert.resolved", rule="depth")
+        assert len([future.result(20) for future in futures]) == 40
 
 
 def test_whoever_asks_is_told_of_alerts_that_fire(tmp_path: Path) -> None:
-    with Engine(2, settings=rules(tmp_path)) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            assert reader.live() == []
-            kill_one(reader)
-            reader.event("alert.firing")
-            (alert,) = reader.live()
+    with watched(tmp_path, 2) as (_, reader):
+        assert reader.live() == []
+        kill_one(reader)
+        reader.event("alert.firing")
+        (alert,) = reader.live()
     assert (alert.rule, alert.state, alert.severity, alert.labels) == (
         "agent-crash", "firing", "warning", {"pool": "main"},
     )  # fmt: skip
@@ -259,52 +249,48 @@ def test_whoever_asks_is_told_of_alerts_that_fire(tmp_path: Path) -> None:
 
 
 def test_acknowledgements_end_with_the_alert(tmp_path: Path) -> None:
-    with Engine(3, settings=rules(tmp_path, CRASH.replace("1s", "3s"))) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            kill_one(reader)
-            fingerprint = reader.event("alert.firing").data["fingerprint"]
-            command = reader.client.command
-            assert command("acknowledge", "7").text == "no alert '7' fires; those that do: 1"
-            assert command("acknowledge", fingerprint[:6], "looking into it").ok
-            taken = reader.event("alert.acknowledged")
-            assert f"pid {os.getpid()}" in taken.data["why"]
-            assert taken.text.startswith(f"acknowledged by pid {os.getpid()}")
-            (alert,) = reader.live()
-            assert alert.ack is not None
-            assert alert.ack.note == "looking into it"
-            assert command("unacknowledge", "1").ok
-            assert command("unacknowledge", "1").text == "alert 1 is not acknowledged"
-            assert command("acknowledge", "1", "", "600").ok
-            reader.event("alert.resolved")
-            assert reader.event("alert.unacknowledged", why="resolved").data["state"] == "resolved"
-            assert command("acknowledge", "1").text.startswith("no alert '1' fires")
+    with watched(tmp_path, 3, rules=CRASH.replace("1s", "3s")) as (_, reader):
+        kill_one(reader)
+        fingerprint = reader.event("alert.firing").data["fingerprint"]
+        command = reader.client.command
+        assert command("acknowledge", "7").text == "no alert '7' fires; those that do: 1"
+        assert command("acknowledge", fingerprint[:6], "looking into it").ok
+        taken = reader.event("alert.acknowledged")
+        assert f"pid {os.getpid()}" in taken.data["why"]
+        assert taken.text.startswith(f"acknowledged by pid {os.getpid()}")
+        (alert,) = reader.live()
+        assert alert.ack is not None
+        assert alert.ack.note == "looking into it"
+        assert command("unacknowledge", "1").ok
+        assert command("unacknowledge", "1").text == "alert 1 is not acknowledged"
+        assert command("acknowledge", "1", "", "600").ok
+        reader.event("alert.resolved")
+        assert reader.event("alert.unacknowledged", why="resolved").data["state"] == "resolved"
+        assert command("acknowledge", "1").text.startswith("no alert '1' fires")
 
 
 def test_silences_keep_people_from_being_told(tmp_path: Path) -> None:
-    with Engine(3, settings=rules(tmp_path)) as engine:
-        engine.wait_ready(60)
-        with reading(engine, "events", "alerts") as reader:
-            command = reader.client.command
-            done = command("silence", "600", "known", "agent-crash", "pool=main")
-            assert done.ok
-            assert command("silence", "600", "x", "agent-crush").text == (
-                "no rule 'agent-crush': did you mean 'agent-crash'?"
-            )
-            assert command("silence", "600", " ", "agent-crash").text == "a silence needs a reason"
-            reader.event("silence.began")
-            wait_for(lambda: reader.read().now[-1].silences, what="readers are told of it")
-            (silence,) = reader.now[-1].silences
-            assert (silence.matchers, silence.reason) == ({"rule": "agent-crash", "pool": "main"}, "known")
-            kill_one(reader)
-            fired = reader.event("alert.firing")
-            assert (fired.level, fired.data["notify"]) == ("info", False)
-            (alert,) = reader.live()
-            assert alert.silence == done.data["silence"]
-            assert command("unsilence", str(alert.silence)).ok
-            told = reader.event("alert.unsilenced")
-            assert (told.level, told.data["notify"]) == ("warning", True), "it fires still, and people do not know"
-            assert command("unsilence", "99").text == "no silence 99"
+    with watched(tmp_path, 3, "events", "alerts") as (_, reader):
+        command = reader.client.command
+        done = command("silence", "600", "known", "agent-crash", "pool=main")
+        assert done.ok
+        assert command("silence", "600", "x", "agent-crush").text == (
+            "no rule 'agent-crush': did you mean 'agent-crash'?"
+        )
+        assert command("silence", "600", " ", "agent-crash").text == "a silence needs a reason"
+        reader.event("silence.began")
+        wait_for(lambda: reader.read().now[-1].silences, what="readers are told of it")
+        (silence,) = reader.now[-1].silences
+        assert (silence.matchers, silence.reason) == ({"rule": "agent-crash", "pool": "main"}, "known")
+        kill_one(reader)
+        fired = reader.event("alert.firing")
+        assert (fired.level, fired.data["notify"]) == ("info", False)
+        (alert,) = reader.live()
+        assert alert.silence == done.data["silence"]
+        assert command("unsilence", str(alert.silence)).ok
+        told = reader.event("alert.unsilenced")
+        assert (told.level, told.data["notify"]) == ("warning", True), "it fires still, and people do not know"
+        assert command("unsilence", "99").text == "no silence 99"
 
 
 # -- outside ----------------------------------------------------------------------------------------------------------
@@ -335,12 +321,10 @@ def server(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def test_a_web_server_is_told(tmp_path: Path) -> None:
-    with server() as (address, posted), Engine(2, settings=rules(tmp_path) | {"alert_webhook": address}) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            _, killed = kill_one(reader)
-            reader.event("alert.firing")
-            wait_for(lambda: posted, what="it is posted")
+    with server() as (address, posted), watched(tmp_path, 2, settings={"alert_webhook": address}) as (engine, reader):
+        _, killed = kill_one(reader)
+        reader.event("alert.firing")
+        wait_for(lambda: posted, what="it is posted")
     assert posted[0]["run"] == engine.run_id
     assert posted[0]["alert"]["rule"] == "agent-crash"
     assert posted[0]["alert"]["timeline"]["fired"] >= killed
@@ -356,11 +340,9 @@ def test_a_command_is_told_without_a_shell(tmp_path: Path) -> None:
         f"open({str(tmp_path / 'told')!r}, 'a').write(json.dumps(told) + '\\n')\n"
     )
     command = (sys.executable, str(script), "$HOME", "a b")
-    with Engine(2, settings=rules(tmp_path) | {"alert_command": command}) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            kill_one(reader)
-            reader.event("alert.firing")
+    with watched(tmp_path, 2, settings={"alert_command": command}) as (_, reader):
+        kill_one(reader)
+        reader.event("alert.firing")
     (line,) = (tmp_path / "told").read_text().splitlines()  # the engine has waited for it in the end
     told = json.loads(line)
     assert told["rule"] == "agent-crash"
@@ -369,20 +351,18 @@ def test_a_command_is_told_without_a_shell(tmp_path: Path) -> None:
 
 
 def test_a_sink_that_fails_is_told_of_and_is_an_alert_itself(tmp_path: Path) -> None:
-    with server(404) as (address, _), Engine(2, settings=rules(tmp_path) | {"alert_webhook": address}) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            kill_one(reader)
-            failed = reader.event("sink.failed")
-            assert failed.text == "an alert was not passed on: webhook: 127.0.0.1: it answers 404"
-            assert reader.event("alert.firing", rule="sink-failed").data["labels"] == {"sink": "webhook"}
+    with server(404) as (address, _), watched(tmp_path, 2, settings={"alert_webhook": address}) as (_, reader):
+        kill_one(reader)
+        failed = reader.event("sink.failed")
+        assert failed.text == "an alert was not passed on: webhook: 127.0.0.1: it answers 404"
+        assert reader.event("alert.firing", rule="sink-failed").data["labels"] == {"sink": "webhook"}
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
 def test_rules_that_are_wrong_are_said_before_anything_starts(tmp_path: Path) -> None:
-    wrong = rules(tmp_path, '[rules.recorder-backlog]\nwarning = { raise = "2%", clear = "50%" }\nfro = "2s"\n')
+    wrong = quiet(tmp_path, '[rules.recorder-backlog]\nwarning = { raise = "2%", clear = "50%" }\nfro = "2s"\n')
     with pytest.raises(SettingsError) as told:
         Engine(1, settings=wrong)
     lines = str(told.value).splitlines()
@@ -491,7 +471,7 @@ def test_the_last_frame_and_the_record_have_alerts_as_they_are_in_the_end(
 ) -> None:
     database = tmp_path / "runs.db"
     frames: list[Frame] = []
-    settings = Settings(**rules(tmp_path, f'[rules.mine]\nmode = "event"\n{rule}\n'))  # type: ignore[arg-type]
+    settings = Settings(**quiet(tmp_path, f'[rules.mine]\nmode = "event"\n{rule}\n'))
     run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("brief", database, control=False, settings=settings))
     run.on_frame = frames.append
     try:
@@ -511,7 +491,7 @@ def test_the_last_frame_and_the_record_have_alerts_as_they_are_in_the_end(
 def test_numbers_of_alerts_go_on_where_a_run_is_resumed(tmp_path: Path) -> None:
     """The same for those who read the stream, and in the record."""
     database = tmp_path / "runs.db"
-    settings = Settings(**rules(tmp_path))  # type: ignore[arg-type]
+    settings = Settings(**quiet(tmp_path))
     first = interrupted(RunOptions("again", database, control=False, settings=settings), "number 0")
     for resumed in (1, 2):
         options = RunOptions("again", database, control=False, settings=settings, run=first, resumed=resumed)
