@@ -85,6 +85,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "pool.backoff": ("pool",),
     "pool.broken": ("pool",),
     "pool.scaled": ("pool",),
+    "pool.shards": ("pool",),
     "recorder.answers": (),
     "recorder.aside": (),
     "recorder.behind": (),

@@ -115,7 +115,7 @@ class Reporter:
             if self._thinning.admits(event.kind, event.at):
                 self._said = event
                 self.say(event.text, event.level)
-        elif event.kind.startswith(("agent.std", "recorder.", "memory.", "run.resumed")):
+        elif event.kind.startswith(("agent.std", "recorder.", "memory.", "pool.shards", "run.resumed")):
             self.say(event.text)
 
     def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:

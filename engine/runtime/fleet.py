@@ -39,7 +39,7 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.meters.meter import Meter
 from engine.runtime.post import PostOffice
-from engine.runtime.specs import PoolSpec, completed, limited
+from engine.runtime.specs import PoolSpec, clipped, completed, limited
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
@@ -73,6 +73,7 @@ class Fleet:
         the run's engines, which one this is.
         """
         settings = settings or Settings()
+        self._clipped = clipped(pools, settings)
         for spec in pools:
             spec.settings = completed(spec.settings, settings)
         known = [spec.settings for spec in pools]
@@ -148,6 +149,8 @@ class Fleet:
         """Have the nurseries import their images; agents start as soon as theirs is ready. Raises `StartError`."""
         if self.phase == "new":
             self.phase = "preparing"
+            for text, data in self._clipped:
+                self.event("info", "pool.shards", text, **data)
             self.hosts.start()
 
     def step(self, timeout: float | None, feed: Callable[[], None] | None = None) -> None:
