@@ -352,17 +352,21 @@ def test_messages_between_agents_are_counted() -> None:
         until(engine, lambda now: now.value("shoal_messages_delivered_total", result="delivered") == 1)
 
 
+@pytest.mark.parametrize("part", ["count", "view", "distributions"])
 @pytest.mark.needs("pooling")
 def test_a_sampler_that_fails_ends_the_samples_and_not_the_run(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Engine(1, settings={"metrics_port": 0}) as engine:
+    def broken(*_: object) -> None:
+        raise OverflowError("a bug")
+
+    with Engine(1, record=tmp_path / "runs.db", settings={"metrics_port": 0}) as engine:
         until(engine, lambda now: True)
-
-        def broken(_: object) -> None:
-            raise OverflowError("a bug")
-
-        monkeypatch.setattr("engine.runtime.meters.sampling.Sampling.count", broken)
-        wait_for(lambda: "can't be sampled" in caplog.text, LONG)
+        client = Client(places.runtime_folder() / f"{engine.run_id}.sock")
+        monkeypatch.setattr(f"engine.runtime.meters.sampling.Sampling.{part}", broken)
+        assert client.subscribe(["metrics"]).ok
+        if part != "distributions":  # those are for the end, and for every minute
+            wait_for(lambda: "can't be sampled" in caplog.text, LONG)
         assert len(list(engine.map(abs, range(20_000)))) == 20_000
-        assert caplog.text.count("can't be sampled") == 1
+    client.close()
+    assert caplog.text.count("can't be sampled") == 1

@@ -86,6 +86,8 @@ class Meters:
 
     def _give_up(self) -> None:
         """To be called while the error is handled: who is counted for has tasks and hosts to see to."""
+        if self._failed:
+            return
         self._failed = True
         self._meter.sample(False)
         logging.getLogger("shoal").exception("the metrics can't be sampled, and stay as they are")
@@ -135,7 +137,13 @@ class Meters:
     def view(self, last: bool = False) -> MetricsNow | None:
         """The windows, as readers are shown them; None before the first sample. Half a second old at the most, but for
         the `last` one, which is of the last sample."""
-        return self._sampling.view(last) if self._sampling is not None and self.sampled_at else None
+        if self._sampling is None or not self.sampled_at:
+            return None
+        try:
+            return self._sampling.view(last)
+        except Exception:
+            self._give_up()
+            return None
 
     def quantiles(
         self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str
@@ -155,7 +163,11 @@ class Meters:
 
     def distributions(self) -> list[Distribution]:
         """Run time and wait of each pool so far, for the record."""
-        return [] if self._sampling is None else self._sampling.distributions()
+        try:
+            return [] if self._sampling is None else self._sampling.distributions()
+        except Exception:
+            self._give_up()
+            return []
 
     def close(self) -> None:
         """Serve nothing any more. May be called twice."""
