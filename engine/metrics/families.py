@@ -157,8 +157,6 @@ _ALL: Final = (
     _family("shard_utilization_ratio", "gauge", "Busy share of a shard's agents.", _POOL, _SHARD),
     _family("shard_balance_ratio", "gauge", "Tasks sent to a shard, by the mean of all shards of its pool.", _POOL,
             _SHARD),
-    _family("shard_wait_reduction_ratio", "gauge", "Mean wait with one shard, by that with the shards there are; only "
-            "where both are known.", _POOL),
     # Coordination: tasks and messages
     _family("tasks_submitted_total", "counter", "Tasks taken in.", _POOL),
     _family("tasks_finished_total", "counter", "Tasks that are over, by how.", _POOL,

@@ -15,8 +15,10 @@ from processes import wait_for
 from engine.core.actions import Send
 from engine.core.core import Core
 from engine.core.tasks import Batch, Options, TaskRange
+from engine.metrics.families import FAMILIES
 from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
+from engine.metrics.snapshot import Builder
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.weight import packed
@@ -24,6 +26,7 @@ from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group
 from engine.runtime.meters import machine
 from engine.runtime.meters.board import Board
+from engine.runtime.meters.book import Book
 from engine.runtime.meters.counting import Counting
 from engine.runtime.meters.log import LAST, ROWS, Log
 from engine.runtime.meters.meter import Meter
@@ -32,6 +35,7 @@ from engine.runtime.meters.processes import Processes
 from engine.runtime.sampler import Sampler
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
+from engine.stream.types import PoolView
 
 SECOND = 1_000_000_000
 
@@ -242,6 +246,17 @@ def test_time_in_tasks_grows_while_a_batch_runs_and_never_falls(shared: Scoreboa
     works(shared, 1, 11, 4000)
     board.read(4100)
     assert board.busy.tolist() == [0, 1600, 0]
+
+
+def test_every_family_of_shards_is_told_of_a_pool_with_many_and_none_is_made_up(shared: Scoreboard) -> None:
+    bench = Bench()
+    book, builder, pools = Book(bench.core, bench.meter, 3), Builder(1.0), bench.core.pools
+    views = (PoolView("main", 0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 2),)
+    board = Board(shared)
+    book.pools(builder, pools, views, board, Processes(1))
+    book.shards(builder, pools, board, SECOND)
+    told = {name for name in builder.snapshot().values if name.startswith("shoal_shard_")}
+    assert told == {name for name in FAMILIES if name.startswith("shoal_shard_")}
 
 
 # -- processes and the machine --------------------------------------------------------------------------------------

@@ -79,8 +79,6 @@ class Book:
             ages = board.ages[rows]
             put("shoal_work_unfinished_seconds", float(ages.sum()) * 1e-9, name)
             put("shoal_work_longest_running_seconds", float(ages.max(initial=0)) * 1e-9, name)
-            if len(pool.shards) == 1:
-                put("shoal_shard_wait_reduction_ratio", 1.0, name)
             put("shoal_runqueue_wait_seconds_total", processes.waited[pool.id], name)
             for kind, number in zip(("voluntary", "involuntary"), processes.switches[pool.id], strict=True):
                 put("shoal_context_switches_total", number, name, kind)
