@@ -31,7 +31,7 @@ on = ["agent.died"]
 by = ["pool"]
 keep_for = "10s"
 """
-_BUSY = ("cpu", "memory", "disk", "descriptors", "loop-lag", "alerts-late", "recorder-behind")
+_BUSY = ("cpu", "memory", "disk", "descriptors", "loop-lag", "loop-stalled", "alerts-late", "recorder-behind")
 """Rules that find something on a busy machine."""
 
 

@@ -116,6 +116,17 @@ def grows_while_full(run: Run) -> None:
     grows(run)
 
 
+def stalls(seconds: float) -> Callable[[Run], None]:
+    """One look that comes so much later, of which the signals tell for a second."""
+
+    def doing(run: Run) -> None:
+        run.machine.set |= {"loop_lag_seconds": seconds, "alerts_lag_seconds": seconds}
+        run.go(1.0, 0.05)
+        run.machine.set |= {"loop_lag_seconds": 0.0, "alerts_lag_seconds": 0.0}
+
+    return doing
+
+
 def goes_blind(run: Run) -> None:
     for _ in range(100):
         found = dict(run.machine.signals(0.1))
@@ -154,6 +165,7 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "queue-growing": (grows, 1, sets(queue_depth=100_000)),
     "shard-imbalance": (sets(shard_imbalance=0.12), 35, sets(shard_imbalance=0.12, shard_placed=4999)),
     "loop-lag": (sets(loop_lag_seconds=0.3), 2, sets(loop_lag_seconds=0.2)),
+    "loop-stalled": (stalls(1.5), 0, stalls(0.9)),
     "alerts-late": (sets(alerts_lag_seconds=0.06), 3, sets(alerts_lag_seconds=0.05)),
     "signals-missing": (goes_blind, 0, sets()),
     "recorder-behind": (tells("recorder.behind", bytes=16 << 20), 1, tells("recorder.caught_up")),
@@ -194,6 +206,15 @@ def test_what_does_not(name: str) -> None:
     doing(run)
     run.go(max(seconds, 100.0), 0.25)
     assert name not in run.rules
+
+
+def test_a_long_stall_is_told_once_and_as_what_it_is() -> None:
+    run = Run(3)
+    run.go(10)
+    stalls(14.0)(run)
+    run.go(60)
+    told = [(found.alert.rule, found.after, found.severity) for found in notified(run.watched.told)]
+    assert told == [("loop-stalled", "firing", "critical"), ("loop-stalled", "resolved", "critical")]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

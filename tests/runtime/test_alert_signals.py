@@ -9,10 +9,13 @@ import pytest
 from engine.alerts import sources
 from engine.alerts.core import AlertCore
 from engine.alerts.types import labels
+from engine.core.tasks import Batch, Options, TaskRange
+from engine.procs.scoreboard import BATCH, STATE
 from engine.runtime.alerting.signals import Readings
 from engine.runtime.fleet import Fleet
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
+from engine.stream.types import BUSY
 
 MAIN = labels(pool="main")
 
@@ -38,6 +41,19 @@ def hold(fleet: Fleet, how: str) -> None:
             core.pause()
         case "drain":
             core.drain()
+
+
+def test_silence_while_the_engine_stood_still_is_nobodys(fleet: Fleet) -> None:
+    """It could not hear them: they are owed the time that it takes to say something."""
+    readings = Readings(fleet, [0], [], None)
+    core = fleet.core
+    core.batches[1] = Batch(1, TaskRange(1, 5, 1, 0, Options(), 0), 0, 5, 0, sent=1000.0)  # sent, and not begun
+    fleet.board.set(1, STATE, BUSY)  # it has ended one task, and not begun the next
+    fleet.board.set(1, BATCH, 2)
+    silent = lambda now: readings.take(now, 0.0, 0.0)["agent_silent_seconds"][MAIN]  # noqa: E731
+    assert [silent(1000.0), silent(1001.0)] == [0.0, 1.0]
+    readings.stalled(1015.0)
+    assert [silent(1015.0), silent(1016.0), silent(1030.0)] == [0.0, 1.0, 15.0]
 
 
 HELD = ["recorder", "memory", "pause", "drain"]

@@ -20,6 +20,7 @@ from alerting import quiet
 from processes import wait_for
 from recorded import ask
 
+from engine.runtime.alerting.alerting import REST
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, Settings, SettingsError
@@ -442,6 +443,25 @@ def test_alerts_that_fail_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -
             assert reader.live() == []
             assert reader.client.command("acknowledge", "1").text == "the alerts have failed: there are none"
     assert "the alerts failed" in caplog.text
+
+
+def test_an_engine_that_stood_still_says_so_and_blames_no_agent() -> None:
+    events: list[Event] = []
+    run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("still", control=False))
+    run.on_frame = lambda frame: None  # somebody sees it
+    run.fleet.listeners.append(events.append)
+    try:
+        run.fleet.start()
+        while run.alerting._core is None or not run.fleet.core.settled:
+            run.step(0.05)
+        stood = time.monotonic() + 2 * REST
+        time.sleep(2.1 * REST)
+        while not any(event.data.get("rule") == "loop-stalled" for event in events):
+            run.step(0.05)
+        assert run.alerting._readings is not None
+        assert run.alerting._readings._debts.heard_from > stood
+    finally:
+        run.close()
 
 
 def interrupted(options: RunOptions, text: str) -> str:

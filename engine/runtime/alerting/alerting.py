@@ -32,6 +32,8 @@ TICK: Final = 0.05
 """Seconds between two looks at the signals, while something goes on that somebody could see."""
 REST: Final = 1.0
 """The same, otherwise."""
+STALL: Final = 1.0
+"""Seconds that a look at the signals is late, from which on the engine stood still, and could not hear its agents."""
 _EARLY: Final = 1000
 """Events from before the rules were read that they are told of."""
 
@@ -180,6 +182,8 @@ class Alerting:
         assert self._readings is not None
         due = self._next
         self._loop_lag.add(now, now - due)
+        if now - due >= STALL:
+            self._readings.stalled(now)
         signals = self._readings.take(now, self._loop_lag.value(now), self._own_lag.value(now))
         core.tick(now, signals)
         teller.pass_on()

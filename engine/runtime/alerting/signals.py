@@ -55,6 +55,11 @@ class Readings:
         self._looked = float("-inf")
         self._seldom: dict[str, dict[Labels, float]] = {}
 
+    def stalled(self, until: float) -> None:
+        """The engine itself stood still until then: what agents have said meanwhile was not heard."""
+        self._debts.heard_from = until
+        self._looked = float("-inf")
+
     def take(self, now: float, loop_lag: float, alerts_lag: float) -> Signals:
         """How it is now. The two are the worst that was seen of how late the loop, and the rules, were."""
         if now - self._looked >= _SELDOM:
@@ -141,10 +146,15 @@ class _Placed:
 
 
 class _Debts:
-    """What agents are late with, by the scoreboard."""
+    """What agents are late with, by the scoreboard.
+
+    Attributes:
+        heard_from: silence of before this moment counts for nothing, for nobody listened.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        self.heard_from = float("-inf")
         self._between: dict[int, tuple[int, int, float]] = {}
         """Agents that have a batch and run none of its tasks: the batch, when its last task began, and since when."""
 
@@ -178,6 +188,7 @@ class _Debts:
                     continue
                 known = self._between.get(row)
                 since = known[2] if known is not None and known[:2] == (batch, start) else now
+                since = max(since, self.heard_from)
                 between[row] = batch, start, since
                 silent[pool.id] = max(silent[pool.id], now - since)
             if oldest:  # the clock of START is that of `time.monotonic`
@@ -185,5 +196,6 @@ class _Debts:
         self._between = between
         for number, found in core.batches.items():
             if number not in begun and at_work[found.shard] < core.shards[found.shard].up:
-                silent[found.range.pool] = max(silent[found.range.pool], now - found.sent)
+                since = max(found.sent, self.heard_from)
+                silent[found.range.pool] = max(silent[found.range.pool], now - since)
         return silent, longest
