@@ -339,8 +339,8 @@ class Run:
         if self.control is not None:
             self.control.rate = most
             wanted = max(wanted, self.control.wanted_rate)
-        if wanted and self._next_frame > time.monotonic() + 1 / wanted:  # it was seldom enough until now
-            self._next_frame = 0.0
+        if not wanted or self._next_frame > time.monotonic() + 1 / wanted:
+            self._next_frame = 0.0  # nobody wants any, or they came seldom enough until now: the next one can't be late
         return wanted
 
     def show(self, state: RunState | None = None) -> Frame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +33,11 @@ from engine.runtime.meters.log import LAST, ROWS, Log
 from engine.runtime.meters.meter import Meter
 from engine.runtime.meters.meters import Meters
 from engine.runtime.meters.processes import Processes
+from engine.runtime.run import Run, RunOptions
 from engine.runtime.sampler import Sampler
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
-from engine.stream.types import PoolView
+from engine.stream.types import Frame, PoolView
 
 SECOND = 1_000_000_000
 
@@ -178,6 +180,28 @@ def test_a_log_is_as_large_as_it_need_be_and_keeps_what_it_has() -> None:
     log.at = (LAST + 1) * log.size
     log.sample(False)
     assert (log.at, log.dropped) == (0, LAST + 1)
+
+
+def test_frames_that_nobody_wanted_are_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("again"))
+    late: list[float] = []
+    frames: list[Frame] = []
+    assert run.fleet.meter is not None
+    monkeypatch.setattr(run.fleet.meter, "late", late.append)
+    try:
+        run.on_frame = frames.append
+        while len(frames) < 2:
+            run.step(0.01)
+        assert len(late) == 1, "the first was due when it was made"
+        run.on_frame = None
+        run.step(0.01)
+        time.sleep(0.5)
+        run.on_frame = frames.append
+        while len(frames) < 3:
+            run.step(0.01)
+        assert len(late) == 1
+    finally:
+        run.close()
 
 
 def test_starts_and_ends_of_agents() -> None:
