@@ -112,8 +112,10 @@ def line(frame: Frame) -> str:
           for pool in frame.pools),
         f"{number(frame.failed)} failed",
     ]  # fmt: skip
-    warnings, errors = frame.alerts
-    parts.append(several(warnings + errors, "alert") if warnings + errors else "no alerts")
+    if frame.alerts is None:
+        parts.append("alerts unknown")
+    else:
+        parts.append(several(sum(frame.alerts), "alert") if any(frame.alerts) else "no alerts")
     if frame.restarts:
         parts.append(several(frame.restarts, "restart"))
     return "  ".join(parts)
@@ -137,5 +139,5 @@ def as_object(hello: Hello, frame: Frame) -> dict[str, Any]:
     return {
         "run": hello.run, "name": hello.name, "pid": hello.pid, "started": hello.started,
         **plain(frame), "pools": [plain(pool) for pool in frame.pools], "machine": plain(frame.machine),
-        "alerts": {"warning": frame.alerts[0], "error": frame.alerts[1]},
+        "alerts": frame.alerts and {"warning": frame.alerts[0], "error": frame.alerts[1]},
     }  # fmt: skip

@@ -135,8 +135,8 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     redelivered: int
     pools: tuple[PoolView, ...]
     machine: MachineView
-    alerts: tuple[int, int] = (0, 0)
-    """Alerts that fire: of level warning, and of level error."""
+    alerts: tuple[int, int] | None = (0, 0)
+    """Alerts that fire: of level warning, and of level error. None: nobody knows, for what judges them has failed."""
 
 
 class Cells(msgspec.Struct, frozen=True, array_like=True, tag="cells"):
@@ -280,6 +280,8 @@ class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):
     part: int = 0
     """From 0 on: many alerts come in several messages, each with all silences."""
     parts: int = 1
+    unknown: str = ""
+    """Why nobody knows which alerts there are; "" where they are known."""
 
 
 class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):

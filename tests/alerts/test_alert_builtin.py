@@ -127,13 +127,6 @@ def stalls(seconds: float) -> Callable[[Run], None]:
     return doing
 
 
-def goes_blind(run: Run) -> None:
-    for _ in range(100):
-        found = dict(run.machine.signals(0.1))
-        del found["loop_lag_seconds"]
-        run.watched.tick(found, 0.1)
-
-
 def dies(times: int, **data: object) -> Callable[[Run], None]:
     return lambda run: run.event("agent.died", times, agent="main/3", status=-9, **data)
 
@@ -167,7 +160,6 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "loop-lag": (sets(loop_lag_seconds=0.3), 2, sets(loop_lag_seconds=0.2)),
     "loop-stalled": (stalls(1.5), 0, stalls(0.9)),
     "alerts-late": (sets(alerts_lag_seconds=0.06), 3, sets(alerts_lag_seconds=0.05)),
-    "signals-missing": (goes_blind, 0, sets()),
     "recorder-behind": (tells("recorder.behind", bytes=16 << 20), 1, tells("recorder.caught_up")),
     "recorder-backlog": (sets(recorder_backlog_ratio=0.9), 2, sets(recorder_backlog_ratio=0.8)),
     "recorder-held": (tells("recorder.held", why="disk full"), 1, tells("recorder.resumed")),

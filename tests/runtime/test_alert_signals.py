@@ -50,7 +50,10 @@ def test_silence_while_the_engine_stood_still_is_nobodys(fleet: Fleet) -> None:
     core.batches[1] = Batch(1, TaskRange(1, 5, 1, 0, Options(), 0), 0, 5, 0, sent=1000.0)  # sent, and not begun
     fleet.board.set(1, STATE, BUSY)  # it has ended one task, and not begun the next
     fleet.board.set(1, BATCH, 2)
-    silent = lambda now: readings.take(now, 0.0, 0.0)["agent_silent_seconds"][MAIN]  # noqa: E731
+
+    def silent(now: float) -> float:
+        return readings.take(now, 0.0, 0.0)["agent_silent_seconds"][MAIN]
+
     assert [silent(1000.0), silent(1001.0)] == [0.0, 1.0]
     readings.stalled(1015.0)
     assert [silent(1015.0), silent(1016.0), silent(1030.0)] == [0.0, 1.0, 15.0]

@@ -17,10 +17,13 @@ from typing import Any
 
 import pytest
 from alerting import quiet
+from click.testing import CliRunner
 from processes import wait_for
 from recorded import ask
 
-from engine.runtime.alerting.alerting import REST
+from engine.cli.main import shoal
+from engine.cli.watch import as_object, line
+from engine.runtime.alerting.alerting import FAILED, REST
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, Settings, SettingsError
@@ -229,7 +232,7 @@ def test_a_threshold_is_seen_soon_and_counted_in_frames(tmp_path: Path) -> None:
         fired = reader.event("alert.firing", rule="depth")
         assert (fired.level, fired.data["severity"], fired.text) == ("error", "critical", "depth: 39 wait")
         run = engine._worker.run
-        wait_for(lambda: run.frame is not None and run.frame.alerts[1] == 1, what="a frame that counts it")
+        wait_for(lambda: run.frame is not None and run.frame.alerts == (0, 1), what="a frame that counts it")
         (tmp_path / "go").touch()
         reader.event("alert.resolved", rule="depth")
         assert len([future.result(20) for future in futures]) == 40
@@ -429,8 +432,9 @@ def test_an_engine_that_nobody_can_see_reads_no_rules() -> None:
 def test_alerts_that_fail_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -> None:
     with Engine(2) as engine:
         engine.wait_ready(60)
-        with reading(engine) as reader:
-            alerting = engine._worker.run.alerting
+        with reading(engine) as reader, reading(engine, "frames", "alerts") as listening:
+            run = engine._worker.run
+            alerting = run.alerting
             wait_for(lambda: alerting._core is not None, what="rules are read")
 
             def fail(*_: object) -> None:
@@ -440,8 +444,22 @@ def test_alerts_that_fail_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -
             kill_one(reader)
             reader.event("agent.died")
             assert engine.submit(abs, -1).result(60) == 1
-            assert reader.live() == []
-            assert reader.client.command("acknowledge", "1").text == "the alerts have failed: there are none"
+            told = reader.event("alerts.failed")
+            assert (told.level, told.text) == (
+                "error", f"{FAILED}: nobody is told of what goes wrong from here on",
+            )  # fmt: skip
+            with reading(engine, "alerts") as late:
+                for asked in (listening, late):
+                    wait_for(lambda: asked.read().now and asked.now[-1].unknown, what="it is told")  # noqa: B023
+                    assert (asked.now[-1].unknown, asked.now[-1].alerts) == (FAILED, [])
+            wait_for(lambda: run.frame is not None and run.frame.alerts is None, what="a frame that knows of none")
+            assert run.frame is not None
+            assert "alerts unknown" in line(run.frame)
+            assert as_object(reader.client.hello, run.frame)["alerts"] is None
+            refused = CliRunner().invoke(shoal, ["alerts", engine.run_id])
+            assert refused.exit_code != 0
+            assert refused.stderr.splitlines() == [f"Error: nobody knows which alerts there are: {FAILED}"]
+            assert reader.client.command("acknowledge", "1").text == FAILED
     assert "the alerts failed" in caplog.text
 
 

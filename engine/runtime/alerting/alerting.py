@@ -32,6 +32,7 @@ TICK: Final = 0.05
 """Seconds between two looks at the signals, while something goes on that somebody could see."""
 REST: Final = 1.0
 """The same, otherwise."""
+FAILED: Final = "what judges the alerts has failed"
 STALL: Final = 1.0
 """Seconds that a look at the signals is late, from which on the engine stood still, and could not hear its agents."""
 _EARLY: Final = 1000
@@ -121,9 +122,14 @@ class Alerting:
             self._fail()
 
     def _fail(self) -> None:
-        """A bug of ours must not end the run."""
+        """A bug of ours must not end the run. To be called while the error is handled."""
         self._failed = True
         logging.getLogger("shoal").exception("the alerts failed, and there are none from here on")
+        self._fleet.event("error", "alerts.failed", f"{FAILED}: nobody is told of what goes wrong from here on")
+        control = self._owner.control
+        if control is not None and control.wants("alerts"):
+            for message in self.now():
+                control.tell("alerts", message)
 
     # -- what is measured ---------------------------------------------------------------------------------------------
 
@@ -194,28 +200,31 @@ class Alerting:
     # -- who asks -----------------------------------------------------------------------------------------------------
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Alerts that fire, of severity warning and critical."""
-        if self._core is None or self._failed:
+    def counts(self) -> tuple[int, int] | None:
+        """Alerts that fire, of severity warning and critical; None: they have failed, and nobody knows."""
+        if self._failed:
+            return None
+        if self._core is None:
             return 0, 0
         firing = self._core.firing()
         return firing["warning"], firing["critical"]
 
     def now(self) -> list[AlertsNow]:
-        """All alerts there are, for a reader that begins to listen; none where they have failed."""
+        """All alerts there are, for a reader that begins to listen; or why nobody knows."""
+        why = FAILED
         if not self._failed:
             try:
                 return self._asked()[1].now()
-            except (OSError, ImportError):  # no descriptor is left to read the rules with: later, perhaps
-                pass
+            except (OSError, ImportError) as error:  # no descriptor is left to read the rules with: later, perhaps
+                why = f"the rules can't be read for now: {error}"
             except Exception:
                 self._fail()
-        return [AlertsNow(time.time(), [], [])]
+        return [AlertsNow(time.time(), [], [], unknown=why)]
 
     def _asked(self) -> tuple[AlertCore, Teller]:
         """The rules at work, for somebody who asks for something. Raises `Refusal`."""
         if self._failed:
-            raise Refusal("the alerts have failed: there are none")
+            raise Refusal(FAILED)
         core = self._core if self._core is not None else self._begin()
         assert self._teller is not None
         return core, self._teller
