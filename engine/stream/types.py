@@ -270,7 +270,8 @@ class AlertView(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):
-    """All alerts that are not over: what a reader is told first that asks for alerts; again when silences change."""
+    """All alerts that are not over: what a reader is told first that asks for alerts; again when silences change, and
+    when it was so slow that changes were lost on it."""
 
     at: float
     """Seconds since the Unix epoch."""
@@ -282,6 +283,8 @@ class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):
     parts: int = 1
     unknown: str = ""
     """Why nobody knows which alerts there are; "" where they are known."""
+    number: int = 0
+    """Of the last `AlertChanged` before this."""
 
 
 class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
@@ -299,6 +302,8 @@ class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
     """Who did it, or what ended it, where that is not plain."""
     alert: AlertView
     """As it is right after it."""
+    number: int = 0
+    """Counts up from 1 without gaps: a reader that sees one has missed changes, and will be told of all there is."""
 
 
 class AgentRow(msgspec.Struct, frozen=True, array_like=True):

@@ -74,6 +74,7 @@ def test_a_change_is_told_with_the_alert_as_it_is_after_it() -> None:
     told = views.changed(fired, EPOCH)
     assert (told.at, told.change, told.before, told.notify, told.why) == (EPOCH + 3.0, "state", "normal", True, "")
     assert told.alert == views.view(fired.alert, EPOCH)
+    assert told.number == fired.number == 1
     watched.idle(1.0)
     watched.core.acknowledge(fired.alert.fingerprint, watched.now, "ada")
     (taken,) = watched.take()
@@ -96,7 +97,8 @@ def whole(messages: list[AlertsNow]) -> list[int]:
 
 
 def test_without_any_there_is_a_message_that_says_so() -> None:
-    (message,) = views.now([], [], 7.0, EPOCH)
+    (message,) = views.now([], [], 7.0, EPOCH, 12)
+    assert message.number == 12
     assert whole([message]) == []
     assert message.silences == []
 

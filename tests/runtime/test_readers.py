@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
+from alerting import CRASH, Watched
 from processes import scaled, wait_for
 
+from engine.runtime.alerting import views
 from engine.runtime.control import Control
 from engine.runtime.control.listener import Peer, peer_of
 from engine.runtime.control.reader import BACKLOG, BACKLOG_BYTES, BURST
@@ -26,6 +29,8 @@ from engine.stream.client import Client, StreamError
 from engine.stream.types import (
     MESSAGE_MAX,
     STREAM_VERSION,
+    AlertChanged,
+    AlertsNow,
     Cells,
     Command,
     Event,
@@ -128,6 +133,12 @@ def event(number: int, size: int = 100) -> Event:
 def frame(number: int) -> Frame:
     machine = MachineView(0.0, 1, 0, 1, 0.0, 1)
     return Frame(number, 0.0, 1.0, "running", 0, None, 0, 0, 0, 0, 0.0, None, 1.0, 0, 0, (), machine)
+
+
+def changed(number: int) -> AlertChanged:
+    watched = Watched(CRASH)
+    (fired,) = watched.event(pool="main")
+    return msgspec.structs.replace(views.changed(fired, 0.0), number=number)
 
 
 # -- all at once, for real --------------------------------------------------------------------------------------------
@@ -255,6 +266,36 @@ def test_a_stranger_costs_no_descriptor(control: Control, monkeypatch: pytest.Mo
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def test_who_has_missed_changes_is_told_how_it_is_in_the_end(control: Control) -> None:
+    """Changes of alerts are in no record that it could catch up from."""
+    last = 0
+    control.beginnings["alerts"] = lambda: [AlertsNow(0.0, [], [], number=last)]
+    with reader(control) as sock:
+        sock.send(encoder.encode(Subscribe(1, ["alerts"])))
+        step(control)
+        assert [one for one in heard(sock) if isinstance(one, AlertsNow)] == [AlertsNow(0.0, [], [], number=0)]
+
+        def change(count: int) -> list[int]:
+            """So many, of which the reader takes none before the last; the numbers of what it gets, then."""
+            nonlocal last
+            for _ in range(count):
+                last += 1
+                control.tell("alerts", changed(last))
+            (one,) = control._readers.values()
+            told: list[object] = []
+            while one.behind:
+                told += heard(sock)
+                step(control)
+            told += heard(sock)
+            return [one.number for one in told if isinstance(one, AlertsNow | AlertChanged)]
+
+        assert change(500) == list(range(1, 501)), "nothing is missing: nobody is told again"
+        numbers = change(4000)
+        assert numbers[-2:] == [4500, 4500], "the last change, and then all there is"
+        assert sorted(set(numbers)) == numbers[:-1] != list(range(501, 4501))
+        assert change(1) == [4501]
 
 
 def test_what_waits_for_a_reader_is_bounded_in_number_and_bytes(control: Control) -> None:

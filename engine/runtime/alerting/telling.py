@@ -70,6 +70,8 @@ class Teller:
         self._owner = owner
         self._outlets = outlets
         self._written = written
+        self._last = 0
+        """The number of the last transition that was told."""
         self._told: dict[str, int] = {}
         """By fingerprint, the count that an event has told of."""
         self._unshown: dict[str, None] = {}
@@ -92,6 +94,7 @@ class Teller:
 
     def _tell(self, transition: Transition) -> None:
         alert, epoch = transition.alert, self._epoch.now()
+        self._last = transition.number
         counted = alert.count != self._told.get(alert.fingerprint)
         control, recording = self._owner.control, self._owner.recording
         level, kind, text, data = told.as_event(transition, epoch)
@@ -132,7 +135,9 @@ class Teller:
     def now(self) -> list[AlertsNow]:
         """All alerts there are."""
         core = self._core
-        return views.now(sorted(core.alerts(), key=order), core.silences(), time.monotonic(), self._epoch.now())
+        return views.now(
+            sorted(core.alerts(), key=order), core.silences(), time.monotonic(), self._epoch.now(), self._last
+        )
 
     def tell_silences(self) -> None:
         """Silences have changed: tell readers of all there is."""

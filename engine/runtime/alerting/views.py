@@ -44,12 +44,15 @@ def changed(transition: Transition, epoch: float) -> AlertChanged:
     """What has become of an alert."""
     return AlertChanged(
         transition.at + epoch, transition.change, transition.before, transition.notify, transition.why,
-        view(transition.alert, epoch),
+        view(transition.alert, epoch), transition.number,
     )  # fmt: skip
 
 
-def now(alerts: Iterable[Alert], silences: Iterable[Silence], at: float, epoch: float) -> list[AlertsNow]:
-    """All there are, in as many messages as it takes. `at`: by the clock of the alerts."""
+def now(
+    alerts: Iterable[Alert], silences: Iterable[Silence], at: float, epoch: float, last: int = 0
+) -> list[AlertsNow]:
+    """All there are, in as many messages as it takes. `at`: by the clock of the alerts; `last`: the number of the last
+    transition."""
     quiet, used = _last([_silence(one, epoch) for one in silences])
     parts: list[list[AlertView]] = [[]]
     room = most = MESSAGE_MAX - _HEAD - used
@@ -61,7 +64,7 @@ def now(alerts: Iterable[Alert], silences: Iterable[Silence], at: float, epoch: 
             room = most
         parts[-1].append(shown)
         room -= size
-    return [AlertsNow(at + epoch, part, quiet, number, len(parts)) for number, part in enumerate(parts)]
+    return [AlertsNow(at + epoch, part, quiet, number, len(parts), number=last) for number, part in enumerate(parts)]
 
 
 def _silence(one: Silence, epoch: float) -> SilenceView:

@@ -59,7 +59,7 @@ class Control:
     Attributes:
         path: of the socket.
         rate: how often a second something is sampled, at the most.
-        beginnings: by topic, what a reader is told first that asks for it.
+        beginnings: by topic, what a reader is told first that asks for it; again when it has missed changes.
     """
 
     def __init__(self, loop: Loop, hello: Hello, answerer: Answerer, name: str = "", rate: float = 10.0) -> None:
@@ -171,7 +171,16 @@ class Control:
             return
         if done:
             self._loop.when_room(reader.sock.fileno(), None)
+            if reader.missed:  # of events the record has what it has missed, and of these things nobody has
+                reader.missed = False
+                self._begin(reader, reader.topics)
         self._hear_or_not(reader)
+
+    def _begin(self, reader: Reader, topics: frozenset[Topic]) -> None:
+        """Tell a reader how it is now with topics of which it will be told the changes."""
+        for topic in topics:
+            for message in self.beginnings[topic]() if topic in self.beginnings else ():
+                self._do(reader, reader.tell, encoder.encode(message))
 
     # -- what readers say ---------------------------------------------------------------------------------------------
 
@@ -233,9 +242,7 @@ class Control:
         new = topics - reader.topics
         reader.subscribe(topics, request.hz)
         self._count()
-        for topic in new:
-            for message in self.beginnings[topic]() if topic in self.beginnings else ():
-                self._do(reader, reader.tell, encoder.encode(message))
+        self._begin(reader, new)
         data: dict[str, Any] = {
             "topics": sorted(topics), "hz": min(request.hz, self.rate), "event": self._last_event
         }  # fmt: skip

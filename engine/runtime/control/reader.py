@@ -29,6 +29,7 @@ class Reader:
         topics: what it is told of.
         hz: how often it is shown what is sampled, at the most.
         muted_until: until when it is not listened to, 0 if it is.
+        missed: something that it was to be told is lost, for it was too slow.
     """
 
     def __init__(self, sock: socket.socket, peer: Peer, now: float) -> None:
@@ -37,6 +38,7 @@ class Reader:
         self.topics: frozenset[Topic] = DEFAULT
         self.hz = RATE_MAX
         self.muted_until = 0.0
+        self.missed = False
         self._events: deque[bytes] = deque()
         self._bytes = 0
         self._answers: deque[bytes] = deque()
@@ -66,6 +68,7 @@ class Reader:
         self._bytes += len(data)
         while len(self._events) > BACKLOG or self._bytes > BACKLOG_BYTES:
             self._bytes -= len(self._events.popleft())
+            self.missed = True
         return True
 
     def answer(self, data: bytes) -> bool:
