@@ -21,7 +21,8 @@ class Window:
     """What was added between two moments.
 
     Attributes:
-        seconds: between them. More than was asked for where no snapshot is just that old, less in a younger run.
+        seconds: between them. More than was asked for where no snapshot is just that old, less in a younger run, and
+            after a pause.
     """
 
     def __init__(self, newest: Snapshot, before: Snapshot, since: dict[tuple[str, Labels], float]) -> None:
@@ -77,7 +78,10 @@ class Window:
 
 
 class Windows:
-    """Keeps as many snapshots as it takes to say what happened within each span."""
+    """Keeps as many snapshots as it takes to say what happened within each span.
+
+    Where none came for more than half of a span, its window begins anew: it would be about the pause.
+    """
 
     def __init__(self, began: float, spans: tuple[float, ...] = SPANS) -> None:
         """`began`: when nothing had happened yet; `spans`: the windows that may be asked for, in seconds."""
@@ -102,9 +106,12 @@ class Windows:
         if self._newest is not self._beginning:  # what the first one has began with the run
             self._since.update(dict.fromkeys(now - self._known, snapshot.at))
         self._known = now
-        self._newest = snapshot
+        pause, self._newest = snapshot.at - self._newest.at, snapshot
         for span, kept in self._kept.items():
-            if snapshot.at - kept[-1].at >= span / SLICES:
+            if pause > span / 2:
+                kept.clear()
+                kept.append(snapshot)
+            elif snapshot.at - kept[-1].at >= span / SLICES:
                 kept.append(snapshot)
             while len(kept) > 1 and snapshot.at - kept[1].at >= span:
                 kept.popleft()

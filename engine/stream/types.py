@@ -192,6 +192,11 @@ class MetricsNow(msgspec.Struct, frozen=True, array_like=True, tag="metrics"):
     """Processor time that watching has cost within the last 10 s, as a share of one core; None before it is known."""
     lag: Spread
     """How late the engine's loop was for what was due, within the last 10 s."""
+    skipped: int = 0
+    """Measurements of this run that were never counted, for nobody watched: distributions of all of it lack them."""
+    part: int = 0
+    """From 0 on: very many pools come in several messages, each with some of them."""
+    parts: int = 1
 
 
 class AckView(msgspec.Struct, frozen=True, array_like=True):

@@ -78,6 +78,30 @@ def test_a_window_has_what_happened_in_it(steps: list[tuple[float, list[tuple[st
             assert list(both.counts) == list(Histogram.of(source.since(begin + 1e-9)).counts)
 
 
+def test_a_window_is_never_about_a_time_in_which_nobody_looked() -> None:
+    source, windows = Source(), Windows(0.0)
+
+    def push(at: float) -> None:
+        source.task(at, "main", 1000)
+        windows.push(source.snapshot(at))
+
+    push(100.0)  # the first look at a run
+    assert windows.over(10).seconds == windows.over(60).seconds == 0
+    assert windows.over(10).rate(DONE) is None
+    assert windows.over().seconds == 100
+    for second in range(101, 180):
+        push(float(second))
+    assert [windows.over(span).seconds for span in (10, 60)] == [10, pytest.approx(63, abs=3)]
+    push(200.0)  # too long for the one, and short enough for the other
+    assert [windows.over(span).seconds for span in (10, 60)] == [0, pytest.approx(63, abs=3)]
+    push(201.0)
+    assert windows.over(10).rate(DONE) == 1
+    push(500.0)
+    push(501.0)
+    assert [windows.over(span).rate(DONE) for span in (10, 60)] == [1, 1]
+    assert windows.over().added(DONE) == 84
+
+
 def test_rates_and_shares() -> None:
     windows = Windows(0.0)
     for second in range(31):
@@ -128,16 +152,16 @@ def test_a_pool_that_went_takes_its_past_with_it() -> None:
 
 
 def test_a_counter_that_began_anew_counts_from_nothing() -> None:
-    windows = Windows(0.0, spans=(1.0,))
-    for second, count in ((1, 100), (2, 7)):
+    windows = Windows(0.0, spans=(2.0,))
+    for second, count in ((1, 100), (2, 100), (3, 7)):
         builder, histograms = Builder(float(second)), Histograms()
         builder.set(DONE, count, "main", "done")
         histograms.of(RUN, ("main", "call")).record(5, count)
         builder.histograms(histograms)
         windows.push(builder.snapshot())
-    assert windows.over(1).seconds == 1
-    assert windows.over(1).added(DONE) == 7
-    assert windows.over(1).histogram(RUN).count == 7
+    assert windows.over(2).seconds == 2
+    assert windows.over(2).added(DONE) == 7
+    assert windows.over(2).histogram(RUN).count == 7
 
 
 def test_only_what_a_minute_needs_is_kept() -> None:

@@ -17,9 +17,11 @@ from engine.core.actions import Send
 from engine.core.core import Core
 from engine.core.tasks import Batch, Options, TaskRange
 from engine.metrics.families import FAMILIES
+from engine.metrics.observer import Observer
 from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
 from engine.metrics.snapshot import Builder
+from engine.metrics.windows import Windows
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.weight import packed
@@ -33,6 +35,7 @@ from engine.runtime.meters.log import LAST, ROWS, Log
 from engine.runtime.meters.meter import Meter
 from engine.runtime.meters.meters import Meters
 from engine.runtime.meters.processes import Processes
+from engine.runtime.meters.view import view
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.sampler import Sampler
 from engine.runtime.specs import PoolSpec
@@ -202,6 +205,15 @@ def test_frames_that_nobody_wanted_are_not_late(monkeypatch: pytest.MonkeyPatch)
         assert len(late) == 1
     finally:
         run.close()
+
+
+def test_readers_are_told_how_much_was_not_counted() -> None:
+    windows = Windows(0.0)
+    for second, skipped in ((100, 700), (101, 700)):
+        builder = Builder(float(second))
+        Observer().tell(builder, skipped)
+        windows.push(builder.snapshot())
+    assert view(windows, [], 5.0).skipped == 700
 
 
 def test_starts_and_ends_of_agents() -> None:

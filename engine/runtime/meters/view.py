@@ -22,6 +22,7 @@ def view(windows: Windows, pools: Iterable[str], at: float) -> MetricsNow:
         tuple(_pool(pool, span, window) for pool in pools for span, window in spans.items()),
         recent.rate("shoal_observer_cpu_seconds_total"),
         spread(recent.histogram("shoal_loop_lag_seconds"), "shoal_loop_lag_seconds"),
+        round(spans[0.0].added("shoal_observer_skipped_values_total") or 0),
     )
 
 
