@@ -15,12 +15,22 @@ SILENCES: Final = 1000
 """That can be in force at the same time."""
 
 
+LONGEST: Final = 200
+"""Characters of a reason, a note, or a pattern."""
+
+
 class RefusedError(ValueError):
     """A silence, or an acknowledgement, that can't be. The text is one line."""
 
 
 class UnknownAlertError(LookupError):
     """There is no such alert, or it is over. The text is one line."""
+
+
+def check_length(what: str, text: str) -> None:
+    """Raises `RefusedError` for more than `LONGEST` characters: all readers are told of them, again and again."""
+    if len(text) > LONGEST:
+        raise RefusedError(f"{what} has {LONGEST} characters at the most, not {len(text):,}")
 
 
 class Silences:
@@ -38,6 +48,8 @@ class Silences:
             raise RefusedError("a silence needs somebody whose it is")
         if not reason.strip():
             raise RefusedError("a silence needs a reason")
+        for what, text in (("a reason", reason), *((f"what {name} is to be", text) for name, text in matchers.items())):
+            check_length(what, text)
         if not now < until < float("inf"):
             raise RefusedError("a silence needs an end, which is to come")
         if len(self.by_id) >= SILENCES:

@@ -96,6 +96,8 @@ def test_what_can_not_be_acknowledged() -> None:
         watched.core.acknowledge("0123", 1.0, "ada")
     with pytest.raises(RefusedError, match="somebody whose it is"):
         watched.core.acknowledge(fingerprint, 1.0, " ")
+    with pytest.raises(RefusedError, match="a note has 200 characters at the most, not 4,000"):
+        watched.core.acknowledge(fingerprint, 1.0, "ada", "x" * 4000)
     with pytest.raises(RefusedError, match="is to come"):
         watched.core.acknowledge(fingerprint, 1.0, "ada", until=0.5)
     watched.idle(12)
@@ -152,6 +154,8 @@ def test_a_silence_that_is_ended_by_hand() -> None:
         ({"pool": "a"}, 1.0, "ada", "known", "an end, which is to come"),
         ({"pool": "a"}, float("inf"), "ada", "known", "an end, which is to come"),
         ({"pool": "a"}, float("nan"), "ada", "known", "an end, which is to come"),
+        ({"pool": "a"}, 9.0, "ada", "x" * 201, "a reason has 200 characters at the most, not 201"),
+        ({"pool": "x" * 201}, 9.0, "ada", "known", "what pool is to be has 200 characters at the most, not 201"),
     ],
 )
 def test_silences_that_can_not_be(matchers: dict[str, str], until: float, by: str, reason: str, text: str) -> None:

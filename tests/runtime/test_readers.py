@@ -20,7 +20,7 @@ from alerting import CRASH, Watched
 from processes import scaled, wait_for
 
 from engine.runtime.alerting import views
-from engine.runtime.control import Control
+from engine.runtime.control import Control, fitting
 from engine.runtime.control.listener import Peer, peer_of
 from engine.runtime.control.reader import BACKLOG, BACKLOG_BYTES, BURST
 from engine.runtime.loop import Loop
@@ -37,9 +37,12 @@ from engine.stream.types import (
     Frame,
     Hello,
     MachineView,
+    MetricsNow,
     Page,
+    PoolMetrics,
     Refused,
     Reply,
+    Spread,
     Subscribe,
     encoder,
     to_reader,
@@ -296,6 +299,50 @@ def test_who_has_missed_changes_is_told_how_it_is_in_the_end(control: Control) -
         assert numbers[-2:] == [4500, 4500], "the last change, and then all there is"
         assert sorted(set(numbers)) == numbers[:-1] != list(range(501, 4501))
         assert change(1) == [4501]
+
+
+def test_metrics_of_very_many_pools_come_in_parts(control: Control) -> None:
+    spread = Spread(100_000, 0.001, 0.002, 0.003, 1.5)
+    windows = tuple(
+        PoolMetrics(f"pool-{pool:03}" + "x" * (pool % 60), span, span, 10_000, 10, 12.3, 0.9, spread, spread, spread)
+        for pool in range(500)
+        for span in (10.0, 60.0, 0.0)
+    )
+    told = MetricsNow(5.0, windows, 0.01, spread, 7)
+    with reader(control) as sock:
+        sock.send(encoder.encode(Subscribe(1, ["metrics"])))
+        step(control)
+        heard(sock)
+        got: list[MetricsNow] = []
+        control.show("metrics", [told])
+        for _ in range(5):  # what its socket has no room for is shown the next time
+            control.sample(everybody=True)
+            got += [one for one in heard(sock) if isinstance(one, MetricsNow)]
+        assert len(got) > 1
+        assert [(one.part, one.parts) for one in got] == [(number, len(got)) for number in range(len(got))]
+        assert tuple(window for one in got for window in one.windows) == windows
+        assert {(one.at, one.observer, one.lag, one.skipped) for one in got} == {(5.0, 0.01, spread, 7)}
+        assert max(len(encoder.encode(one)) for one in got) <= MESSAGE_MAX
+    assert fitting.parts(MetricsNow(5.0, (), None, spread)) == [encoder.encode(MetricsNow(5.0, (), None, spread))]
+
+
+def test_what_fits_no_message_is_left_out_and_nobody_is_taken_for_gone(
+    control: Control, caplog: pytest.LogCaptureFixture
+) -> None:
+    with reader(control) as sock:
+        heard(sock)
+        control.tell("events", event(1, 2 * MESSAGE_MAX))
+        control.show("frames", [msgspec.structs.replace(frame(1), rate=1.0)])
+        assert "too long for readers, and left out" in caplog.text
+        (one,) = control._readers.values()
+        one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # as where the machine grants little
+        control.event(event(2, 50_000))
+        control.event(event(3))
+        control.sample(everybody=True)
+        step(control)
+        assert [each.number for each in heard(sock) if isinstance(each, Event | Frame)] == [3, 1]
+        assert "too long for a reader's socket" in caplog.text
+        assert control.watched
 
 
 def test_what_waits_for_a_reader_is_bounded_in_number_and_bytes(control: Control) -> None:

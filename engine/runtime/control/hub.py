@@ -8,14 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-import msgspec
-
+from engine.runtime.control import fitting
 from engine.runtime.control.listener import Peer, listen, peer_of
 from engine.runtime.control.reader import Reader
 from engine.runtime.control.topics import TOPICS, known
 from engine.runtime.loop import Loop
 from engine.stream.types import (
-    MESSAGE_MAX,
     RATE_MAX,
     REQUEST_MAX,
     UNREADABLE,
@@ -39,8 +37,6 @@ _FAREWELL: Final = 0.3
 """Seconds for all readers together to take what is left to say."""
 _LATER: Final = 1.0
 """Seconds in which nobody comes in, if there was no descriptor for one."""
-_CUT: Final = 2000
-"""Characters that are left of an event's text where all of it does not fit a message."""
 
 
 class Answerer(Protocol):
@@ -113,7 +109,7 @@ class Control:
 
     def event(self, event: Event) -> None:
         """Tell every reader that wants events, soon if not now."""
-        data = _fitting(event)
+        data = fitting.event(event)
         self._last_event = event.number
         if len(self._recent) == _RECENT:
             self._recent_bytes -= len(self._recent[0])
@@ -125,12 +121,13 @@ class Control:
 
     def tell(self, topic: Topic, message: ToReader) -> None:
         """Tell every reader that wants the topic, soon if not now."""
-        self._tell(topic, encoder.encode(message))
+        for data in fitting.parts(message):
+            self._tell(topic, data)
 
     def show(self, topic: Topic, parts: Sequence[ToReader]) -> None:
         """What a sampled topic is now: for those who want it, have room, and have not just been shown the same."""
         before = self._last.get(topic, [])
-        now = [encoder.encode(part) for part in parts]
+        now = [data for part in parts for data in fitting.parts(part)]
         self._last[topic] = [
             before[number] if number < len(before) and before[number] == data else data
             for number, data in enumerate(now)
@@ -180,7 +177,8 @@ class Control:
         """Tell a reader how it is now with topics of which it will be told the changes."""
         for topic in topics:
             for message in self.beginnings[topic]() if topic in self.beginnings else ():
-                self._do(reader, reader.tell, encoder.encode(message))
+                for data in fitting.parts(message):
+                    self._do(reader, reader.tell, data)
 
     # -- what readers say ---------------------------------------------------------------------------------------------
 
@@ -225,7 +223,7 @@ class Control:
             self._do(reader, reader.answer, encoder.encode(Refused(f"not a request: {error}")))
         else:
             reader.charge(1.0 if isinstance(request, Subscribe) else self._answerer.cost(request), now)
-            self._do(reader, reader.answer, _whole(self._answer(reader, request)))
+            self._do(reader, reader.answer, fitting.reply(self._answer(reader, request)))
         if reader.muted_until and reader.sock.fileno() >= 0:
             self._muted.add(reader)
             self._hear_or_not(reader)
@@ -299,23 +297,3 @@ class Control:
             self.path.unlink()
         with contextlib.suppress(OSError):  # another engine's socket is in there
             self.path.parent.rmdir()
-
-
-def _fitting(event: Event) -> bytes:
-    """An event as it travels: cut where all of it does not fit a message. The record has the whole of it."""
-    data = encoder.encode(event)
-    if len(data) <= MESSAGE_MAX:
-        return data
-    return encoder.encode(msgspec.structs.replace(event, text=event.text[:_CUT] + " ...", data={"cut": True}))
-
-
-def _whole(reply: Reply) -> bytes:
-    """A reply as it travels: of a page that does not fit a message, the first rows."""
-    data = encoder.encode(reply)
-    while len(data) > MESSAGE_MAX:
-        rows = reply.data.get("rows", ())
-        if len(rows) < 2:
-            return encoder.encode(Reply(reply.id, False, "the answer is too long for a message"))
-        reply = msgspec.structs.replace(reply, data={**reply.data, "rows": rows[: len(rows) // 2]})
-        data = encoder.encode(reply)
-    return data

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -114,13 +116,18 @@ class Reader:
                     break
         for data in (*self._answers, *self._events):
             self.sock.settimeout(max(0.001, seconds()))
-            self.sock.send(data)
+            self._send(data)
 
     def _send(self, data: bytes) -> bool:
         try:
             self.sock.send(data)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            # Sockets of this machine take less than usual (net.core.wmem_default): the message is lost, the reader not.
+            logging.getLogger("shoal").error("a message of %d bytes is too long for a reader's socket", len(data))
         return True
 
     # -- what it wants ------------------------------------------------------------------------------------------------
