@@ -170,7 +170,8 @@ _ALL: Final = (
             Label("stage", ("queue", "assign", "run", "back", "total"))),
     _family("messages_delivered_total", "counter", "Messages between agents.",
             Label("result", ("delivered", "redelivered", "dropped"))),
-    _family("delivery_ratio", "gauge", "Delivery rate: outcomes accepted, by tasks that are over."),
+    _family("delivery_ratio", "gauge", "Delivery rate: tasks that are over by an outcome of an agent, by all that "
+            "are, cancelled ones left out."),
     _family("work_unfinished_seconds", "gauge", "Age of all tasks that run, added up: it grows while something hangs.",
             _POOL),
     _family("work_longest_running_seconds", "gauge", "Age of the task that has run for longest.", _POOL),

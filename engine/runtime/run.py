@@ -346,9 +346,7 @@ class Run:
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
         frame, control, last = self._view(state), self.control, state == "ended"
-        if last and (
-            (self._sampled and self.fleet.core.accepted) or (control is not None and control.wants("metrics"))
-        ):
+        if last and ((self._sampled and self.fleet.core.over) or (control is not None and control.wants("metrics"))):
             self._measure(frame, last)
         elif control is not None and control.watched:
             self._measure(frame)

@@ -79,7 +79,7 @@ class Sampler:
                 )
             )  # fmt: skip
         rate = self.rate()
-        over = core.done + core.failed + core.cancelled
+        over = core.over
         left = None if total is None else max(0, total - over)
         eta = left / rate if left is not None and rate > 0 else 0.0 if left == 0 else None
         return Frame(
@@ -116,7 +116,7 @@ class Sampler:
         return "running" if ready or over else "starting"
 
     def delivered(self) -> float:
-        """Outcomes accepted / tasks that are over."""
+        """Outcomes accepted / tasks that are over, cancelled ones left out."""
         core = self._fleet.core
-        over = core.done + core.failed + core.cancelled
+        over = core.done + core.failed
         return core.accepted / over if over else 1.0

@@ -130,7 +130,8 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     eta: float | None
     """Seconds to the end at this rate, None where it can't be said."""
     delivered: float
-    """Outcomes accepted / tasks that are over, 0..1; 1.0 before the first."""
+    """Tasks that are over by an outcome of an agent / all that are, cancelled ones left out, 0..1; 1.0 before the
+    first. The engine ended the others: poisoned, timed out, their pool broken, or what they come after failed."""
     restarts: int
     redelivered: int
     pools: tuple[PoolView, ...]

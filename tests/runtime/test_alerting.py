@@ -207,8 +207,10 @@ def test_what_came_last_is_counted_in_the_end(tmp_path: Path) -> None:
 
 def test_a_task_that_is_given_up_is_told(tmp_path: Path) -> None:
     heard: list[Event] = []
-    with Engine(2, crash_limit=2, on_event=heard.append) as engine, pytest.raises(Exception, match="2 times"):
-        engine.submit(die, 1).result(60)
+    with Engine(2, crash_limit=2, on_event=heard.append) as engine:
+        with pytest.raises(Exception, match="2 times"):
+            engine.submit(die, 1).result(60)
+        assert engine._worker.run.sampler.delivered() == 0.0, "no agent has said how it ended"
     (given_up,) = [event for event in heard if event.kind == "task.poisoned"]
     assert (given_up.data["pool"], given_up.data["job"], given_up.level) == ("main", "die", "warning")
     assert given_up.text.startswith("die[0] is given up: its agent died 2 times")
