@@ -193,8 +193,9 @@ _ALL: Final = (
     # The machine
     _family("machine_cpu_ratio", "gauge", "Busy share of all cores."),
     _family("machine_cores", "gauge", "Cores that may be used."),
-    _family("machine_memory_used_bytes", "gauge", "Memory in use."),
-    _family("machine_memory_limit_bytes", "gauge", "Memory there is, or may be used."),
+    _family("machine_memory_used_bytes", "gauge", "Memory in use: of the machine, or of the control group that is "
+            "fuller."),
+    _family("machine_memory_limit_bytes", "gauge", "Memory there is for that, or may be used."),
     _family("machine_load1", "gauge", "Load average of the last minute."),
     _family("cpu_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for a processor (PSI)."),
     _family("memory_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for memory (PSI)."),

@@ -24,12 +24,19 @@ GIB = 1 << 30
     [
         ([], None),
         ([Room(3 * GIB, 16 * GIB)], (13 * GIB, 16 * GIB)),
-        ([Room(3 * GIB, 16 * GIB), Room(GIB, 4 * GIB, group="/tight"), Room(0, 8 * GIB)], (3 * GIB, 4 * GIB)),
+        ([Room(3 * GIB, 16 * GIB), Room(GIB, 4 * GIB, group="/tight"), Room(0, 8 * GIB)], (8 * GIB, 8 * GIB)),
+        ([Room(GIB, 16 * GIB), Room(3 * GIB, 4 * GIB, group="/tight")], (15 * GIB, 16 * GIB)),
         ([Room(5 * GIB, 4 * GIB)], (0, 4 * GIB)),
     ],
-    ids=["not known", "machine", "the smallest limit", "more left than there is"],
+    ids=[
+        "not known",
+        "machine",
+        "the fullest limit",
+        "the machine is fuller than the limit",
+        "more left than there is",
+    ],
 )
-def test_memory_is_that_of_who_may_have_least(
+def test_memory_is_that_of_who_has_least_left_of_it(
     rooms: list[Room], held: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
@@ -39,7 +46,7 @@ def test_memory_is_that_of_who_may_have_least(
         return rooms
 
     monkeypatch.setattr(memory, "rooms", told)
-    assert machine.held(["/a", "/b"]) == held
+    assert memory.held(["/a", "/b"]) == held
     assert asked == [["/a", "/b"]]
 
 

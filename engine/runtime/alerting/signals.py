@@ -104,7 +104,7 @@ class Readings:
                 found.setdefault("shard_placed", {})[name] = imbalance[1]
             found.setdefault("agent_silent_seconds", {})[name] = silent[pool.id]
             found.setdefault("longest_running_seconds", {})[name] = longest[pool.id]
-        held = machine.held(self._groups)
+        held = memory.held(self._groups)
         if held is not None:
             found["memory_used_bytes"] = {NOTHING: float(held[0])}
             found["memory_used_ratio"] = {NOTHING: held[0] / held[1]}

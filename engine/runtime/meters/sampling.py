@@ -153,8 +153,9 @@ class Sampling:
                 put("shoal_store_wal_bytes", self._wal)
         put("shoal_machine_cpu_ratio", machine.cpu)
         put("shoal_machine_cores", machine.cores)
-        put("shoal_machine_memory_used_bytes", machine.memory_used)
-        put("shoal_machine_memory_limit_bytes", min(machine.memory_total, found.memory_limit or machine.memory_total))
+        used, limit = found.memory or (machine.memory_used, machine.memory_total)
+        put("shoal_machine_memory_used_bytes", used)
+        put("shoal_machine_memory_limit_bytes", limit)
         put("shoal_machine_load1", machine.load)
         for name, share in found.pressures.items():
             if share is not None:
