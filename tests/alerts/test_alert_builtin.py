@@ -154,6 +154,10 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "hit-rate": (rates(pool_hits=30), 100, rates(pool_hits=38)),
     "delivery": (rates(tasks_accepted=880), 80, rates(tasks_accepted=920)),
     "error-rate": (rates(tasks_failed=15), 80, rates(tasks_failed=7)),
+    "error-rate-slow": (
+        rates(tasks_over=1, tasks_accepted=1, tasks_failed=0.2), 640,
+        rates(tasks_over=1, tasks_accepted=1, tasks_failed=0.01),
+    ),
     "most-fail": (rates(tasks_failed=700), 80, rates(tasks_failed=100)),
     "queue-growing": (grows, 1, sets(queue_depth=100_000)),
     "shard-imbalance": (sets(shard_imbalance=0.12), 35, sets(shard_imbalance=0.12, shard_placed=4999)),
