@@ -115,8 +115,8 @@ _ALL: Final = (
     _family("pool_pending_requests", "gauge", "Tasks that are ready and not yet sent to an agent.", _POOL),
     _family("pool_acquires_total", "counter", "Batches by how they came by an agent: one was idle, came free, or had "
             "to be started.", _POOL, _FOUND),
-    _family("pool_acquire_seconds", "histogram", "Assignment latency: from when a batch was sent until its first "
-            "task began.", _POOL, _FOUND),
+    _family("pool_acquire_seconds", "histogram", "Assignment latency: until the first task of a batch began, from "
+            "when it was sent where an agent was idle, else from when it was ready.", _POOL, _FOUND),
     _family("pool_use_seconds", "histogram", "Time for which an agent was held by a batch, from its first task to the "
             "end of its last.", _POOL),
     _family("pool_busy_seconds_total", "counter", "Time that agents have spent in tasks.", _POOL),

@@ -179,7 +179,7 @@ class PoolMetrics(msgspec.Struct, frozen=True, array_like=True):
     wait: Spread
     """Of tasks: ready, until they were sent."""
     assign: Spread
-    """Of batches: sent, until their first task began."""
+    """Of tasks: sent, until the first of their message began."""
 
 
 class MetricsNow(msgspec.Struct, frozen=True, array_like=True, tag="metrics"):

@@ -94,7 +94,7 @@ def test_a_batch_and_its_outcomes() -> None:
     assert bench.of("batch_bytes", "main", "back") == (2, 200)
     assert bench.of("batch_linger_seconds", "main") == (2, 20)
     assert bench.of("deserialize_seconds", "main") == (2, 14)
-    assert bench.of("pool_acquire_seconds", "main", "cold") == (1, SECOND)
+    assert bench.of("pool_acquire_seconds", "main", "cold") == (1, SECOND * 3 // 2), "with its wait for an agent"
     assert bench.of("pool_acquire_seconds", "main", "hit") == (0, 0)
     assert bench.of("pool_use_seconds", "main") == (1, SECOND + 100)
     assert bench.of("task_run_seconds", "main", "call") == (2, 30)
@@ -107,6 +107,15 @@ def test_a_batch_and_its_outcomes() -> None:
     assert total[0] == outside[0] == 5
     assert abs(total[1] - outside[1] - 130) <= 5, "a mean is whole nanoseconds"
     assert bench.meter.cuts == {("main", "time"): 1}
+
+
+def test_a_batch_that_found_an_idle_agent_was_acquired_from_when_it_was_sent() -> None:
+    bench = Bench()
+    bench.meter.sample(True)
+    batch = Batch(9, bench.tasks, 0, 1, 0, sent=2.0, since=1.5, found="hit")
+    bench.outcomes(batch, 0, 3 * SECOND, [3 * SECOND + 10])
+    bench.count()
+    assert bench.of("pool_acquire_seconds", "main", "hit") == (1, SECOND)
 
 
 def test_where_nobody_samples_the_logs_stay_small_and_say_what_was_dropped() -> None:

@@ -45,5 +45,5 @@ def _pool(pool: str, span: float, window: Window) -> PoolMetrics:
         pool, span, window.seconds, done, failed, (done + failed) / window.seconds if window.seconds > 0 else None,
         window.share("shoal_pool_acquires_total", {"result": "hit"}, pool=pool),
         of("shoal_task_run_seconds"), of("shoal_message_latency_seconds", stage="queue"),
-        of("shoal_pool_acquire_seconds"),
+        of("shoal_message_latency_seconds", stage="assign"),
     )  # fmt: skip
