@@ -37,8 +37,6 @@ from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Pa
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
-_PAGED: Final = 2000
-"""Agents for which a page of them counts as much as any other request."""
 _CALLS: Final = 500
 """Names of calls that have a job of their own in the record."""
 
@@ -414,10 +412,6 @@ class Run:
             logging.getLogger("shoal").exception("a request could not be answered")
             return Reply(request.id, False, f"the engine can't answer: {type(error).__name__}: {error}")
         return Reply(request.id, True, "", {"total": total, "offset": request.offset, "rows": rows})
-
-    def cost(self, request: Page | Command) -> float:
-        """As `control.hub.Answerer`."""
-        return 1.0 if isinstance(request, Command) else 1.0 + self.fleet.board.rows / _PAGED
 
     def ask_to(self, what: Literal["drain", "stop"]) -> None:
         """As `control.commands.Target`."""

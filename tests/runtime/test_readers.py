@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,7 @@ from processes import scaled, wait_for
 from engine.runtime.alerting import views
 from engine.runtime.control import Control, fitting
 from engine.runtime.control.listener import Peer, peer_of
-from engine.runtime.control.reader import BACKLOG, BACKLOG_BYTES, BURST
+from engine.runtime.control.reader import BACKLOG, BACKLOG_BYTES, BURST, Budget
 from engine.runtime.loop import Loop
 from engine.stream import places
 from engine.stream.client import Client, StreamError
@@ -91,9 +91,6 @@ class Nobody:
 
     def answer(self, request: Page | Command, peer: Peer) -> Reply:
         return Reply(request.id, True, "x" * 50)
-
-    def cost(self, request: Page | Command) -> float:
-        return 1.0
 
 
 @pytest.fixture
@@ -402,6 +399,45 @@ def test_a_reader_that_asks_without_end_is_listened_to_now_and_then(control: Con
         assert not control._muted
         step(control, 500)
         assert 0 < len(heard(eager)) < sent - answered or sent <= answered + 1
+
+
+def test_readers_share_what_their_requests_may_take_of_the_loop(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that take 5 ms each, asked for as fast as they are answered: 4 a second for one, 10 for six."""
+    now = 1000.0
+    monkeypatch.setattr("engine.runtime.control.hub.time.monotonic", lambda: now)
+    control._time = Budget(0.25, 0.05, now)
+
+    def answer(request: Page | Command, peer: Peer) -> Reply:
+        nonlocal now
+        now += 0.005
+        return Reply(request.id, True, "")
+
+    control._answerer.answer = answer  # type: ignore[method-assign]
+
+    def answered(readers: list[socket.socket], seconds: float) -> int:
+        """How many pages they get within this time, each asking again at once."""
+        nonlocal now
+        until, found = now + seconds, 0
+        for one in readers:
+            one.send(encoder.encode(Page(1)))
+        while now < until:
+            control.tick(now)
+            step(control, 3)
+            for one in readers:
+                for _ in (each for each in heard(one) if isinstance(each, Reply)):
+                    found += 1
+                    one.send(encoder.encode(Page(1)))
+            now += 0.01
+        return found
+
+    with reader(control) as alone:
+        heard(alone)
+        assert answered([alone], 100.0) == pytest.approx(20 + 400, abs=10)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(reader(control)) for _ in range(6)]
+        assert answered(crowd, 100.0) == pytest.approx(50 + 1000, abs=30)
 
 
 def test_a_reader_that_does_not_take_its_answers_is_not_listened_to(control: Control) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from engine.runtime.control import fitting
 from engine.runtime.control.listener import Peer, listen, peer_of
-from engine.runtime.control.reader import Reader
+from engine.runtime.control.reader import Budget, Reader
 from engine.runtime.control.topics import TOPICS, known
 from engine.runtime.loop import Loop
 from engine.stream.types import (
@@ -35,6 +35,10 @@ _RECENT: Final = 200
 _RECENT_BYTES: Final = 1 << 20
 _FAREWELL: Final = 0.3
 """Seconds for all readers together to take what is left to say."""
+_SHARE: Final = 0.05
+"""Share of the loop's time that the requests of all readers together may take for long ..."""
+_BURST: Final = 0.25
+"""... and seconds of it, at once."""
 _LATER: Final = 1.0
 """Seconds in which nobody comes in, if there was no descriptor for one."""
 
@@ -44,9 +48,6 @@ class Answerer(Protocol):
 
     def answer(self, request: Page | Command, peer: Peer) -> Reply:
         """The answer to a reader's request. Must not raise."""
-
-    def cost(self, request: Page | Command) -> float:
-        """How many plain requests this one counts for."""
 
 
 class Control:
@@ -73,6 +74,7 @@ class Control:
         self._muted: set[Reader] = set()
         """Readers that ask without end: they are not listened to for a while."""
         self._wanted = 0.0
+        self._time = Budget(_BURST, _SHARE, time.monotonic())
         self.rate = rate
         self.beginnings: dict[Topic, Callable[[], Sequence[ToReader]]] = {}
         self._listener, self.path = listen(name or hello.run)
@@ -215,15 +217,17 @@ class Control:
         if not data:
             self._leave(reader)
             return
-        now = time.monotonic()
+        began = time.monotonic()
         try:
             request = to_engine.decode(data)
         except UNREADABLE as error:
-            reader.charge(1.0, now)
             self._do(reader, reader.answer, encoder.encode(Refused(f"not a request: {error}")))
         else:
-            reader.charge(1.0 if isinstance(request, Subscribe) else self._answerer.cost(request), now)
             self._do(reader, reader.answer, fitting.reply(self._answer(reader, request)))
+        now = time.monotonic()
+        reader.charge(now - began, now)
+        if until := self._time.spend(now - began, now):  # all of them together ask for too much: each that asks waits
+            reader.muted_until = max(reader.muted_until, until)
         if reader.muted_until and reader.sock.fileno() >= 0:
             self._muted.add(reader)
             self._hear_or_not(reader)

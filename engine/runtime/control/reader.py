@@ -22,6 +22,26 @@ BURST: Final = 50.0
 """Requests that a reader may make at once."""
 REQUESTS: Final = 100.0
 """Requests a second that it may make for long. What is more waits in its socket."""
+BURST_SECONDS: Final = 0.1
+"""Seconds of the loop that its requests may take at once."""
+SHARE: Final = 0.02
+"""Share of the loop's time that its requests may take for long."""
+
+
+class Budget:
+    """What may be spent: so much at once, and so much a second for long."""
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, burst: float, rate: float, now: float) -> None:
+        self._burst, self._rate = burst, rate
+        self._left, self._at = burst, now
+
+    def spend(self, amount: float, now: float) -> float:
+        """Take so much. Until when nothing more is to be spent, 0 if there is some left."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - amount
+        self._at = now
+        return now - self._left / self._rate if self._left < 0 else 0.0
 
 
 class Reader:
@@ -47,8 +67,8 @@ class Reader:
         self._next_at = 0.0
         self._shown: dict[tuple[Topic, int], bytes] = {}
         """The last of each sampled message that it was sent."""
-        self._allowance = BURST
-        self._asked_at = now
+        self._requests = Budget(BURST, REQUESTS, now)
+        self._time = Budget(BURST_SECONDS, SHARE, now)
 
     # -- what it is told ----------------------------------------------------------------------------------------------
 
@@ -144,9 +164,9 @@ class Reader:
         self._next_at = max(self._next_at + 1 / self.hz, now)
         return True
 
-    def charge(self, cost: float, now: float) -> None:
-        """It asks for something. If it does so all the time, it is not listened to for a while."""
-        self._allowance = min(BURST, self._allowance + (now - self._asked_at) * REQUESTS) - cost
-        self._asked_at = now
-        if self._allowance < 0:
-            self.muted_until = now - self._allowance / REQUESTS
+    def charge(self, seconds: float, now: float) -> None:
+        """It has asked for something, which took the loop so long. If it does so all the time, it is not listened to
+        for a while."""
+        until = max(self._requests.spend(1.0, now), self._time.spend(seconds, now))
+        if until:
+            self.muted_until = until
