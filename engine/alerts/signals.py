@@ -108,6 +108,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "silence.began": (),
     "silence.ended": (),
     "sink.failed": ("sink",),
+    "sink.well": ("sink",),
     "task.poisoned": ("pool", "job"),
 }
 """The labels of each kind, as `engine.alerts.intake.labels_of` makes them."""

@@ -303,14 +303,14 @@ def test_silences_keep_people_from_being_told(tmp_path: Path) -> None:
 
 
 @contextmanager
-def server(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A web server on loopback, and what was posted to it."""
+def server(*statuses: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A web server on loopback, which gives these answers, the last of them for ever; and what was posted to it."""
     posted: list[dict[str, Any]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(status)
+            self.send_response((statuses or (200,))[: len(posted)][-1])
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -357,11 +357,14 @@ def test_a_command_is_told_without_a_shell(tmp_path: Path) -> None:
 
 
 def test_a_sink_that_fails_is_told_of_and_is_an_alert_itself(tmp_path: Path) -> None:
-    with server(404) as (address, _), watched(tmp_path, 2, settings={"alert_webhook": address}) as (_, reader):
+    with server(404, 200) as (address, _), watched(tmp_path, 2, settings={"alert_webhook": address}) as (_, reader):
         kill_one(reader)
         failed = reader.event("sink.failed")
         assert failed.text == "an alert was not passed on: webhook: 127.0.0.1: it answers 404"
         assert reader.event("alert.firing", rule="sink-failed").data["labels"] == {"sink": "webhook"}
+        well = reader.event("sink.well")  # for the alert about it has arrived
+        assert (well.level, well.text) == ("info", "alerts are passed on again: webhook")
+        reader.event("alert.resolved", rule="sink-failed")
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------

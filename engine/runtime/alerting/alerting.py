@@ -177,8 +177,11 @@ class Alerting:
                     return
             assert self._teller is not None
             self._teller.see_shown()
-            for sink, text in self._outlets.complaints():
-                self._fleet.event("warning", "sink.failed", f"an alert was not passed on: {text}", sink=sink)
+            for sink, text in self._outlets.news():
+                if text:
+                    self._fleet.event("warning", "sink.failed", f"an alert was not passed on: {text}", sink=sink)
+                else:
+                    self._fleet.event("info", "sink.well", f"alerts are passed on again: {sink}", sink=sink)
             if (now := time.monotonic()) >= self._next:
                 self._tick(core, self._teller, now)
         except Exception:
