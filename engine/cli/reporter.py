@@ -123,7 +123,8 @@ class Reporter:
         if event.level != "info":
             if self._is_said(event, news):
                 return
-            if self._thinning.admits(event.kind, event.at):
+            kind = f"{event.kind} of {event.data.get('rule', 'one rule')}"
+            if news.severity == "critical" or self._thinning.admits(kind, event.at):
                 self.say(f"{news.severity}: {news.text}", _LEVELS.get(news.severity, event.level), "alert")
         elif event.kind == "alert.resolved" and was_live:
             self.say(news.text if news.text.startswith("over") else f"over: {news.text}", "info", "alert")

@@ -113,6 +113,28 @@ def test_a_flood_of_one_kind_is_thinned_and_counted() -> None:
     assert thinning.due(None) == {}
 
 
+def test_in_a_flood_of_alerts_none_of_another_rule_and_none_that_is_critical_is_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = Reporter(as_json=False, quiet=True)
+
+    def fires(rule: str, severity: str, number: int) -> None:
+        level: Level = "error" if severity == "critical" else "warning"
+        text = f"{rule} {number}"
+        reporter.event(
+            event("alert.firing", text, level, id=f"{rule}{number}", rule=rule, severity=severity, state="firing")
+        )
+
+    for number in range(15):
+        fires("crash", "warning", number)
+        fires("host-crash", "critical", number)
+    fires("memory", "warning", 1)
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("warning: crash" in line for line in lines) == 10
+    assert sum("critical: host-crash" in line for line in lines) == 15
+    assert "memory 1" in lines[-1]
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.floats(0, 1e6)), max_size=200))
 def test_what_is_thinned_is_told_or_counted(events: list[tuple[str, float]]) -> None:
