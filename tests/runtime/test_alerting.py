@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import pwd
 import signal
 import sys
 import threading
@@ -263,7 +264,7 @@ def test_acknowledgements_end_with_the_alert(tmp_path: Path) -> None:
         assert command("acknowledge", fingerprint[:6], "looking into it").ok
         taken = reader.event("alert.acknowledged")
         assert f"pid {os.getpid()}" in taken.data["why"]
-        assert taken.text.startswith(f"acknowledged by pid {os.getpid()}")
+        assert taken.text.startswith(f"acknowledged by {pwd.getpwuid(os.getuid()).pw_name} (pid {os.getpid()}, ")
         (alert,) = reader.live()
         assert alert.ack is not None
         assert alert.ack.note == "looking into it"

@@ -253,8 +253,10 @@ def test_who_is_trusted() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with closing(ours), closing(theirs):
         assert peer_of(ours) == Peer(os.getpid(), os.getuid())
-    assert Peer(os.getpid(), 0).text.startswith(f"pid {os.getpid()} (")
-    assert Peer(2**22 + 1, 0).text == f"pid {2**22 + 1}"
+    comm = Path("/proc/self/comm").read_text().strip()
+    assert Peer(os.getpid(), 0).text == f"root (pid {os.getpid()}, {comm})"
+    assert Peer(2**22 + 1, 0).text == f"root (pid {2**22 + 1})"
+    assert Peer(2**22 + 1, 3_999_999_999).text == f"uid 3999999999 (pid {2**22 + 1})"
 
 
 def test_a_stranger_costs_no_descriptor(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
