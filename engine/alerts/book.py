@@ -16,6 +16,7 @@ from engine.alerts.types import Change, Severity, State, Transition
 UPDATE_EVERY: Final = 1.0
 """Seconds between transitions that only say that a count or a value has changed."""
 _BLIND: Final = frozenset({"nodata", "error"})
+_FEW: Final = 1000
 LIVE: Final = frozenset({"pending", "firing", "recovering", "nodata", "error"})
 
 
@@ -38,6 +39,8 @@ class Book:
         self._numbers = itertools.count(1)
         self._wakes: list[tuple[float, int, Kept, Instance]] = []
         self._order = itertools.count()
+        self._most = _FEW
+        """Entries of that heap from which on it is looked through for those that count no more."""
         self.crowded: set[str] = set()
         """Rules of which alerts are hidden, or were a moment ago."""
 
@@ -278,3 +281,11 @@ class Book:
             instance.wake = wake
             if wake is not None:
                 heapq.heappush(self._wakes, (wake, next(self._order), kept, instance))
+                if len(self._wakes) > self._most:
+                    self._sift()
+
+    def _sift(self) -> None:
+        """Forget what an alert was to be looked at for before it was put off."""
+        self._wakes = list({id(entry[3]): entry for entry in self._wakes if entry[3].wake == entry[0]}.values())
+        heapq.heapify(self._wakes)
+        self._most = 2 * len(self._wakes) + _FEW
