@@ -80,8 +80,10 @@ class Book:
                 kept.over(instance)
                 if kept.hidden or kept.rest is not None:
                     self.crowded.add(kept.rule.id)
-            elif not kept.show(instance) and instance.told_state == "pending":
-                self.tell(now, kept, instance, "state", "normal", why="one of so many more")
+            elif not kept.show(instance):
+                if instance.told_state == "pending":
+                    self.tell(now, kept, instance, "state", "normal", why="one of so many more")
+                self._expose(now, kept, instance)
         if instance.on and not instance.number:
             self.last_number += 1
             instance.number = self.last_number
@@ -89,6 +91,14 @@ class Book:
             for other in target.all():
                 if other.told_on:
                     self._look_at_inhibition(now, target, other)
+
+    def _expose(self, now: float, kept: Kept, instance: Instance) -> None:
+        """One more is hidden: if nobody has silenced it, people are told of what stands for all of them."""
+        rest = kept.rest
+        if rest is not None and rest.silence is not None and self.silences.of(kept, instance) is None:
+            rest.silence = None
+            self.tell(now, kept, rest, "unsilenced", why="one of them is not silenced")
+            self.schedule(now, kept, rest)
 
     def _compare(self, now: float, kept: Kept, instance: Instance) -> None:
         """Tell of a state or a severity that is new."""
@@ -107,7 +117,7 @@ class Book:
         if after == "pending" and not instance.on and len(kept.by_labels) > 2 * kept.rule.max_alerts:
             return
         if turned and instance.on:
-            instance.silence, instance.inhibited_by = self.silences.of(instance), self._inhibition.of(instance)
+            instance.silence, instance.inhibited_by = self.silences.of(kept, instance), self._inhibition.of(instance)
         ack, over = instance.ack, after == "resolved"
         if over or (instance.on and rises(severity, instance.severity)):
             instance.ack = None
@@ -126,7 +136,7 @@ class Book:
             instance.notified = False
             instance.ack = None
         if self.silences.by_id:
-            instance.silence = self.silences.of(instance)
+            instance.silence = self.silences.of(kept, instance)
         self.tell(now, kept, instance, "severity", severity_before=before)
         if ack is not None and instance.ack is None:
             self.tell(now, kept, instance, "unacknowledged", why="more severe")
@@ -175,7 +185,7 @@ class Book:
     def look_at_silences(self, now: float, why: str) -> None:
         """After a silence began or ended."""
         for kept, instance in self.instances():
-            found = self.silences.of(instance) if instance.told_on else None
+            found = self.silences.of(kept, instance) if instance.told_on else None
             if found != instance.silence:
                 instance.silence = found
                 self.tell(now, kept, instance, "unsilenced" if found is None else "silenced", why=why)
