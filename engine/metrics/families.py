@@ -190,6 +190,12 @@ _ALL: Final = (
     _family("store_queue_depth_messages", "gauge", "Messages to the recorder that are not safe yet."),
     _family("store_rows_total", "counter", "Rows written by the recorder, each task counting as one."),
     _family("store_wal_bytes", "gauge", "Size of the database's log."),
+    # Alerts
+    _family("alerts_firing", "gauge", "Alerts that fire, by severity; absent where nobody knows.",
+            Label("severity", ("info", "warning", "critical"))),
+    _family("alert_detect_seconds", "histogram", "From when something happened, as far as that is known, until there "
+            "was an alert about it: of alerts about events, by class.",
+            Label("class", ("crash", "latency", "saturation", "error", "regression", "stale", "capacity", "self"))),
     # The machine
     _family("machine_cpu_ratio", "gauge", "Busy share of all cores."),
     _family("machine_cores", "gauge", "Cores that may be used."),

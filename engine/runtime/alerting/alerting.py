@@ -124,6 +124,8 @@ class Alerting:
     def _fail(self) -> None:
         """A bug of ours must not end the run. To be called while the error is handled."""
         self._failed = True
+        if self._fleet.meter is not None:
+            self._fleet.meter.firing = None
         logging.getLogger("shoal").exception("the alerts failed, and there are none from here on")
         self._fleet.event("error", "alerts.failed", f"{FAILED}: nobody is told of what goes wrong from here on")
         control = self._owner.control

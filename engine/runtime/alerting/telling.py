@@ -89,12 +89,18 @@ class Teller:
 
     def pass_on(self) -> None:
         """Tell of all that has changed."""
-        for transition in self._core.take():
+        taken = self._core.take()
+        for transition in taken:
             self._tell(transition)
+        meter = self._owner.fleet.meter
+        if meter is not None and (taken or meter.firing is None):
+            meter.firing = self._core.firing()
 
     def _tell(self, transition: Transition) -> None:
         alert, epoch = transition.alert, self._epoch.now()
         self._last = transition.number
+        if transition.change == "state" and transition.after == "firing" and alert.samples:
+            self._measure(alert, transition.at)
         counted = alert.count != self._told.get(alert.fingerprint)
         control, recording = self._owner.control, self._owner.recording
         level, kind, text, data = told.as_event(transition, epoch)
@@ -117,6 +123,12 @@ class Teller:
         elif alert.number and alert.timeline.shown is None:
             self._unshown[alert.fingerprint] = None
             self.see_shown(self._written(level, kind))
+
+    def _measure(self, alert: Alert, at: float) -> None:
+        """How long it took: of one that came back, since what brought it back."""
+        meter, happened = self._owner.fleet.meter, alert.samples[-1].at
+        if meter is not None:
+            meter.alerted(alert.area, at - happened)
 
     def _row(self, alert: Alert, epoch: float) -> messages.AlertNow:
         return messages.AlertNow(**told.as_row(alert, epoch, self._pools))

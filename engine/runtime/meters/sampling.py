@@ -151,6 +151,8 @@ class Sampling:
             put("shoal_store_rows_total", line.rows)
             if self._wal is not None:
                 put("shoal_store_wal_bytes", self._wal)
+        for severity, firing in (self._meter.firing or {}).items():
+            put("shoal_alerts_firing", firing, severity)
         put("shoal_machine_cpu_ratio", machine.cpu)
         put("shoal_machine_cores", machine.cores)
         used, limit = found.memory or (machine.memory_used, machine.memory_total)
