@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import socket
@@ -19,7 +18,6 @@ from alerting import CRASH, Watched
 
 from engine.alerts.sinks.command import CommandSink
 from engine.alerts.sinks.outlet import DeliveryError, Outlet
-from engine.alerts.sinks.stderr import StderrSink
 from engine.alerts.sinks.webhook import WebhookSink
 from engine.alerts.told import described
 
@@ -130,22 +128,6 @@ def test_a_sink_that_fails_says_so_now_and_then_until_it_is_well(monkeypatch: py
     assert said == ["webhook: nobody there", "webhook: nobody there", "well"]
     assert outlet.error == "nobody there"
     outlet.close()
-
-
-# -- standard error ----------------------------------------------------------------------------------------------------
-
-
-def test_lines_on_standard_error(message: dict[str, Any]) -> None:
-    stream = io.StringIO()
-    StderrSink(stream).deliver(message)
-    StderrSink(stream, colour=True).deliver(message)
-    assert stream.getvalue() == (
-        "shoal: alert: warning: crash: main/3 was killed\n"
-        "shoal: alert: \x1b[33mwarning\x1b[0m: crash: main/3 was killed\n"
-    )
-    stream.close()
-    with pytest.raises(DeliveryError, match="can't write"):
-        StderrSink(stream, colour=False).deliver(message)
 
 
 # -- a command ---------------------------------------------------------------------------------------------------------

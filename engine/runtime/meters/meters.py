@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -144,22 +143,6 @@ class Meters:
         except Exception:
             self._give_up()
             return None
-
-    def quantiles(
-        self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str
-    ) -> dict[float, float | None]:
-        """Quantiles of a histogram by their share, in its unit, over the last `span` seconds (10 or 60) or the whole
-        run, of all series with these labels. None where there are too few values, or nobody has sampled.
-
-        Raises ValueError for an unknown family, label, span, or a share that is none.
-        """
-        from engine.metrics.families import family
-
-        scale = family(name).of_kind("histogram").scale
-        if self._sampling is None:
-            return dict.fromkeys(shares)
-        found = self._sampling.windows.over(span).histogram(name, **labels)
-        return {q: None if (value := found.quantile(q)) is None else value / scale for q in shares}
 
     def distributions(self) -> list[Distribution]:
         """Run time and wait of each pool so far, for the record."""
