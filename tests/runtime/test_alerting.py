@@ -300,6 +300,16 @@ def test_silences_keep_people_from_being_told(tmp_path: Path) -> None:
         assert command("unsilence", "99").text == "no silence 99"
 
 
+def test_a_silence_ends_when_it_is_to_though_nothing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.runtime.alerting.alerting.REST", 3600.0)
+    with watched(tmp_path, 2) as (_, reader):
+        kill_one(reader)
+        reader.event("alert.firing")
+        assert reader.client.command("silence", "0.5", "known", "agent-crash").ok
+        reader.event("alert.silenced")
+        assert reader.event("alert.unsilenced").data["why"] == "it has ended"
+
+
 # -- outside ----------------------------------------------------------------------------------------------------------
 
 

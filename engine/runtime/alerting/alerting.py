@@ -201,6 +201,13 @@ class Alerting:
         done = time.monotonic()
         self._own_lag.add(done, done - due)
         self._next = now + REST  # sooner if anything goes on: `due` sees to that
+        self._plan(core, now)
+
+    def _plan(self, core: AlertCore, now: float) -> None:
+        """See that what ends at a time, such as a silence, ends then, though nothing goes on."""
+        due = core.due()
+        if due is not None:
+            self._next = min(self._next, max(due, now + TICK))
 
     # -- who asks -----------------------------------------------------------------------------------------------------
 
@@ -242,6 +249,7 @@ class Alerting:
         found = named(core, alert)
         with _refused():
             core.acknowledge(found.fingerprint, now, who, note, None if seconds is None else now + seconds)
+        self._plan(core, now)
         teller.pass_on()
         return f"acknowledged: {found.text}"
 
@@ -261,6 +269,7 @@ class Alerting:
         (core, teller), now = self._asked(), time.monotonic()
         with _refused():
             number = core.silence(matchers_of(what, core.rules), now, now + seconds, who, reason)
+        self._plan(core, now)
         teller.pass_on()
         teller.tell_silences()
         return number, f"silence {number}: {' '.join(what)} for {seconds:g} s ({reason})"
