@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import remote_functions as remote
-from inside import Heard, core_of, counts
+from inside import Heard, core_of, counts, fleet_of
 from processes import wait_for
 
 from engine.core.admission import Room
+from engine.procs.scoreboard import OFFSET
 from engine.runtime import memory
 from engine.stream import places
 from engine.stream.client import Client
@@ -159,8 +160,8 @@ def test_it_is_looked_at_only_while_tasks_wait(machine: Machine, tmp_path: Path)
     with Engine(1, batch_max=1, attachable=False) as engine, let_go(go):
         assert engine.submit(abs, -1).result(60) == 1
         held = engine.submit(remote.wait_until, str(go))
-        wait_for(lambda: core_of(engine).batches and not core_of(engine).queued, what="it is sent")
-        wait_for(lambda: counts(engine)["busy"] == 1, what="it runs")
+        # To an agent, that is: one of a single task gives it back, and it waits again.
+        wait_for(lambda: fleet_of(engine).board.get(0, OFFSET), what="it runs")
         before = machine.looks
         time.sleep(0.3)
         assert machine.looks == before or core_of(engine).redelivered, "it waits again, if its agent has died"
