@@ -14,12 +14,21 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from engine.stream.measures import MetricsNow as MetricsNow
+from engine.stream.measures import PoolMetrics as PoolMetrics
+from engine.stream.measures import PoolQueue as PoolQueue
+from engine.stream.measures import QueuesNow as QueuesNow
+from engine.stream.measures import Shape as Shape
+from engine.stream.measures import ShapesNow as ShapesNow
+from engine.stream.measures import ShardView as ShardView
+from engine.stream.measures import Spread as Spread
+
 STREAM_VERSION = 2
 """Raised when a reader of the older version could no longer understand the messages."""
 
 RunState: TypeAlias = Literal["starting", "running", "paused", "draining", "ended"]
 Level: TypeAlias = Literal["info", "warning", "error"]
-Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics"]
+Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics", "queues", "shapes"]
 
 MESSAGE_MAX: Final = 120_000
 """Bytes of the largest message of an engine."""
@@ -145,53 +154,6 @@ class Cells(msgspec.Struct, frozen=True, array_like=True, tag="cells"):
     first: int
     """Row of the first."""
     states: bytes
-
-
-class Spread(msgspec.Struct, frozen=True, array_like=True):
-    """How some times were distributed, in seconds, to within 1.6 %. What too few values say nothing about is None."""
-
-    count: int
-    p50: float | None
-    p90: float | None
-    p99: float | None
-    max: float | None
-    """None only without any."""
-
-
-class PoolMetrics(msgspec.Struct, frozen=True, array_like=True):
-    """One pool within one window."""
-
-    pool: str
-    window: float
-    """Seconds that were asked for, 0 for all since the run began."""
-    seconds: float
-    """That it is about: less in a younger run."""
-    done: int
-    """Tasks, as `failed`."""
-    failed: int
-    rate: float | None
-    """Tasks finished per second."""
-    hits: float | None
-    """Share of the batches that found an idle agent, 0..1; None without any."""
-    run: Spread
-    """Of tasks."""
-    wait: Spread
-    """Of tasks: ready, until they were sent."""
-    assign: Spread
-    """Of batches: sent, until their first task began."""
-
-
-class MetricsNow(msgspec.Struct, frozen=True, array_like=True, tag="metrics"):
-    """What was measured within the last seconds: sampled, as frames are, though not as often."""
-
-    at: float
-    """Seconds since the Unix epoch."""
-    windows: tuple[PoolMetrics, ...]
-    """Of each pool 10 s, a minute, and all."""
-    observer: float | None
-    """Processor time that watching has cost within the last 10 s, as a share of one core; None before it is known."""
-    lag: Spread
-    """How late the engine's loop was for what was due, within the last 10 s."""
 
 
 class AckView(msgspec.Struct, frozen=True, array_like=True):
@@ -388,7 +350,9 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     why: str
 
 
-ToReader: TypeAlias = Hello | Event | Frame | Cells | MetricsNow | AlertsNow | AlertChanged | Reply | Refused
+ToReader: TypeAlias = (
+    Hello | Event | Frame | Cells | MetricsNow | QueuesNow | ShapesNow | AlertsNow | AlertChanged | Reply | Refused
+)
 ToEngine: TypeAlias = Subscribe | Page | Command
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

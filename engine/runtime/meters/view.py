@@ -28,8 +28,10 @@ def view(windows: Windows, pools: Iterable[str], at: float) -> MetricsNow:
 def spread(histogram: Histogram, name: str) -> Spread:
     """The quantiles of a family's histogram, in its unit."""
     scale = family(name).scale
-    p50, p90, p99 = (None if value is None else value / scale for value in map(histogram.quantile, (0.5, 0.9, 0.99)))
-    return Spread(histogram.count, p50, p90, p99, None if histogram.max is None else histogram.max / scale)
+    p50, p90, p95, p99 = (
+        None if value is None else value / scale for value in map(histogram.quantile, (0.5, 0.9, 0.95, 0.99))
+    )
+    return Spread(histogram.count, p50, p90, p99, None if histogram.max is None else histogram.max / scale, p95)
 
 
 def _pool(pool: str, span: float, window: Window) -> PoolMetrics:
