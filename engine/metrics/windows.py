@@ -63,13 +63,19 @@ class Window:
         from engine.metrics.histogram import Histogram
 
         told = family(name).of_kind("histogram")
-        before = self._before.histograms.get(name, {})
-        found = []
-        for key, now in self._newest.histograms.get(name, {}).items():
-            if matches(told, key, labels):
-                earlier = before.get(key) if self._lasts(name, key) else None
-                found.append(now if earlier is None else _less(now, earlier))
-        return Histogram.union(found)
+        keys = (key for key in self._newest.histograms.get(name, {}) if matches(told, key, labels))
+        return Histogram.union(
+            now if earlier is None else _less(now, earlier) for now, earlier in self.changes(name, *keys)
+        )
+
+    def changes(self, name: str, *series: Labels) -> list[tuple[Histogram, Histogram | None]]:
+        """Histograms as they are now, and as they were when the window began, None for not there: of those of these
+        series that there are, which are given by all their labels.
+        """
+        now, before = self._newest.histograms.get(name, {}), self._before.histograms.get(name, {})
+        return [
+            (now[key], before.get(key) if self._lasts(name, key) else None) for key in series if key in now
+        ]  # fmt: skip
 
     def _lasts(self, name: str, key: Labels) -> bool:
         """Whether the series has been there all the time, and not only a namesake that went."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.metrics.histogram import Histogram
 from engine.metrics.series import Histograms
 from engine.metrics.snapshot import Builder, Snapshot
+from engine.metrics.stack import Stack
 from engine.metrics.windows import Windows
 
 DONE = "shoal_tasks_finished_total"
@@ -74,6 +75,7 @@ def test_a_window_has_what_happened_in_it(steps: list[tuple[float, list[tuple[st
                 assert (window.added(DONE, pool=pool) or 0) == len(expected)
                 assert (window.histogram(RUN, pool=pool)).count == len(expected)
                 assert (window.histogram(RUN, pool=pool)).sum == sum(expected)
+                assert Stack([window.changes(RUN, (pool, "call"), (pool, "command"))]).numbers == [len(expected)]
             both = window.histogram(RUN)
             assert list(both.counts) == list(Histogram.of(source.since(begin + 1e-9)).counts)
 
@@ -115,6 +117,7 @@ def test_a_pool_that_went_takes_its_past_with_it() -> None:
     windows.push(source.snapshot(6.0))
     assert windows.over(10).added(DONE, pool="io") is None
     assert windows.over(10).histogram(RUN, pool="io").count == 0
+    assert windows.over(10).changes(RUN, ("io", "call")) == []
     for _ in range(50):  # a namesake, with more than the old one ever had
         source.task(7.0, "io", 30)
     windows.push(source.snapshot(7.0))
@@ -138,6 +141,7 @@ def test_a_counter_that_began_anew_counts_from_nothing() -> None:
     assert windows.over(1).seconds == 1
     assert windows.over(1).added(DONE) == 7
     assert windows.over(1).histogram(RUN).count == 7
+    assert Stack([windows.over(1).changes(RUN, ("main", "call"))]).numbers == [7]
 
 
 def test_only_what_a_minute_needs_is_kept() -> None:
