@@ -343,16 +343,19 @@ class Run:
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
         self.frame = self._view(state)
-        if self.control is not None and self.control.watched:
-            self._measure(self.frame)
         if self.control is not None:
+            ended = state == "ended"
+            shown = {} if self.meters is None else self.meters.topics
+            measured = {topic: make for topic, make in shown.items() if self.control.wants(topic)}
+            if self.control.watched:
+                self._measure(self.frame, last=ended and bool(measured))
             self.control.show("frames", [self.frame])
             if self.control.wants("cells"):
                 self.control.show("cells", self.sampler.cells())
-            if self.meters is not None and self.control.wants("metrics"):
-                measured = self.meters.view()
-                self.control.show("metrics", [] if measured is None else [measured])
-            self.control.sample(everybody=state == "ended")
+            for topic, make in measured.items():
+                made = make(ended)
+                self.control.show(topic, [] if made is None else [made])
+            self.control.sample(everybody=ended)
         if self.on_frame is not None:
             self.on_frame(self.frame)
         return self.frame

@@ -56,7 +56,7 @@ class MetricsNow(msgspec.Struct, frozen=True, array_like=True, tag="metrics"):
 
 
 class ShardView(msgspec.Struct, frozen=True, array_like=True):
-    """One shard at one moment, half a second ago at the most."""
+    """One shard at one moment."""
 
     pool: str
     shard: int
@@ -72,14 +72,14 @@ class ShardView(msgspec.Struct, frozen=True, array_like=True):
     stolen: int
     """Of those placed, tasks that it took from other shards."""
     used: float
-    """Busy share of its agents, 0..1."""
+    """Busy share of its agents within the last half second, 0..1."""
     balance: float
     """What was sent to it, by the mean of its pool's shards: 1 where nobody has more than others."""
     wait: Spread
     """Of tasks, within the last 10 s: ready, until they were sent."""
     more: int = 0
-    """Shards beside the first that this one stands for, because they are too many for a message: all those behind the
-    last of its pool that is told of. Counts are sums, shares are means."""
+    """Shards that this one stands for, because they are too many for a message: all those of its pool behind the others
+    that are told of. Counts are sums, shares are means."""
 
 
 class PoolQueue(msgspec.Struct, frozen=True, array_like=True):
@@ -122,8 +122,10 @@ class QueuesNow(msgspec.Struct, frozen=True, array_like=True, tag="queues"):
     at: float
     """Seconds since the Unix epoch."""
     shards: tuple[ShardView, ...]
-    """Pool by pool."""
+    """Pool by pool, in the order of their numbers. Of very many the first of each pool, and one for the rest of it."""
     pools: tuple[PoolQueue, ...]
+    left: int = 0
+    """Pools that are not told of, because all of them do not fit a message: the last ones."""
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True):
@@ -151,4 +153,6 @@ class ShapesNow(msgspec.Struct, frozen=True, array_like=True, tag="shapes"):
     window: float
     """Seconds that it is about: 60 or little more, less in a younger run."""
     shapes: tuple[Shape, ...]
-    """Pool by pool; of what was measured at all."""
+    """Pool by pool; of what was ever measured."""
+    left: int = 0
+    """Pools that are not told of, because all of them do not fit a message: the last ones."""

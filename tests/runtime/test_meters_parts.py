@@ -17,12 +17,14 @@ from engine.core.core import Core
 from engine.core.tasks import Batch, Options, TaskRange
 from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
+from engine.metrics.snapshot import Builder
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.weight import packed
 from engine.runtime.jobs import Group
 from engine.runtime.meters import machine
 from engine.runtime.meters.board import Board
+from engine.runtime.meters.book import Book
 from engine.runtime.meters.counting import Counting
 from engine.runtime.meters.log import LAST, ROWS, Log
 from engine.runtime.meters.meter import Meter
@@ -210,6 +212,29 @@ def test_time_in_tasks_grows_while_a_batch_runs_and_never_falls(shared: Scoreboa
     works(shared, 1, 11, 4000)
     board.read(4100)
     assert board.busy.tolist() == [0, 1600, 0]
+
+
+def test_how_busy_a_shard_is_from_its_first_look_on(shared: Scoreboard) -> None:
+    core = Core()
+    (shard,) = core.add_pool("main", 3, 1).shards
+    shard.up = 2
+    board, book = Board(shared), Book(core, Bench().meter, 3)
+
+    def used(now: int) -> float | None:
+        builder = Builder(now / SECOND)
+        board.read(now)
+        book.shards(builder, core.pools, board, now)
+        return builder.snapshot().value("shoal_shard_utilization_ratio", shard="0")
+
+    works(shared, 1, 9, 5 * SECOND)
+    assert used(10 * SECOND) == 0.5, "one of two works, since whenever"
+    works(shared, 0, 10, 11 * SECOND)
+    assert used(12 * SECOND) == 0.75, "one all the time, one for half of it"
+    assert used(12 * SECOND + 1000) == 0.75, "it was looked at a moment ago"
+    depth = book.each_shard(core.pools, board)["shoal_shard_depth_messages"]
+    shard.tasks = 7
+    assert depth == {("main", "0"): 0}
+    assert book.each_shard(core.pools, board)["shoal_shard_depth_messages"] == {("main", "0"): 5}
 
 
 # -- processes and the machine --------------------------------------------------------------------------------------

@@ -33,8 +33,10 @@ from engine.stream.types import (
     Hello,
     MachineView,
     Page,
+    QueuesNow,
     Refused,
     Reply,
+    ShapesNow,
     Subscribe,
     encoder,
     to_reader,
@@ -418,6 +420,21 @@ def test_a_reader_is_told_of_what_it_wants(control: Control) -> None:
         assert control.wanted_rate == 0.0
         control.event(event(4))
         assert heard(sock) == []
+
+
+def test_a_frame_comes_after_what_belongs_to_it(control: Control) -> None:
+    with reader(control) as sock:
+        subscribe(control, sock, ["frames", "cells", "queues", "shapes"])
+        for number in range(1, 4):
+            control.show("frames", [frame(number)])
+            control.show("cells", [Cells(number, b"\2")])
+            control.show("queues", [QueuesNow(float(number), (), ())])
+            control.show("shapes", [ShapesNow(float(number), 60.0, ())])
+            control.sample(everybody=True)
+            *others, last = heard(sock)
+            assert isinstance(last, Frame)
+            assert last.number == number
+            assert [type(each) for each in others] == [Cells, QueuesNow, ShapesNow]
 
 
 @pytest.mark.parametrize(

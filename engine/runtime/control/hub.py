@@ -43,6 +43,10 @@ _CUT: Final = 2000
 """Characters that are left of an event's text where all of it does not fit a message."""
 
 
+_SAMPLED: Final = sorted((topic for topic, kind in TOPICS.items() if kind.sampled), key=lambda topic: topic == "frames")
+"""In the order in which they are shown. A frame comes last: who has it knows all else of that moment."""
+
+
 class Answerer(Protocol):
     """Who answers what the hub itself can't: the run."""
 
@@ -143,9 +147,9 @@ class Control:
         for reader in list(self._readers.values()):
             if reader.due(now, slack) or everybody:
                 try:
-                    for topic, parts in self._last.items():
+                    for topic in _SAMPLED:
                         if topic in reader.topics:
-                            reader.show(topic, parts)
+                            reader.show(topic, self._last.get(topic, ()))
                 except OSError:
                     self._leave(reader)
 

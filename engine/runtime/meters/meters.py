@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from engine.metrics.observer import Observer
 from engine.metrics.pending import Pending
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from engine.runtime.line import Line
     from engine.runtime.meters.sampling import Sampling
     from engine.store.messages import Distribution
-    from engine.stream.types import Frame, MetricsNow
+    from engine.stream.types import Frame, MetricsNow, QueuesNow, ShapesNow, Topic
+
+T = TypeVar("T")
 
 LOOPBACK: Final = "127.0.0.1"
 SECONDS: Final = 1.0
@@ -34,6 +36,7 @@ class Meters:
     Attributes:
         sampled_at: when the last sample was taken, by the monotonic clock.
         server: serves the newest sample, if anybody asked for that.
+        topics: what readers are shown of samples, by topic: made when it is called, of now if its argument says so.
     """
 
     def __init__(self, fleet: Fleet, version: str) -> None:
@@ -51,6 +54,9 @@ class Meters:
         self._failed = False
         self.sampled_at = 0.0
         self.server: MetricsServer | None = None
+        self.topics: dict[Topic, Callable[[bool], MetricsNow | QueuesNow | ShapesNow | None]] = {
+            "metrics": self.view, "queues": self.queues, "shapes": self.shapes
+        }  # fmt: skip
         fleet.meter = self._meter
         fleet.loop.timed = True
 
@@ -102,7 +108,7 @@ class Meters:
                 self._fleet, self._meter, self._pending, self._histograms, self._observer, self._began, self._version
             )
         self.sampled_at = time.monotonic()
-        self._sampling.sample(frame, delivered, line, database)
+        self._sampling.sample(frame, delivered, line, database, last)
 
     def rest(self) -> None:
         """Nobody wants samples any more, until one is asked for again."""
@@ -125,9 +131,30 @@ class Meters:
         """The last sample; None before the first. Any thread may ask."""
         return self._sampling.windows.newest if self._sampling is not None and self.sampled_at else None
 
-    def view(self) -> MetricsNow | None:
-        """The windows, as readers are shown them; None before the first sample."""
-        return None if self._sampling is None else self._sampling.view()
+    def view(self, fresh: bool = False) -> MetricsNow | None:
+        """The windows, as readers are shown them: made anew twice a second, and if they are to be `fresh`.
+
+        None before the first sample, as are `queues` and `shapes`.
+        """
+        return self._shown(lambda sampling: sampling.recent.get(fresh))
+
+    def queues(self, fresh: bool = False) -> QueuesNow | None:
+        """Queues as of the newest sample: made when this is called, twice a second, and if they are to be `fresh`."""
+        return self._shown(lambda sampling: sampling.queues.get(fresh))
+
+    def shapes(self, fresh: bool = False) -> ShapesNow | None:
+        """Distributions of the last minute, as of the newest sample: made when this is called, once a second, and if
+        they are to be `fresh`."""
+        return self._shown(lambda sampling: sampling.shapes.get(fresh))
+
+    def _shown(self, get: Callable[[Sampling], T]) -> T | None:
+        if self._sampling is None or self._failed:
+            return None
+        try:
+            return get(self._sampling)
+        except Exception:  # as in `sample`
+            self._give_up()
+            return None
 
     def quantiles(
         self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str
