@@ -204,6 +204,19 @@ class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
     pools: list[PoolSample]
 
 
+class Moment(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    """What readers of the stream were told within about a second, for a replay. May be left out as `Sampled` may."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    event: int
+    """Number of the newest event by then: counts up from 1 in each engine of a run."""
+    keyframe: bool
+    """Whether it has all there is. The others go once they are old."""
+    data: bytes
+    """As `engine.stream.moments` has it."""
+
+
 class Distribution(msgspec.Struct, frozen=True, array_like=True):
     """How some times of one pool were distributed, since the engine began."""
 
@@ -301,6 +314,7 @@ ToRecorder: TypeAlias = (
     | Attempt
     | Happened
     | Sampled
+    | Moment
     | Measured
     | AlertNow
     | RunEnded

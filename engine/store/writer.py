@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from engine.store import samples
+from engine.store import aging
 from engine.store.columns import as_json, clean
 from engine.store.messages import (
     AlertNow,
@@ -25,6 +25,7 @@ from engine.store.messages import (
     ItemsRead,
     JobMade,
     Measured,
+    Moment,
     Piece,
     PoolMade,
     RunBegan,
@@ -51,7 +52,7 @@ class Writer:
         self._tasks = Tasks(connection, self._texts)
         self._agents: list[tuple[range, str]] = []
         self._rolled_up = 0.0
-        """When samples were last made minutes of."""
+        """When what is old was last made less."""
         self._resumed = 0
         self._events = 0
         """Events that were recorded before the run was resumed."""
@@ -163,6 +164,9 @@ class Writer:
                 )
             case Sampled():
                 self._sampled(run, message)
+            case Moment() as moment:
+                told = run, moment.at, self._resumed, self._events + moment.event, moment.keyframe, moment.data
+                db.execute("INSERT OR IGNORE INTO moments VALUES (?, ?, ?, ?, ?, ?)", told)
             case Measured():
                 for found in message.found:
                     self._distribution(run, found)
@@ -174,8 +178,8 @@ class Writer:
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
-                told, taken = (end.summary.get(name, 0) for name in ("tasks", "taken"))
-                tasks = told - taken if type(told) is type(taken) is int else 0
+                every, taken = (end.summary.get(name, 0) for name in ("tasks", "taken"))
+                tasks = every - taken if type(every) is type(taken) is int else 0
                 db.execute(
                     "UPDATE runs SET status = ?, ended = ?, summary = ?, tasks = max(tasks, ?) WHERE id = ?",
                     (end.status, end.ended, as_json(end.summary), tasks, run),
@@ -211,7 +215,7 @@ class Writer:
         if run.spec:
             self._spec(run.run, 0, 1, run.spec)
         over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
-        samples.roll_up_ended(self._db, run.started)
+        aging.ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
         self._resumed = run.resumed
         # Those of this engine have fired since it began: it may have told of some already, to a recorder that died.
@@ -291,7 +295,7 @@ class Writer:
         query = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(whole))})"
         self._db.executemany(query, [whole, *each])
         if sample.at >= self._rolled_up + 60:
-            samples.roll_up(self._db, run, sample.at - samples.RECENT)
+            aging.running(self._db, run, sample.at)
             self._rolled_up = sample.at
 
     def _alert(self, run: str, alert: AlertNow) -> None:

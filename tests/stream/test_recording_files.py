@@ -6,11 +6,11 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stream_frames import START, event, frame
+from told import Told
 
 from engine.stream import files
 from engine.stream.files import FileRecording
@@ -21,26 +21,11 @@ from engine.stream.types import STREAM_VERSION, Cells, Hello
 HELLO = Hello(STREAM_VERSION, "7f3a", "sweep", 4711, START, "/data/runs.db")
 
 
-class Told:
-    """A recording in memory: a moment each second."""
-
-    hello = HELLO
-    start = START
-    complete = True
-    damage = ""
-
-    def __init__(self, seconds: int) -> None:
-        self.end = START + seconds + 0.5
-        self.moments: list[Moment] = [
-            (START + n, [event("x", f"event {n}", at=n), frame(float(n), number=n), Cells(0, bytes([n % 6]) * 8)])
-            for n in range(1, seconds + 1)
-        ]
-
-    def look(self) -> bool:
-        return False
-
-    def window(self, since: float, until: float) -> Iterator[Moment]:
-        return (moment for moment in self.moments if since < moment[0] <= until)
+MOMENTS: list[Moment] = [
+    (START + n, [event("x", f"event {n}", at=n), frame(float(n), number=n), Cells(0, bytes([n % 6]) * 8)])
+    for n in range(1, 21)
+]
+TOLD = Told(HELLO, MOMENTS, START + 20.5)
 
 
 def saved(path: Path, recording: Recording) -> Path:
@@ -51,12 +36,12 @@ def saved(path: Path, recording: Recording) -> Path:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return saved(tmp_path / "run.shoal", Told(20))
+    return saved(tmp_path / "run.shoal", TOLD)
 
 
 def test_what_was_written_comes_back(path: Path) -> None:
-    told, found = Told(20), FileRecording(path)
-    assert list(found.window(found.start, found.end)) == told.moments
+    found = FileRecording(path)
+    assert list(found.window(found.start, found.end)) == MOMENTS
     assert (found.start, found.end, found.complete, found.damage) == (START, START + 20.5, True, "")
     assert not found.look()
 
@@ -92,7 +77,7 @@ def test_a_window_begins_after_and_ends_with(path: Path) -> None:
 
 def test_of_a_file_that_is_cut_off_what_is_whole_is_played(path: Path, tmp_path: Path) -> None:
     """Wherever it was cut."""
-    data, told = path.read_bytes(), Told(20).moments
+    data = path.read_bytes()
     ends = [at for at in range(len(data)) if _is_end(data, at)]
     assert len(ends) == 22, "the head, each moment, but not the end, which is the file's"
     for cut in range(0, len(data), 7):
@@ -104,7 +89,7 @@ def test_of_a_file_that_is_cut_off_what_is_whole_is_played(path: Path, tmp_path:
                 FileRecording(short)
             continue
         found = FileRecording(short)
-        assert list(found.window(found.start, found.end)) == told[:whole], cut
+        assert list(found.window(found.start, found.end)) == MOMENTS[:whole], cut
         assert found.damage == f"{short} is cut off or damaged: it plays {whole} s, and ends there"
 
 
@@ -119,18 +104,22 @@ def _is_end(data: bytes, at: int) -> bool:
 
 @pytest.mark.parametrize("at", range(18, 900, 37))
 def test_of_one_that_is_damaged_what_comes_before_is_played(path: Path, at: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[at] ^= 0x10
-    path.write_bytes(data)
-    try:
-        found = FileRecording(path)
-    except RecordingError as error:
-        assert str(error) == f"{path} is damaged from its beginning on"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+    if at < _head_end(whole):
+        with pytest.raises(RecordingError, match=r"run\.shoal is damaged from its beginning on$"):
+            FileRecording(path)
         return
+    found = FileRecording(path)
     played = list(found.window(found.start, found.end))
-    assert played == Told(20).moments[: len(played)]
+    assert played == MOMENTS[: len(played)]
     assert len(played) < 20
     assert "cut off or damaged" in found.damage
+
+
+def _head_end(data: bytes) -> int:
+    """Where the first moment begins."""
+    return 18 + 16 + int(struct.unpack_from("<dII", data, 18)[1])
 
 
 def _record(at: float, data: bytes) -> bytes:
@@ -173,8 +162,7 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes, why: str) -> None:
 
 
 def test_another_version_of_the_stream_is_refused(tmp_path: Path) -> None:
-    told = Told(3)
-    told.hello = Hello(STREAM_VERSION + 1, "7f3a", "sweep", 4711, START)
+    told = Told(Hello(STREAM_VERSION + 1, "7f3a", "sweep", 4711, START), MOMENTS)
     with pytest.raises(RecordingError, match=f"is of stream version {STREAM_VERSION + 1}, this shoal reads"):
         FileRecording(saved(tmp_path / "x.shoal", told))
 
