@@ -61,6 +61,7 @@ class Fleet:
         functions: what jobs may call, by number.
         board: the scoreboard.
         listeners: called with every event, on the fleet's thread.
+        events: how many there were.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Fleet:
         self.worked = array("Q", bytes(8 * rows))
         """Nanoseconds that those before it in its row had spent in tasks by then."""
         self._jobs: dict[int, Job] = {}
-        self._events = 0
+        self.events = 0
         self._closed = False
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
@@ -259,8 +260,8 @@ class Fleet:
 
     def event(self, level: Level, kind: str, text: str, **data: Any) -> None:
         """Tell all listeners that something happened."""
-        self._events += 1
-        event = Event(self._events, time.time(), level, kind, text, data)
+        self.events += 1
+        event = Event(self.events, time.time(), level, kind, text, data)
         for listener in list(self.listeners):
             try:
                 listener(event)

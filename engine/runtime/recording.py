@@ -18,6 +18,7 @@ from engine.runtime.jobs import Group
 from engine.runtime.limits import cores
 from engine.runtime.line import DATAGRAM, Line, Say
 from engine.runtime.loop import Loop
+from engine.runtime.moments import Moments
 from engine.runtime.results import plain_value, to_json
 from engine.settings.types import Durability
 from engine.store import messages
@@ -66,6 +67,8 @@ class Recording:
     Attributes:
         line: to the recorder.
         samples_dropped: how many were not recorded because the recorder was behind.
+        moments: what is recorded for a replay.
+        keeps_moments: whether that is to be.
     """
 
     def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say, largest: int) -> None:
@@ -75,6 +78,8 @@ class Recording:
         self.gate = Gate(self.line) if durability != "off" else None
         """What sinks are told passes here; None: at once."""
         self.samples_dropped = 0
+        self.moments = Moments()
+        self.keeps_moments = True
         self.exact: set[int] = set()
         """Jobs whose results are needed again as what they were."""
         self._items_bytes = 0
@@ -144,18 +149,19 @@ class Recording:
             text = "the database does not keep up: no tasks are begun until it has"
             self._say("warning", "recorder.behind", text, {"bytes": line.bytes + line.large})
 
-    def sample(self, message: messages.ToRecorder) -> None:
-        """Record a sample; they are what is left out first where the recorder is behind."""
+    def sample(self, message: messages.ToRecorder) -> bool:
+        """Record a sample; they are what is left out first where the recorder is behind: then it returns False."""
         line = self.line
         if line.held or not line.ready or self.crowded:
             self.samples_dropped += 1
             self._dropping = True
-            return
+            return False
         if self._dropping:
             self._dropping = False
             text = f"{self.samples_dropped:,} samples were left out so far, while the database was behind"
             self._say("info", "samples.dropped", text, {"dropped": self.samples_dropped})
         line.tell(message)
+        return True
 
     def event(self, event: Event) -> None:
         """Record an event."""

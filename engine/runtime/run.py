@@ -32,7 +32,7 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState
+from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState, ToReader
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
@@ -361,10 +361,18 @@ class Run:
         return self.frame
 
     def _view(self, state: RunState | None) -> Frame:
+        """How all is now, as readers are told."""
+        return self._whole(self._frame(state))
+
+    def _frame(self, state: RunState | None = None) -> Frame:
+        """The same, of what this engine does alone."""
+        return self.sampler.frame(None if self.total is None else self.total - sum(self.before), state)
+
+    def _whole(self, frame: Frame) -> Frame:
+        """A frame with what was done before this engine began, and with the alerts."""
         done, failed = self.before
         if not done + failed:
-            return msgspec.structs.replace(self.sampler.frame(self.total, state), alerts=self.alerting.counts)
-        frame = self.sampler.frame(None if self.total is None else self.total - done - failed, state)
+            return msgspec.structs.replace(frame, alerts=self.alerting.counts)
         return msgspec.structs.replace(
             frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
             failed=frame.failed + failed, alerts=self.alerting.counts,
@@ -378,15 +386,31 @@ class Run:
 
     def _sample(self) -> None:
         """Take a sample, for the record and the page of metrics."""
-        frame = self.sampler.frame(self.total)
+        frame = self._frame()
         if self.meters is not None and time.monotonic() - self.meters.sampled_at > SAMPLE_SECONDS / 2:
             self._measure(frame)
         if self.recording is None:
             return
-        self.recording.sample(sampled(frame))
+        kept = self.recording.sample(sampled(frame))
+        self._keep_moment(self.recording, self._whole(frame), behind=not kept)
         if self.meters is not None and time.monotonic() >= self._next_minute:
             self._next_minute = time.monotonic() + _MINUTE
             self.recording.sample(messages.Measured(self.meters.distributions()))
+
+    def _keep_moment(self, recording: Recording, frame: Frame, behind: bool = False, last: bool = False) -> None:
+        """Record what readers would be told now, unless the recorder is `behind`."""
+        recording.keeps_moments = self.fleet.settings.record_moments
+        if behind or not recording.keeps_moments:
+            recording.moments.skip()
+            return
+        cells, alerts = self.sampler.cells(), self.alerting.known
+        now, event = time.time(), self.fleet.events
+        recording.line.tell(recording.moments.make(now, event, frame, cells, self._measured, alerts, last))
+
+    def _measured(self) -> list[ToReader]:
+        """What readers of all topics would be shown of measurements."""
+        found = None if self.meters is None else self.meters.view()
+        return [] if found is None else [found]
 
     def _measure(self, frame: Frame, last: bool = False) -> None:
         if self.meters is not None:
@@ -453,6 +477,7 @@ class Run:
         if self.recording is not None:
             if self.meters is not None:
                 self.recording.line.tell(messages.Measured(self.meters.distributions()))
+            self._keep_moment(self.recording, frame, last=True)
             self.recording.line.tell(messages.RunEnded(time.time(), status, summary))
             self.settle(give_up)
 

@@ -75,8 +75,13 @@ class Teller:
         if transition.change != "update" or counted:
             self._told[alert.fingerprint] = alert.count
             self._owner.fleet.event(level, kind, text, **data)
-        if control is not None and control.wants("alerts"):
-            control.tell("alerts", views.changed(transition, epoch))
+        heard = control is not None and control.wants("alerts")
+        if heard or (recording is not None and recording.keeps_moments):
+            changed = views.changed(transition, epoch)
+            if control is not None and heard:
+                control.tell("alerts", changed)
+            if recording is not None:
+                recording.moments.hear(changed)
         if recording is not None and alert.number:
             message = self._row(alert, epoch)
             if transition.change == "update" and not counted:
