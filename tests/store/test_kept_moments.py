@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from stream_frames import frame
 
 from engine.store import aging, pruning, queries
@@ -62,9 +63,27 @@ def test_a_day_after_its_end_a_run_has_keyframes_alone(db: sqlite3.Connection) -
     assert rows(db, "SELECT run, count(*) FROM moments GROUP BY 1") == [("one", 3), ("two", 30)]
 
 
+def test_what_is_much_goes_in_parts(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who records waits for long: some when a run begins, and some in each minute of it."""
+    monkeypatch.setattr(aging, "_MOMENTS", 20)
+    for run, seconds in (("one", 60), ("two", 30)):
+        told = [moment(n, keyframe=not n % KEYFRAME) for n in range(seconds)]
+        Writer(db).write([began(run), *told, ended(at=START + seconds)], START)
+    begin = START + aging.KEPT + 100
+    writer = Writer(db)
+    left = []
+    for minute in range(4):
+        writer.write([began("next", started=begin) if not minute else sample(begin + 60 * minute)], START)
+        left.append(
+            rows(db, "SELECT count(*) FILTER (WHERE run = 'one'), count(*) FILTER (WHERE run = 'two') FROM moments")
+        )
+    assert left == [[(60, 10)], [(47, 3)], [(27, 3)], [(7, 3)]]
+
+
 def test_what_is_old_is_found_without_reading_what_is_left(db: sqlite3.Connection) -> None:
-    query = "EXPLAIN QUERY PLAN DELETE FROM moments WHERE run = ? AND at < ? AND NOT keyframe"
-    assert "moments_between" in str(rows(db, query, "r1", START))
+    for query, given in ((aging._BETWEEN, ("r1", START, 9)), (aging._TOLD, (START, 9))):
+        plan = str(rows(db, f"EXPLAIN QUERY PLAN {query}", *given))
+        assert "INDEX moments_between" in plan
 
 
 def test_they_go_with_their_run(path: Path, writer: Writer, db: sqlite3.Connection) -> None:

@@ -159,6 +159,11 @@ def test_a_window_is_as_good_as_the_whole(made: tuple[Run, int], share: float) -
             assert part.essentials() == whole.essentials()
             last = [one.number for one in whole.view.events if one.at > at - COVERS]
             assert [one.number for one in part.view.events] == last
+            end = shown(recording, recording.end - COVERS, recording.end)
+            assert end.view.cells == bytes(run.states), "as it really was"
+            assert {name: one.value for name, one in end.alerts.items() if one.state == "firing"} == run.firing
+            assert end.metrics is not None
+            assert (end.metrics.at, end.view.ended) == (run.done, True)
             _thinned(db, recording, at)
 
 
