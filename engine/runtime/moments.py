@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.runtime.line import DATAGRAM
 from engine.store import messages
-from engine.stream.moments import KEYFRAME, pack
+from engine.stream.moments import KEYFRAME, SELDOM, pack
 from engine.stream.types import AlertChanged, Cells, Frame, ToReader
 
 _CHANGES: Final = 500
@@ -23,8 +23,10 @@ class Moments:
 
     def __init__(self) -> None:
         self._changes: deque[AlertChanged] = deque(maxlen=_CHANGES)
-        self._left = 0
-        """Moments until the next keyframe."""
+        self._since = SELDOM
+        """Moments from the last keyframe on; so many that the next one is due."""
+        self._quiet = 0
+        """Moments in a row in which nothing has happened."""
         self._states: list[bytes] = []
         self._counts: tuple[object, ...] = ()
 
@@ -34,7 +36,7 @@ class Moments:
 
     def skip(self) -> None:
         """A moment is left out: the next one has all there is."""
-        self._left = 0
+        self._since = SELDOM
 
     def make(
         self, at: float, event: int, frame: Frame, cells: Sequence[Cells], measured: Ask, alerts: Ask, last: bool
@@ -44,15 +46,19 @@ class Moments:
 
         While nothing happens, a frame is all of it, but for keyframes.
         """
-        keyframe = last or self._left <= 0
-        self._left = KEYFRAME - 1 if keyframe else self._left - 1
         states, counts = [part.states for part in cells], _counts(frame)
-        moved, happened = states != self._states, counts != self._counts
+        moved = states != self._states
+        happens = moved or counts != self._counts
         self._states, self._counts = states, counts
+        self._quiet = 0 if happens or self._changes else self._quiet + 1
+        self._since += 1
+        keyframe = last or self._since >= (KEYFRAME if self._quiet < SELDOM else SELDOM)
+        if keyframe:
+            self._since = 0
         told: list[ToReader] = [frame]
         if keyframe or moved:
             told += cells
-        if keyframe or moved or happened:
+        if keyframe or happens:
             told += measured()
         told += self._changes
         self._changes.clear()
@@ -60,7 +66,8 @@ class Moments:
             told += alerts()
         data = pack(told)
         if len(data) > DATAGRAM:  # of a hundred thousand agents, say
-            data, keyframe, self._left = pack([frame]), False, 0
+            data, keyframe = pack([frame]), False
+            self.skip()
         return messages.Moment(at, event, keyframe, data)
 
 

@@ -23,8 +23,9 @@ from engine.stream.types import STREAM_VERSION, Event, Frame, Hello, ToReader
 _AT_ONCE: Final = 60
 """Moments, or a multiple of it of events, that are read in one transaction: one that lasts keeps the log from being
 folded in."""
-_GAP: Final = 20.0
-"""Seconds between two moments from which on samples take their place; keyframes that are left are ten seconds apart."""
+_GAP: Final = 90.0
+"""Seconds between two moments from which on samples take their place; keyframes that are left are a minute apart where
+nothing went on."""
 _APART: Final = 1.0
 """Seconds between events and the next moment from which on they are a moment of their own."""
 

@@ -1,8 +1,8 @@
 """Moments of the stream, packed: what a recording is made of, in the database and in a file. Pure.
 
 A moment is what readers were told within a second, or as much of it as it takes to show how a run was: the newest
-frame, the states of agents, measurements, alerts. Every tenth is a keyframe, which has all there is; the others leave
-out what has not changed.
+frame, the states of agents, measurements, alerts. Every tenth is a keyframe, which has all there is, or every sixtieth
+where nothing goes on; the others leave out what has not changed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ Moment: TypeAlias = tuple[float, list[ToReader]]
 
 KEYFRAME: Final = 10
 """Moments from one keyframe to the next."""
+SELDOM: Final = 60
+"""The same, once nothing has happened in so many."""
 LARGEST: Final = 16 << 20
 """Bytes of a moment, unpacked: anything longer is garbage."""
 

@@ -76,11 +76,18 @@ WHOLE = ["KEY", "Frame", "Cells", "MetricsNow", "AlertsNow"]
 
 def test_every_tenth_has_all_there_is() -> None:
     making = Making()
-    for _ in range(3):
-        assert making.names() == WHOLE
-        for _ in range(9):
-            assert making.names() == ["Frame"], "nothing goes on"
-    assert making.asked == ["measured", "alerts"] * 3
+    for number in range(40):
+        assert making.names(done=number) == (["Frame", "MetricsNow"] if number % 10 else WHOLE)
+    assert making.asked.count("alerts") == 4
+
+
+def test_while_nothing_goes_on_a_frame_is_all() -> None:
+    """And a keyframe is made every minute, once that has lasted for one."""
+    making = Making()
+    whole = [number for number in range(300) if making.names() != ["Frame"]]
+    assert whole == [0, 10, 20, 30, 40, 50, 110, 170, 230, 290]
+    assert making.names(done=1) == WHOLE, "it is due at once where something happens again"
+    assert making.names(done=2) == ["Frame", "MetricsNow"]
 
 
 def test_between_them_is_what_has_changed() -> None:

@@ -264,23 +264,23 @@ def test_a_run_that_crashed_has_no_end(path: Path, gone: int) -> None:
 
 
 def test_samples_take_the_place_of_moments_that_were_not_kept(path: Path) -> None:
-    """For so long that somebody must have switched them off; not in the ten seconds between two keyframes."""
-    samples = [sample(n, n) for n in range(1, 61)]
-    write(path, *opening(), *samples, *(moment(n) for n in (1, 11, 21, 51, 60)), ended(at=START + 60))
+    """For so long that somebody must have switched them off; not in the minute between two keyframes."""
+    samples = [sample(n, n) for n in range(1, 301)]
+    write(path, *opening(), *samples, *(moment(n) for n in (1, 61, 121, 251, 300)), ended(at=START + 300))
     found = StoredRecording(path, "r1")
-    assert [at for at, _ in told(found)] == [1, 11, 21, *range(22, 51), 51, 60]
-    for cut in (5, 21, 30, 50.5, 51):
+    assert [at for at, _ in told(found)] == [1, 61, 121, *range(122, 251), 251, 300]
+    for cut in (5, 121, 130, 250.5, 251):
         assert told(found, -9, cut) + told(found, cut) == told(found), cut
     assert found.complete
 
 
 def test_moments_that_begin_late_or_end_early_are_not_all(path: Path) -> None:
-    samples = [sample(n, n) for n in range(1, 91)]
-    write(path, *opening(), *samples, *(moment(n) for n in range(31, 61)), ended(at=START + 90.5))
+    samples = [sample(n, n) for n in range(1, 301)]
+    write(path, *opening(), *samples, *(moment(n) for n in range(101, 201)), ended(at=START + 300.5))
     found = StoredRecording(path, "r1")
     assert not found.complete
-    assert [at for at, _ in told(found)] == [*range(1, 91), 90.5]
-    assert told(found)[-1] == (90.5, ["frame 90.5 ended"])
+    assert [at for at, _ in told(found)] == [*range(1, 301), 300.5]
+    assert told(found)[-1] == (300.5, ["frame 300.5 ended"])
 
 
 def test_another_version_of_the_stream_counts_as_not_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
