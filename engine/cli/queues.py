@@ -54,12 +54,12 @@ class Newest:
             raise LiveProblem(reply.text)
 
     def take(self, message: ToReader | None) -> None:
-        """Something was told."""
+        """Something was told, whether or not it is asked for."""
         from engine.stream.types import QueuesNow, ShapesNow
 
-        if isinstance(message, QueuesNow):
+        if isinstance(message, QueuesNow) and "queues" in self._told:
             self._told["queues"] = message
-        elif isinstance(message, ShapesNow):
+        elif isinstance(message, ShapesNow) and "shapes" in self._told:
             self._told["shapes"] = message
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from engine.cli.queues import Newest, options
 from engine.cli.recorded import StoreProblem, database, db_option, say, told
 
 if TYPE_CHECKING:
@@ -23,11 +24,21 @@ _SPEEDS: Final = 0.01, 1000.0
 @click.command()
 @click.argument("run", metavar="RUN|FILE")
 @db_option
+@options
 @click.option("--at", metavar="TIME", help="Begin at HH:MM:SS of that day, or +SECONDS after the run began.")
 @click.option("--speed", type=click.FloatRange(*_SPEEDS), metavar="X", help="X seconds of the run in each second.")
 @click.option("--plain", is_flag=True, help="Lines of text on a terminal, too; at once, if no --speed is given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
-def replay(run: str, db: Path | None, at: str | None, speed: float | None, plain: bool, as_json: bool) -> None:
+def replay(
+    run: str,
+    db: Path | None,
+    queues: bool,
+    shapes: bool,
+    at: str | None,
+    speed: float | None,
+    plain: bool,
+    as_json: bool,
+) -> None:
     """Tell how a recorded run was, one line for each second, as `shoal watch` does while it goes on.
 
     RUN is its id, the beginning of it, or `last`; it may still be going on. FILE is a recording that `shoal export
@@ -39,7 +50,7 @@ def replay(run: str, db: Path | None, at: str | None, speed: float | None, plain
             say(recording.damage)
         if not recording.complete:
             say("made of samples: what its screens showed was not recorded, or not all the time")
-        _tell(recording, beginning(recording, at), speed, as_json)
+        _tell(recording, beginning(recording, at), speed, Newest(queues, shapes), as_json)
 
 
 def opened(run: str, db: Path | None) -> Recording:
@@ -88,7 +99,7 @@ def _next(start: float, hour: int, minute: int, second: int) -> float:
     return max(start, found.timestamp())
 
 
-def _tell(recording: Recording, at: float, speed: float | None, as_json: bool) -> None:
+def _tell(recording: Recording, at: float, speed: float | None, more: Newest, as_json: bool) -> None:
     import msgspec
 
     from engine.cli.watch import as_object, line
@@ -97,12 +108,17 @@ def _tell(recording: Recording, at: float, speed: float | None, as_json: bool) -
     from engine.stream.types import Event, Frame
 
     def show(frame: Frame) -> None:
-        click.echo(msgspec.json.encode(as_object(recording.hello, frame)) if as_json else line(frame))
+        if as_json:
+            click.echo(msgspec.json.encode(as_object(recording.hello, frame) | more.as_objects()))
+        else:
+            click.echo("\n".join((line(frame), *more.lines())))
 
     newest: Frame | None = None
     status, shown = "", at
     for _, messages in recording.window(at - COVERS, at):
-        newest = next((message for message in reversed(messages) if isinstance(message, Frame)), newest)
+        for message in messages:
+            more.take(message)
+            newest = message if isinstance(message, Frame) else newest
     if newest is not None:
         show(newest)
     for when, messages in recording.window(at, recording.end):
@@ -110,6 +126,7 @@ def _tell(recording: Recording, at: float, speed: float | None, as_json: bool) -
             time.sleep(min(_LONGEST, max(0.0, when - shown)) / speed)
         shown = when
         for message in messages:
+            more.take(message)
             if isinstance(message, Event) and message.kind == "run.ended":
                 status = str(message.data.get("status", "done"))
             elif isinstance(message, Frame):

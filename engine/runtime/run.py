@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -32,7 +33,7 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState, ToReader
+from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
@@ -403,14 +404,10 @@ class Run:
         if behind or not recording.keeps_moments:
             recording.moments.skip()
             return
-        cells, alerts = self.sampler.cells(), self.alerting.known
-        now, event = time.time(), self.fleet.events
-        recording.line.tell(recording.moments.make(now, event, frame, cells, self._measured, alerts, last))
-
-    def _measured(self) -> list[ToReader]:
-        """What readers of all topics would be shown of measurements."""
-        found = None if self.meters is None else self.meters.view()
-        return [] if found is None else [found]
+        topics = {} if self.meters is None else self.meters.topics
+        measures = {topic: partial(make, last) for topic, make in topics.items()}
+        now, event, cells = time.time(), self.fleet.events, self.sampler.cells()
+        recording.line.tell(recording.moments.make(now, event, frame, cells, measures, self.alerting.known, last))
 
     def _measure(self, frame: Frame, last: bool = False) -> None:
         if self.meters is not None:

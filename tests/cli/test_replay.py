@@ -24,7 +24,7 @@ from engine.cli.replay import replay
 from engine.cli.watch import line
 from engine.store.messages import Happened, Moment, RunEnded, Sampled, ToRecorder
 from engine.stream.moments import pack
-from engine.stream.types import Cells, Event, Frame
+from engine.stream.types import Cells, Event, Frame, PoolQueue, QueuesNow, Shape, ShapesNow, Spread
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli"]
 
@@ -103,6 +103,22 @@ def test_as_json(path: Path) -> None:
         ("abb2", "sweep", 19.0, "running"), ("abb2", "sweep", 20.0, "ended"),
     ]  # fmt: skip
     assert found[4]["pools"][0]["busy"] == 3
+
+
+def test_it_tells_of_queues_and_shapes_as_watch_does(tmp_path: Path) -> None:
+    found = tmp_path / "runs.db"
+    batches = {"full": 3, "rest": 1}
+    queue = PoolQueue("main", "hash", batches, 4, 0, 0, {}, {"crash": 2}, 4, 0, 0, 1, 0, 2.5, 1 << 20)
+    spread = Spread(200, 0.25, 0.5, 1.0, 2.0, 0.75)
+    shape = ShapesNow(START, 60.0, (Shape("run", "main", "seconds", spread, 0.01, 1.33, [100, 100]),))
+    told = Moment(START + 1, 0, True, pack([QueuesNow(START, (), (queue,)), shape, shown(1)]))
+    write(found, began("abb2", "sweep"), *made("fit"), told, *moments(2), *end(3))
+    text = lines(call(replay, "abb2", "--queues", "--shapes", "--at", "+2", "--db", found))
+    assert text[0] == line(shown(2))
+    assert text[1].startswith("queues of main: hash; 2.5 s of work waiting; 1 tasks sent again")
+    assert "  run time of tasks: p50 250 ms p90 500 ms p95 750 ms p99 1 s max 2 s of 200" in text
+    last = json.loads(lines(call(replay, "abb2", "--queues", "--json", "--db", found))[-1])
+    assert (last["state"], last["queues"]["pools"][0]["flushes"], "shapes" in last) == ("ended", batches, False)
 
 
 @pytest.mark.parametrize(

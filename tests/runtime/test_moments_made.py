@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
 from operator import neg
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from stream_frames import START, frame, pool
 from engine.runtime import moments as moments_module
 from engine.runtime import run as run_module
 from engine.runtime.executor import Engine
-from engine.runtime.moments import Moments
+from engine.runtime.moments import Measure, Moments
 from engine.store.messages import Moment
 from engine.store.recording import StoredRecording
 from engine.stream.moments import unpack
@@ -31,11 +30,15 @@ from engine.stream.types import (
     Event,
     Frame,
     MetricsNow,
+    QueuesNow,
+    ShapesNow,
     Spread,
+    Topic,
     ToReader,
 )
 
 ALERTS = AlertsNow(START, [], [])
+QUEUES = QueuesNow(START, (), ())
 METRICS = MetricsNow(START, (), None, Spread(0, None, None, None, None))
 
 
@@ -54,31 +57,41 @@ class Making:
         self.moments = Moments()
         self.asked: list[str] = []
 
-    def _ask(self, name: str, *found: ToReader) -> Callable[[], Sequence[ToReader]]:
-        def answer() -> Sequence[ToReader]:
-            self.asked.append(name)
-            return found
-
-        return answer
-
     def make(self, done: int = 0, states: bytes = b"\2\2", last: bool = False) -> tuple[Moment, list[ToReader]]:
-        asks = self._ask("measured", METRICS), self._ask("alerts", ALERTS)
-        made = self.moments.make(START, 7, frame(done=done), [Cells(0, states)], *asks, last)
+        measures: dict[Topic, Measure] = {
+            "metrics": lambda: self._found("metrics", METRICS), "queues": lambda: self._found("queues", QUEUES),
+            "shapes": lambda: self._found("shapes", None),
+        }  # fmt: skip
+
+        def alerts() -> list[AlertsNow]:
+            self.asked.append("alerts")
+            return [ALERTS]
+
+        made = self.moments.make(START, 7, frame(done=done), [Cells(0, states)], measures, alerts, last)
         return made, unpack(made.data)
+
+    def _found(self, topic: str, measured: ToReader | None) -> ToReader | None:
+        self.asked.append(topic)
+        return measured
 
     def names(self, **given: Any) -> list[str]:
         made, told = self.make(**given)
         return [*(["KEY"] if made.keyframe else []), *(type(message).__name__ for message in told)]
 
 
-WHOLE = ["KEY", "Frame", "Cells", "MetricsNow", "AlertsNow"]
+WHOLE = ["KEY", "Cells", "MetricsNow", "QueuesNow", "AlertsNow", "Frame"]
 
 
 def test_every_tenth_has_all_there_is() -> None:
+    """Between them is what is dear and changes slowly more seldom."""
     making = Making()
     for number in range(40):
-        assert making.names(done=number) == (["Frame", "MetricsNow"] if number % 10 else WHOLE)
-    assert making.asked.count("alerts") == 4
+        told = making.names(done=number)
+        if number % 10:
+            assert told == [*(["MetricsNow"] if number % 2 == 0 else []), "QueuesNow", "Frame"]
+        else:
+            assert told == WHOLE
+    assert [making.asked.count(what) for what in ("metrics", "queues", "alerts")] == [20, 40, 4]
 
 
 def test_while_nothing_goes_on_a_frame_is_all() -> None:
@@ -87,16 +100,24 @@ def test_while_nothing_goes_on_a_frame_is_all() -> None:
     whole = [number for number in range(300) if making.names() != ["Frame"]]
     assert whole == [0, 10, 20, 30, 40, 50, 110, 170, 230, 290]
     assert making.names(done=1) == WHOLE, "it is due at once where something happens again"
-    assert making.names(done=2) == ["Frame", "MetricsNow"]
+    assert making.names(done=2) == ["QueuesNow", "Frame"]
 
 
 def test_between_them_is_what_has_changed() -> None:
     making = Making()
     making.make()
-    assert making.names(done=5) == ["Frame", "MetricsNow"]
+    assert making.names(done=5) == ["QueuesNow", "Frame"]
+    assert making.names(done=5) == ["MetricsNow", "Frame"], "nothing goes on any more, but it was not told yet"
     assert making.names(done=5) == ["Frame"]
-    assert making.names(done=5, states=b"\3\2") == ["Frame", "Cells", "MetricsNow"]
-    assert making.names(done=6, states=b"\3\2") == ["Frame", "MetricsNow"]
+    assert making.names(done=5, states=b"\3\2") == ["Cells", "MetricsNow", "QueuesNow", "Frame"]
+    assert making.names(done=6, states=b"\3\2") == ["QueuesNow", "Frame"]
+
+
+def test_what_is_not_measured_yet_is_asked_for_again() -> None:
+    making = Making()
+    for number in range(9):
+        making.make(done=number)
+    assert making.asked.count("shapes") == 9
 
 
 def test_changes_of_alerts_come_once_and_before_the_whole_of_them() -> None:
@@ -105,10 +126,10 @@ def test_changes_of_alerts_come_once_and_before_the_whole_of_them() -> None:
     for fingerprint in "ab":
         making.moments.hear(change(fingerprint))
     _, told = making.make()
-    assert told == [frame(), change("a"), change("b")]
+    assert told == [change("a"), change("b"), frame()]
     assert making.names() == ["Frame"]
     making.moments.hear(change("c"))
-    assert making.names(last=True) == [*WHOLE[:-1], "AlertChanged", "AlertsNow"]
+    assert making.names(last=True) == ["KEY", "Cells", "MetricsNow", "QueuesNow", "AlertChanged", "AlertsNow", "Frame"]
 
 
 def test_after_one_that_was_left_out_comes_all_there_is() -> None:
@@ -158,7 +179,7 @@ def test_a_run_as_readers_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not found.look()
     messages = told(database)
     kinds = {type(message) for message in messages}
-    assert {Event, Frame, Cells, MetricsNow, AlertsNow, AlertChanged} <= kinds
+    assert {Event, Frame, Cells, MetricsNow, QueuesNow, ShapesNow, AlertsNow, AlertChanged} <= kinds
     events = [message for message in messages if isinstance(message, Event)]
     assert [event.number for event in events] == list(range(1, len(events) + 1))
     assert events[-1].kind == "run.ended"

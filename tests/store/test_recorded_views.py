@@ -114,11 +114,12 @@ class Run:
         state = "ended" if last else "running"
         now = frame(float(number), pool(size=AGENTS), number=number, done=self.done, state=state)
         spread = Spread(self.done, None, None, None, None)
-        metrics = MetricsNow(float(self.done), (), None, spread)  # of now, but the same while nothing goes on
+        # Of now, but the same while nothing goes on; told each time, as that topic is.
+        metrics = MetricsNow(float(self.done), (), None, spread)
         alerts = AlertsNow(at, [alert(name, "firing", value) for name, value in self.firing.items()], [])
         cells = [Cells(0, bytes(self.states[:7])), Cells(7, bytes(self.states[7:]))]
         self.messages.append(
-            self.moments.make(at, self.events, now, cells, lambda: [metrics], lambda: [alerts], last)
+            self.moments.make(at, self.events, now, cells, {"queues": lambda: metrics}, lambda: [alerts], last)
         )  # fmt: skip
 
 
