@@ -1,8 +1,10 @@
-"""An alert core in virtual time, for tests."""
+"""Alert cores in virtual time, and rules of real engines, for tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from engine.alerts.core import AlertCore
 from engine.alerts.rules import Text, parse
@@ -29,6 +31,15 @@ on = ["agent.died"]
 by = ["pool"]
 keep_for = "10s"
 """
+_BUSY = ("cpu", "memory", "disk", "descriptors", "loop-lag", "loop-stalled", "alerts-late", "recorder-behind")
+"""Rules that find something on a busy machine."""
+
+
+def quiet(folder: Path, text: str = "") -> dict[str, Any]:
+    """Settings of an engine with the rules of this text, and without those that a busy machine would raise."""
+    path = folder / "rules.toml"
+    path.write_text(text + "".join(f"[rules.{name}]\nenabled = false\n" for name in _BUSY))
+    return {"alert_rules": str(path)}
 
 
 def rules(*texts: str) -> list[Rule]:

@@ -4,6 +4,7 @@ socket behind.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ _GRACE = 5.0
 def pytest_configure() -> None:
     name, _, value = MARK.partition("=")
     os.environ[name] = value  # inherited by whatever is started, whoever its parent is by the end
+    importlib.import_module("numpy")  # or `pytest.approx` may find half of it, while a thread of an engine imports it
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that started us in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)  # or every command that is tested would ignore it, too
 

@@ -119,7 +119,7 @@ class SimRuntime(SimHosts):
                     assert action.failed == self.bad[number]
                     self.over[number] = action.failed
                 case Happened():
-                    assert action.kind in ("pool.broken", "agent.given_up")
+                    assert action.kind in ("pool.broken", "pool.backoff", "agent.given_up")
         assert quota is None or (sent <= quota and self.core.quota == quota - sent)
         for found in self.core.ranges.values():
             if found.pool in lowest and self.core.pools[found.pool].placement.late and found.state.count(READY):

@@ -14,8 +14,10 @@ from engine.stream.types import (
     Frame,
     Hello,
     MetricsNow,
+    QueuesNow,
     Refused,
     Reply,
+    ShapesNow,
     ToReader,
 )
 
@@ -117,7 +119,7 @@ def fold(view: View, message: ToReader) -> View:
             return replace(view, cells=cells)
         case Hello():
             return replace(view, hello=message)
-        case MetricsNow() | AlertsNow() | AlertChanged():  # the screen asks for none of them
+        case MetricsNow() | QueuesNow() | ShapesNow() | AlertsNow() | AlertChanged():  # no screen asks for them
             return view
         case Reply():
             return view if message.ok else replace(view, refused=message.text)

@@ -16,6 +16,7 @@ from engine.alerts.types import Change, Severity, State, Transition
 UPDATE_EVERY: Final = 1.0
 """Seconds between transitions that only say that a count or a value has changed."""
 _BLIND: Final = frozenset({"nodata", "error"})
+_FEW: Final = 1000
 LIVE: Final = frozenset({"pending", "firing", "recovering", "nodata", "error"})
 
 
@@ -32,11 +33,14 @@ class Book:
         self.kept = kept
         self.changes: list[Transition] = []
         self.silences = Silences()
+        self.last_number = 0
+        """Of the last alert that has fired."""
         self._inhibition = Inhibition(kept)
         self._numbers = itertools.count(1)
-        self._alerts = 0
         self._wakes: list[tuple[float, int, Kept, Instance]] = []
         self._order = itertools.count()
+        self._most = _FEW
+        """Entries of that heap from which on it is looked through for those that count no more."""
         self.crowded: set[str] = set()
         """Rules of which alerts are hidden, or were a moment ago."""
 
@@ -76,15 +80,25 @@ class Book:
                 kept.over(instance)
                 if kept.hidden or kept.rest is not None:
                     self.crowded.add(kept.rule.id)
-            elif not kept.show(instance) and instance.told_state == "pending":
-                self.tell(now, kept, instance, "state", "normal", why="one of so many more")
+            elif not kept.show(instance):
+                if instance.told_state == "pending":
+                    self.tell(now, kept, instance, "state", "normal", why="one of so many more")
+                self._expose(now, kept, instance)
         if instance.on and not instance.number:
-            self._alerts += 1
-            instance.number = self._alerts
+            self.last_number += 1
+            instance.number = self.last_number
         for target in self._inhibition.targets(kept.rule):
             for other in target.all():
                 if other.told_on:
                     self._look_at_inhibition(now, target, other)
+
+    def _expose(self, now: float, kept: Kept, instance: Instance) -> None:
+        """One more is hidden: if nobody has silenced it, people are told of what stands for all of them."""
+        rest = kept.rest
+        if rest is not None and rest.silence is not None and self.silences.of(kept, instance) is None:
+            rest.silence = None
+            self.tell(now, kept, rest, "unsilenced", why="one of them is not silenced")
+            self.schedule(now, kept, rest)
 
     def _compare(self, now: float, kept: Kept, instance: Instance) -> None:
         """Tell of a state or a severity that is new."""
@@ -103,7 +117,7 @@ class Book:
         if after == "pending" and not instance.on and len(kept.by_labels) > 2 * kept.rule.max_alerts:
             return
         if turned and instance.on:
-            instance.silence, instance.inhibited_by = self.silences.of(instance), self._inhibition.of(instance)
+            instance.silence, instance.inhibited_by = self.silences.of(kept, instance), self._inhibition.of(instance)
         ack, over = instance.ack, after == "resolved"
         if over or (instance.on and rises(severity, instance.severity)):
             instance.ack = None
@@ -122,7 +136,7 @@ class Book:
             instance.notified = False
             instance.ack = None
         if self.silences.by_id:
-            instance.silence = self.silences.of(instance)
+            instance.silence = self.silences.of(kept, instance)
         self.tell(now, kept, instance, "severity", severity_before=before)
         if ack is not None and instance.ack is None:
             self.tell(now, kept, instance, "unacknowledged", why="more severe")
@@ -171,7 +185,7 @@ class Book:
     def look_at_silences(self, now: float, why: str) -> None:
         """After a silence began or ended."""
         for kept, instance in self.instances():
-            found = self.silences.of(instance) if instance.told_on else None
+            found = self.silences.of(kept, instance) if instance.told_on else None
             if found != instance.silence:
                 instance.silence = found
                 self.tell(now, kept, instance, "unsilenced" if found is None else "silenced", why=why)
@@ -277,3 +291,11 @@ class Book:
             instance.wake = wake
             if wake is not None:
                 heapq.heappush(self._wakes, (wake, next(self._order), kept, instance))
+                if len(self._wakes) > self._most:
+                    self._sift()
+
+    def _sift(self) -> None:
+        """Forget what an alert was to be looked at for before it was put off."""
+        self._wakes = list({id(entry[3]): entry for entry in self._wakes if entry[3].wake == entry[0]}.values())
+        heapq.heapify(self._wakes)
+        self._most = 2 * len(self._wakes) + _FEW

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from engine.alerts.book import LIVE, Book
 from engine.alerts.groups import grouped
 from engine.alerts.kept import Kept
-from engine.alerts.overlays import RefusedError, UnknownAlertError, in_order
+from engine.alerts.overlays import RefusedError, UnknownAlertError, check_length, in_order
 from engine.alerts.snapshots import alert_of
 from engine.alerts.states import Instance
 from engine.alerts.types import (
@@ -55,6 +55,10 @@ class AlertCore:
                     index.setdefault(kind, []).append((watch, some))
         self.kinds = frozenset(self._on) | frozenset(self._until)
         self._now = float("-inf")
+
+    def number_from(self, last: int) -> None:
+        """The next alert that fires has the number after `last`: others have come before."""
+        self._book.last_number = last
 
     # -- what comes in -------------------------------------------------------------------------------------------------
 
@@ -111,11 +115,12 @@ class AlertCore:
     def acknowledge(self, fingerprint: str, now: float, by: str, note: str = "", until: float | None = None) -> None:
         """Somebody takes it on: it is told no more, until it is resolved, gets more severe, or `until`.
 
-        Raises `UnknownAlertError`, and `RefusedError` without an owner or with an end that is over.
+        Raises `UnknownAlertError`, and `RefusedError` without an owner, with a long note, or with an end that is over.
         """
         now = self._time(now)
         if not by.strip():
             raise RefusedError("an acknowledgement needs somebody whose it is")
+        check_length("a note", note)
         if until is not None and until <= now:
             raise RefusedError("the end of an acknowledgement is to come")
         kept, instance = self._live(fingerprint)

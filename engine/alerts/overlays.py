@@ -15,12 +15,22 @@ SILENCES: Final = 1000
 """That can be in force at the same time."""
 
 
+LONGEST: Final = 200
+"""Characters of a reason, a note, or a pattern."""
+
+
 class RefusedError(ValueError):
     """A silence, or an acknowledgement, that can't be. The text is one line."""
 
 
 class UnknownAlertError(LookupError):
     """There is no such alert, or it is over. The text is one line."""
+
+
+def check_length(what: str, text: str) -> None:
+    """Raises `RefusedError` for more than `LONGEST` characters: all readers are told of them, again and again."""
+    if len(text) > LONGEST:
+        raise RefusedError(f"{what} has {LONGEST} characters at the most, not {len(text):,}")
 
 
 class Silences:
@@ -38,6 +48,8 @@ class Silences:
             raise RefusedError("a silence needs somebody whose it is")
         if not reason.strip():
             raise RefusedError("a silence needs a reason")
+        for what, text in (("a reason", reason), *((f"what {name} is to be", text) for name, text in matchers.items())):
+            check_length(what, text)
         if not now < until < float("inf"):
             raise RefusedError("a silence needs an end, which is to come")
         if len(self.by_id) >= SILENCES:
@@ -58,18 +70,27 @@ class Silences:
         """When the next one ends."""
         return min((silence.until for silence in self.by_id.values()), default=None)
 
-    def of(self, instance: Instance) -> int | None:
-        """The silence that an alert is under: the one that lasts longest."""
+    def of(self, kept: Kept, instance: Instance) -> int | None:
+        """The silence that an alert is under: the one that lasts longest. What stands for others is under one if all of
+        them are.
+        """
         if not self.by_id:
             return None
+        if instance is kept.rest:
+            each = [self.of(kept, other) for other in kept.hidden.values()]
+            return min((one for one in each if one is not None), key=self._end, default=None) if all(each) else None
         named = dict(instance.labels)
         found = [s for s in self.by_id.values() if _matches(s.matchers, instance.rule, instance.severity, named)]
-        return max(found, key=lambda silence: (silence.until, silence.id)).id if found else None
+        return max((silence.id for silence in found), key=self._end, default=None)
+
+    def _end(self, silence: int) -> tuple[float, int]:
+        return self.by_id[silence].until, silence
 
 
 def _matches(matchers: Mapping[str, str], rule: Rule, severity: Severity, named: Mapping[str, str]) -> bool:
     fixed = {"rule": rule.id, "class": rule.area, "severity": severity}
-    return all(fnmatchcase(fixed.get(name) or named.get(name, ""), pattern) for name, pattern in matchers.items())
+    values = ((fixed.get(name) or named.get(name), pattern) for name, pattern in matchers.items())
+    return all(value is not None and fnmatchcase(value, pattern) for value, pattern in values)
 
 
 class Inhibition:

@@ -33,7 +33,9 @@ _POOL: Final = ("pool",)
 SIGNALS: Final[dict[str, Signal]] = {
     "pool_assigned": Signal("count", "batches that were given to an agent", _POOL, True),
     "pool_hits": Signal("count", "of these, those that found an idle agent at once", _POOL, True),
-    "pool_idle_ratio": Signal("ratio", "agents that were idle / agents, mean of the last 10 s", _POOL, most=1),
+    "pool_idle_ratio": Signal(
+        "ratio", "agents idle / agents, mean of the last 10 s; 0 while nothing, or little, may be begun", _POOL, most=1
+    ),
     "pool_exhausted": Signal("count", "1 while tasks wait, nobody is idle and the pool can't grow, else 0", _POOL),
     "tasks_over": Signal("count", "tasks that are done or failed; cancelled ones left out", _POOL, True),
     "tasks_failed": Signal("count", "tasks that failed, for whatever reason", _POOL, True),
@@ -83,6 +85,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "pool.backoff": ("pool",),
     "pool.broken": ("pool",),
     "pool.scaled": ("pool",),
+    "pool.shards": ("pool",),
     "recorder.answers": (),
     "recorder.aside": (),
     "recorder.behind": (),
@@ -105,6 +108,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "silence.began": (),
     "silence.ended": (),
     "sink.failed": ("sink",),
+    "sink.well": ("sink",),
     "task.poisoned": ("pool", "job"),
 }
 """The labels of each kind, as `engine.alerts.intake.labels_of` makes them."""

@@ -136,13 +136,6 @@ def help() -> Result:  # noqa: A001
     return {"value": command_seconds([sys.executable, "-c", "import click"])}
 
 
-def recorded_work(tasks: int, iterations: int) -> Result:
-    """Seconds of an engine that records nothing."""
-    from engine.bench import recorded
-
-    return recorded.recorded_work(tasks, iterations, record=False)
-
-
 def recorded_rows(tasks: int) -> Result:
     """Tasks a second of an engine that records nothing."""
     from engine.bench import recorded
@@ -160,6 +153,6 @@ def recorded_map(tasks: int) -> Result:
 MEASUREMENTS: Final[dict[str, Callable[..., Result]]] = {
     found.__name__: found
     for found in (
-        start, start_each, submit, map, round_trip, overhead, array, help, recorded_work, recorded_rows, recorded_map,
+        start, start_each, submit, map, round_trip, overhead, array, help, recorded_rows, recorded_map,
     )
 }  # fmt: skip

@@ -8,19 +8,23 @@ every task is in it.
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
+import sys
 import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from engine.bench import watch
 from engine.bench.engines import made, warm
 from engine.bench.shared import Result
 from engine.bench.tasks import eight_bytes, identity, work
+from engine.runtime.executor import Engine
 from engine.runtime.jobs import Group
 from engine.runtime.loop import Loop
 from engine.runtime.recording import Recording
@@ -97,10 +101,56 @@ def _through(results: Iterable[object]) -> int:
     return sum(1 for _ in results)
 
 
-def recorded_work(tasks: int, iterations: int, record: bool = True) -> Result:
-    """Seconds for all tasks, which work; the agents have run some of the kind before."""
-    took, told = _map(work, [iterations] * tasks, record)
-    return {"value": took, **told}
+def recorded_work(tasks: int, iterations: int, pairs: int) -> Result:
+    """Seconds with a record over seconds without one, of the same tasks, which work: the median of pairs of runs that
+    take turns on two engines, each with as many agents as there are; the other one's are idle meanwhile.
+
+    Beside it ``processor``: the same of the processor time of all processes, which others on the machine disturb less.
+    """
+    values = [iterations] * tasks
+    times: list[float] = []
+    costs: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="shoal-bench-") as folder:
+        database = Path(folder, "runs.db")
+        with made(_AGENTS, database) as recorded, made(_AGENTS, None) as plain:
+            for engine in (recorded, plain):
+                warm(engine, _AGENTS)
+                _through(engine.map(work, values))
+            _await_samples()
+            chance = random.Random(tasks)
+            before = _asked(database, _ALL)[0]
+            for _ in range(pairs):
+                turns = [recorded, plain]
+                chance.shuffle(turns)
+                took = {id(engine): _timed(engine, values) for engine in turns}
+                (time_with, cost_with), (time_without, cost_without) = took[id(recorded)], took[id(plain)]
+                times.append(time_with / time_without)
+                costs.append(cost_with / cost_without)
+            _check(_asked(database, _ALL)[0] - before, tasks * pairs)
+    return {"value": median(times), "processor": median(costs)}
+
+
+def _await_samples() -> None:
+    """What is loaded once, a second after a recorded run has begun, is no part of what its tasks cost."""
+    deadline = _clock() + 30
+    while "engine.runtime.meters.sampling" not in sys.modules:
+        assert _clock() < deadline, "no samples are taken"
+        time.sleep(0.05)
+    time.sleep(0.5)
+
+
+def _timed(engine: Engine, values: Sequence[int]) -> tuple[float, float]:
+    """Seconds of a map, and of processor time that all processes took for it."""
+    processes = watch.descendants(os.getpid())
+    before, begun = _all_processor_seconds(processes), _clock()
+    answers = _through(engine.map(work, values))
+    took = _clock() - begun
+    assert answers == len(values)
+    return took, _all_processor_seconds(processes) - before
+
+
+def _all_processor_seconds(processes: Iterable[int]) -> float:
+    return time.process_time() + sum(map(_processor_seconds, processes))
 
 
 def recorded_rows(tasks: int, record: bool = True) -> Result:

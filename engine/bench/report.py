@@ -19,6 +19,8 @@ def figure(value: float | None, unit: str) -> str:
             if abs(value) < limit:
                 return f"{value * factor:.3g} {name}"
         return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
+    if unit == "x":
+        return f"{value:.4g}x"
     if unit == "B":
         return f"{value / 1e6:,.1f} MB"
     digits = max(0, len(str(int(abs(value)))) - 3)
@@ -59,7 +61,7 @@ def _verdict(verdict: Verdict | None) -> tuple[str, str]:
 
 
 _UNITS = {"rate": "/s", "spread": "B", "per_million": "B", "resident": "B", "nursery": "B", "hosts": "B", "engine": "B",
-          "engine_cpu": "s", "recorder_cpu": "s", "p99": "s",
+          "engine_cpu": "s", "recorder_cpu": "s", "p99": "s", "processor": "x",
           "until_all_met": "s", "submitting": "s", "shutdown": "s"}  # fmt: skip
 
 

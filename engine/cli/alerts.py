@@ -82,6 +82,8 @@ def _now(run: str | None) -> tuple[list[AlertView], list[SilenceView]]:
         while (left := deadline - time.monotonic()) > 0:
             message = client.receive(left)
             if isinstance(message, AlertsNow):
+                if message.unknown:
+                    raise StreamError(f"nobody knows which alerts there are: {message.unknown}")
                 found += message.alerts
                 if message.part + 1 == message.parts:
                     return found, message.silences

@@ -296,7 +296,7 @@ class Live:
         self.clear()
         if self._catches:
             self._catches = False
-            signal.signal(signal.SIGCONT, self._kept)
+            signal.signal(signal.SIGCONT, self._kept or signal.SIG_DFL)  # None: it was no handler of Python's
 
     def _resume(self) -> None:
         if self._continued:

@@ -1,4 +1,4 @@
-"""``shoal export``: what came of each task of a recorded run, or its samples, for other programs."""
+"""``shoal export``: what came of each task of a recorded run, or its samples, for other programs; or a recording."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from engine.cli.recorded import StoreProblem, asked, database, db_option, say
+from engine.cli.recorded import StoreProblem, asked, database, db_option, say, told
 from engine.cli.words import several
 
 if TYPE_CHECKING:
@@ -80,15 +80,35 @@ def _samples(db: sqlite3.Connection, run: str) -> tuple[dict[str, str], Iterator
     return types, rows()
 
 
+def _recording(run: str, db: Path | None, out: str | None) -> None:
+    """All that its screens showed, as a file of `engine.stream.files`."""
+    from engine.cli.outfile import written
+    from engine.store.recording import StoredRecording
+    from engine.stream import files
+
+    if out in (None, "-") and sys.stdout.isatty():
+        raise StoreProblem("a recording is nothing for a terminal: use --out FILE")
+    path = database(db)
+    with told(path):
+        recording = StoredRecording(path, run)
+        with written(out, path) as stream:
+            count = files.write(stream, recording)
+    if out not in (None, "-"):
+        say(f"{several(count, 'moment')} of run {recording.hello.run} in {out}")
+    if not recording.complete:
+        say("it is made of samples: what its screens showed was not recorded, or not all the time")
+
+
 @click.command()
 @click.argument("run")
 @db_option
 @click.option("--samples", is_flag=True, help="How the run was, second by second, instead of its results.")
+@click.option("--recording", is_flag=True, help="What its screens showed, for `shoal replay FILE`.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a line of names.")
 @click.option("--parquet", "form", flag_value="parquet", help="Parquet; needs pyarrow.")
 @click.option("--jsonl", "form", flag_value="jsonl", default=True, help="JSON, one task a line (the default).")
 @click.option("--out", metavar="FILE", help="Write to FILE instead of standard output.")
-def export(run: str, db: Path | None, samples: bool, form: str, out: str | None) -> None:
+def export(run: str, db: Path | None, samples: bool, recording: bool, form: str, out: str | None) -> None:
     """Write what came of each task of a recorded run, in order.
 
     RUN is its id, the beginning of it, or `last`. A line has `task` and `index`, `ok`, `attempts`, `agent`, `started`,
@@ -96,6 +116,11 @@ def export(run: str, db: Path | None, samples: bool, form: str, out: str | None)
     JSON, in CSV and Parquet its text; what JSON can't hold is told by `result_kind`, and `data` has the bytes. Of a
     rerun it is those that ran in it; its results file (`shoal rerun --out`) is whole.
     """
+    if recording:
+        if samples or form != "jsonl":
+            raise click.UsageError("--recording excludes --samples, --csv and --parquet")
+        _recording(run, db, out)
+        return
     from engine.cli import formats
     from engine.cli.outfile import written
     from engine.store import queries

@@ -76,8 +76,8 @@ class _Interrupts:
             yield
         finally:
             for number, handler in kept.items():
-                # Who pressed ctrl-c twice may press it thrice, while we tidy up.
-                signal.signal(number, signal.SIG_IGN if self.count else handler)
+                # Who pressed ctrl-c twice may press it thrice, while we tidy up. None: it was no handler of Python's.
+                signal.signal(number, signal.SIG_IGN if self.count else handler or signal.SIG_DFL)
 
 
 class _GiveUp:
@@ -280,11 +280,11 @@ def _end(
     status = "interrupted" if interrupted else "failed" if broken or failed or core.cancelled else "done"
     run.sampler.end()
     seconds = run.sampler.elapsed
-    over = core.done + core.failed + core.cancelled
+    over = core.over
     summary = {
         "run": run.id, "name": run.name, "status": status, "tasks": core.submitted + before,
         "done": core.done + run.before[0], "failed": failed,
-        "delivered": round(core.accepted / core.submitted, 6) if core.submitted else 1.0, "seconds": round(seconds, 3),
+        "delivered": round(run.sampler.delivered(), 6), "seconds": round(seconds, 3),
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.agents,
         "restarts": core.restarts, "redelivered": core.redelivered,
     }  # fmt: skip

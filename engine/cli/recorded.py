@@ -42,10 +42,11 @@ def database(given: Path | None) -> Path:
 def told(path: Path) -> Iterator[None]:
     """What goes wrong with the database at `path` in here becomes a `StoreProblem`: one line, exit code 2."""
     from engine.store.schema import FAULTS, StoreError, explain
+    from engine.stream.recordings import RecordingError
 
     try:
         yield
-    except StoreError as error:
+    except (StoreError, RecordingError) as error:
         raise StoreProblem(str(error)) from error
     except FAULTS as error:
         raise StoreProblem(str(explain(path, error))) from error

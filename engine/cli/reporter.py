@@ -83,8 +83,8 @@ class Reporter:
         self._pace = Pace()
         self._thinning = Thinning()
         self._told: float | None = None
-        self._last = ""
-        """What was said last of an event."""
+        self._said: Event | None = None
+        """What was just said, while alerts about it may come: they do right after it."""
         self._live: Live | None = None
         # Results that are written to the terminal would be torn apart by lines that are drawn there.
         crossed = results_on_stdout and sys.stdout.isatty()
@@ -103,6 +103,8 @@ class Reporter:
         news = alert_news(event)
         was_live = news is not None and self.progress.alerts.is_live(news.id)
         self.progress.event(event)
+        if event.kind != "alert.firing":
+            self._said = None
         if self._json:
             self.line({"event": event.kind, "at": event.at, "level": event.level, "text": event.text, **event.data})
         elif event.kind == "run.ended":
@@ -111,20 +113,28 @@ class Reporter:
             self._alert(event, news, was_live)
         elif event.level != "info":
             if self._thinning.admits(event.kind, event.at):
-                self._last = event.text
+                self._said = event
                 self.say(event.text, event.level)
-        elif event.kind.startswith(("agent.std", "recorder.", "memory.", "run.resumed")):
+        elif event.kind.startswith(("agent.std", "recorder.", "memory.", "pool.shards", "run.resumed")):
             self.say(event.text)
 
     def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:
         """Tell of an alert what people are to be told: that has a level, or is the end of what they were told."""
         if event.level != "info":
-            if self._last and self._last in news.text:
-                return  # an alert about one event comes right after it, and would only say it again
-            if self._thinning.admits(event.kind, event.at):
+            if self._is_said(event, news):
+                return
+            kind = f"{event.kind} of {event.data.get('rule', 'one rule')}"
+            if news.severity == "critical" or self._thinning.admits(kind, event.at):
                 self.say(f"{news.severity}: {news.text}", _LEVELS.get(news.severity, event.level), "alert")
         elif event.kind == "alert.resolved" and was_live:
             self.say(news.text if news.text.startswith("over") else f"over: {news.text}", "info", "alert")
+
+    def _is_said(self, event: Event, news: AlertNews) -> bool:
+        """Whether an alert would only say again what was said of the one event that it is about."""
+        said = self._said
+        if said is None or said.text not in news.text or event.data.get("count", 1) != 1:
+            return False
+        return said.level == "error" or event.level == said.level
 
     def say(self, text: str, level: str = "info", word: str = "") -> None:
         """A line on stderr, above what is drawn there. `word`: what it begins with, in place of the level."""

@@ -62,6 +62,7 @@ def _summary(run: Run, answers: dict[str, Any]) -> None:
         "restarts": number(summary.get("restarts", answers["deaths"])),
         "redelivered": number(summary.get("redelivered", answers["redelivered"])),
         "large": _large(answers["large"]),
+        "memory": f"{size(peak)} held by the agents, at the most" if (peak := answers["peak_memory"]) else "",
         "config": _facts(run.config),
         "machine": _facts(run.machine),
         "shoal": f"{run.version} (pid {run.pid})",
@@ -129,6 +130,7 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
             "redelivered": queries.redelivered(connection, found.id),
             "deaths": queries.deaths(connection, found.id),
             "large": queries.large_results(connection, found.id),
+            "peak_memory": queries.peak_memory(connection, found.id),
             "reruns": queries.reruns(connection, found.id),
         }
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.live import RUN_HELP, LiveProblem, connected, run_argument
+from engine.cli.queues import Newest, options, plain
 from engine.cli.words import countdown, number, printable, several, size
 
 if TYPE_CHECKING:
@@ -24,31 +25,36 @@ _PATIENCE: Final = 10.0
     help=f"Tell how a run is, one line a second, until it ends.\n\n{RUN_HELP}\n\nThe exit code is the run's."
 )
 @run_argument
+@options
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a second.")
 @click.option(
     "--every", type=click.FloatRange(0.05, 3600), default=1.0, show_default=True, help="Seconds between two lines."
 )
-def watch(run: str | None, as_json: bool, every: float) -> None:
+def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: float) -> None:
     """See `help` above."""
     from engine.stream.client import StreamEnded
     from engine.stream.types import Event, Frame
 
+    more = Newest(queues, shapes)
     with connected(run) as client:
-        client.subscribe(("frames", "events"), max(0.01, min(20.0, 1 / every)))
+        more.subscribe(client, ["frames", "events"], max(0.01, min(20.0, 1 / every)))
+        began = time.monotonic()
         told_at, status, newest = -every, "", None
         while True:
             try:
                 message = client.receive()
             except StreamEnded:
                 break
+            more.take(message)
             if isinstance(message, Event) and message.kind == "run.ended":
                 status = str(message.data.get("status", "done"))
             if isinstance(message, Frame):
                 newest = message
                 now = time.monotonic()
-                if message.state == "ended" or now - told_at >= every - 0.05:
+                known = not more.missing or now - began > _PATIENCE
+                if message.state == "ended" or (known and now - told_at >= every - 0.05):
                     told_at = now
-                    click.echo(_json(client, message) if as_json else line(message))
+                    click.echo(_json(client, message, more) if as_json else "\n".join((line(message), *more.lines())))
     if not status:
         raise LiveProblem("the engine is gone")
     if not as_json:
@@ -58,13 +64,19 @@ def watch(run: str | None, as_json: bool, every: float) -> None:
 
 @click.command(help=f"Tell how a run is, once.\n\n{RUN_HELP}")
 @run_argument
+@options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status(run: str | None, as_json: bool) -> None:
+def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
     """See `help` above."""
+    from engine.stream.types import RATE_MAX
+
+    more = Newest(queues, shapes)
     with connected(run) as client:
-        frame = fresh(client)
+        if more.missing:
+            more.subscribe(client, ["frames"], RATE_MAX)
+        frame = fresh(client, more)
         if as_json:
-            click.echo(_json(client, frame))
+            click.echo(_json(client, frame, more))
             return
         hello = client.hello
     click.echo(f"{printable(hello.run)}  {printable(hello.name)}  {frame.state}  (pid {hello.pid})")
@@ -80,10 +92,15 @@ def status(run: str | None, as_json: bool) -> None:
     machine = frame.machine
     used = f"{size(machine.memory_used)} of {size(machine.memory_total)}"
     click.echo(f"  machine: {machine.cpu:.0%} of {machine.cores} cores, {used}, load {machine.load:.1f}")
+    for told in more.lines():
+        click.echo(f"  {told}")
 
 
-def fresh(client: Client) -> Frame:
-    """A frame of now, not one that was made for somebody else who has left. Raises `LiveProblem`."""
+def fresh(client: Client, more: Newest) -> Frame:
+    """A frame of now, not one that was made for somebody else who has left; and `more`, if anything of it is missing.
+
+    Raises `LiveProblem`.
+    """
     from engine.stream.types import Frame
 
     asked = time.time()
@@ -91,10 +108,13 @@ def fresh(client: Client) -> Frame:
     deadline = time.monotonic() + _PATIENCE
     while (left := deadline - time.monotonic()) > 0:
         message = client.receive(left)
+        more.take(message)
         if isinstance(message, Frame):
             last = message
-            if message.at >= asked or message.state == "ended":
+            if (message.at >= asked or message.state == "ended") and not more.missing:
                 return message
+    if more.missing:
+        raise LiveProblem(f"the engine told of no {' and '.join(more.missing)} within {_PATIENCE:g} s")
     if last is None:
         raise LiveProblem(f"the engine did not say how it is within {_PATIENCE:g} s")
     return last
@@ -112,8 +132,10 @@ def line(frame: Frame) -> str:
           for pool in frame.pools),
         f"{number(frame.failed)} failed",
     ]  # fmt: skip
-    warnings, errors = frame.alerts
-    parts.append(several(warnings + errors, "alert") if warnings + errors else "no alerts")
+    if frame.alerts is None:
+        parts.append("alerts unknown")
+    else:
+        parts.append(several(sum(frame.alerts), "alert") if any(frame.alerts) else "no alerts")
     if frame.restarts:
         parts.append(several(frame.restarts, "restart"))
     return "  ".join(parts)
@@ -123,19 +145,15 @@ def _states(pool: PoolView) -> list[tuple[str, int]]:
     return [(name, getattr(pool, name)) for name in ("busy", "idle", "starting", "draining", "dead")]
 
 
-def _json(client: Client, frame: Frame) -> bytes:
+def _json(client: Client, frame: Frame, more: Newest) -> bytes:
     import msgspec
 
-    return msgspec.json.encode(as_object(client.hello, frame))
+    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects())
 
 
 def as_object(hello: Hello, frame: Frame) -> dict[str, Any]:
     """All that a frame says, by name."""
-    import msgspec
-
-    plain = msgspec.structs.asdict
     return {
-        "run": hello.run, "name": hello.name, "pid": hello.pid, "started": hello.started,
-        **plain(frame), "pools": [plain(pool) for pool in frame.pools], "machine": plain(frame.machine),
-        "alerts": {"warning": frame.alerts[0], "error": frame.alerts[1]},
+        "run": hello.run, "name": hello.name, "pid": hello.pid, "started": hello.started, **plain(frame),
+        "alerts": frame.alerts and {"warning": frame.alerts[0], "error": frame.alerts[1]},
     }  # fmt: skip

@@ -64,11 +64,15 @@ class Admission:
         """Nothing is looked at."""
         return self._reserve == 0
 
-    def keep(self, reserve: int | None) -> None:
-        """Go by another reserve, as `Admission` takes it, from the next look on."""
+    def keep(self, reserve: int | None) -> Happened | None:
+        """Go by another reserve, as `Admission` takes it, from the next look on. What there is to say of that: nobody
+        looks any more, and memory was short."""
         self._reserve = reserve
-        if self.off:
-            self.quota, self.low = None, False
+        if not self.off:
+            return None
+        was_low, self.low, self.quota = self.low, False, None
+        text = "memory is not looked at any more: tasks are begun again"
+        return Happened("info", "memory.ok", text) if was_low else None
 
     def reserve(self, room: Room) -> int:
         """Bytes that are to stay free of a limit."""

@@ -339,7 +339,6 @@ class Core(Steering):
                 self._again(found, index, index + 1)
                 return
             limit = found.options.timeout or 0.0
-            self.accepted += 1
             self._end(found, index, index + 1, "timeout", f"took longer than its timeout of {limit:g} s")
             return
         attempt = found.attempts[index] = found.attempts.get(index, 0) + 1
@@ -347,7 +346,6 @@ class Core(Steering):
             self._again(found, index, index + 1)
             return
         times = "once" if attempt == 1 else f"{attempt} times"
-        self.accepted += 1
         self._end(found, index, index + 1, "poisoned", f"its agent died {times} while it ran; the last: {text}")
 
     def _forget(self, batch: Batch) -> None:

@@ -132,7 +132,7 @@ def _check_shard(core: Core, shard: Shard) -> None:
 def _check_totals(core: Core) -> None:
     left = sum(found.remaining for found in core.ranges.values())
     _same(
-        core.done + core.failed + core.cancelled + left,
+        core.over + left,
         core.submitted,
         "done, failed, cancelled and open tasks",
     )

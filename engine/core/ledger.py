@@ -44,7 +44,7 @@ class Ledger:
         self.failed = 0
         self.cancelled = 0
         self.accepted = 0
-        """Tasks that an agent's outcome, death or timeout made final."""
+        """Tasks that are over by an agent's outcome, and not by a word of the core."""
         self.redelivered = 0
         """Tasks to be sent again because whoever had them died, or their outcome was lost."""
         self.stale = 0
@@ -63,6 +63,11 @@ class Ledger:
         self._last_range = 0
         self._new: list[Segment] = []
         """Segments that have come since time was last told."""
+
+    @property
+    def over(self) -> int:
+        """Tasks that are done, failed or cancelled."""
+        return self.done + self.failed + self.cancelled
 
     @property
     def holding(self) -> bool:

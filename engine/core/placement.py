@@ -37,31 +37,35 @@ def piece_size(tasks: int, shards: int) -> int:
 
 
 class Placement:
-    """One pool's way of choosing a shard, for all strategies but least-loaded, which chooses when an agent is free."""
+    """One pool's way of choosing a shard, for all strategies but least-loaded, which chooses when an agent is free.
 
-    __slots__ = ("_strategy", "_turn")
+    Attributes:
+        strategy: its name.
+    """
+
+    __slots__ = ("_turn", "strategy")
 
     def __init__(self, strategy: Strategy) -> None:
-        self._strategy = strategy
+        self.strategy = strategy
         self._turn = 0
 
     @property
     def late(self) -> bool:
         """Tasks wait in the pool's own queue, and are placed when they are sent."""
-        return self._strategy == "least-loaded"
+        return self.strategy == "least-loaded"
 
     @property
     def keyed(self) -> bool:
         """A range with a key of its own goes to one shard as a whole."""
-        return self._strategy == "hash"
+        return self.strategy == "hash"
 
     def place(self, key: int, shards: Sequence[P]) -> P:
         """The shard for a key; one that works, if any does. Keys matter to ``hash`` only: the same one goes to the same
         shard as long as that works."""
-        if self._strategy == "hash":
+        if self.strategy == "hash":
             at = mix(key)
         else:
-            at = self._turn if self._strategy == "round-robin" else mix(self._turn)
+            at = self._turn if self.strategy == "round-robin" else mix(self._turn)
             self._turn += 1
         for probe in range(len(shards)):
             shard = shards[(at + probe) % len(shards)]

@@ -8,6 +8,7 @@ at p are one bucket at p - 1. This is the layout of HdrHistogram and its relativ
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 PRECISION: Final = 5
@@ -43,6 +44,7 @@ def width(index: int, p: int = PRECISION) -> int:
     return 1 << max((index >> p) - 1, 0)
 
 
+@lru_cache(64)
 def needed(q: float) -> int:
     """Values it takes for a quantile to mean something: ten beyond it, on either side.
 
@@ -51,3 +53,11 @@ def needed(q: float) -> int:
     if not 0 < q < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
     return math.ceil(round(10 / min(q, 1 - q), 6))
+
+
+def rank(q: float, count: int) -> int | None:
+    """The place in order, from 1 on, of the least of so many values that a share q of them does not exceed.
+
+    None where there are fewer than `needed`. Raises ValueError unless q lies between 0 and 1.
+    """
+    return None if count < needed(q) else max(1, math.ceil(round(q * count, 6)))

@@ -115,8 +115,8 @@ _ALL: Final = (
     _family("pool_pending_requests", "gauge", "Tasks that are ready and not yet sent to an agent.", _POOL),
     _family("pool_acquires_total", "counter", "Batches by how they came by an agent: one was idle, came free, or had "
             "to be started.", _POOL, _FOUND),
-    _family("pool_acquire_seconds", "histogram", "Assignment latency: from when a batch was sent until its first "
-            "task began.", _POOL, _FOUND),
+    _family("pool_acquire_seconds", "histogram", "Assignment latency: until the first task of a batch began, from "
+            "when it was sent where an agent was idle, else from when it was ready.", _POOL, _FOUND),
     _family("pool_use_seconds", "histogram", "Time for which an agent was held by a batch, from its first task to the "
             "end of its last.", _POOL),
     _family("pool_busy_seconds_total", "counter", "Time that agents have spent in tasks.", _POOL),
@@ -157,8 +157,6 @@ _ALL: Final = (
     _family("shard_utilization_ratio", "gauge", "Busy share of a shard's agents.", _POOL, _SHARD),
     _family("shard_balance_ratio", "gauge", "Tasks sent to a shard, by the mean of all shards of its pool.", _POOL,
             _SHARD),
-    _family("shard_wait_reduction_ratio", "gauge", "Mean wait with one shard, by that with the shards there are; only "
-            "where both are known.", _POOL),
     # Coordination: tasks and messages
     _family("tasks_submitted_total", "counter", "Tasks taken in.", _POOL),
     _family("tasks_finished_total", "counter", "Tasks that are over, by how.", _POOL,
@@ -172,7 +170,8 @@ _ALL: Final = (
             Label("stage", ("queue", "assign", "run", "back", "total"))),
     _family("messages_delivered_total", "counter", "Messages between agents.",
             Label("result", ("delivered", "redelivered", "dropped"))),
-    _family("delivery_ratio", "gauge", "Delivery rate: outcomes accepted, by tasks that are over."),
+    _family("delivery_ratio", "gauge", "Delivery rate: tasks that are over by an outcome of an agent, by all that "
+            "are, cancelled ones left out."),
     _family("work_unfinished_seconds", "gauge", "Age of all tasks that run, added up: it grows while something hangs.",
             _POOL),
     _family("work_longest_running_seconds", "gauge", "Age of the task that has run for longest.", _POOL),
@@ -191,11 +190,18 @@ _ALL: Final = (
     _family("store_queue_depth_messages", "gauge", "Messages to the recorder that are not safe yet."),
     _family("store_rows_total", "counter", "Rows written by the recorder, each task counting as one."),
     _family("store_wal_bytes", "gauge", "Size of the database's log."),
+    # Alerts
+    _family("alerts_firing", "gauge", "Alerts that fire, by severity; absent where nobody knows.",
+            Label("severity", ("info", "warning", "critical"))),
+    _family("alert_detect_seconds", "histogram", "From when something happened, as far as that is known, until there "
+            "was an alert about it: of alerts about events, by class.",
+            Label("class", ("crash", "latency", "saturation", "error", "regression", "stale", "capacity", "self"))),
     # The machine
     _family("machine_cpu_ratio", "gauge", "Busy share of all cores."),
     _family("machine_cores", "gauge", "Cores that may be used."),
-    _family("machine_memory_used_bytes", "gauge", "Memory in use."),
-    _family("machine_memory_limit_bytes", "gauge", "Memory there is, or may be used."),
+    _family("machine_memory_used_bytes", "gauge", "Memory in use: of the machine, or of the control group that is "
+            "fuller."),
+    _family("machine_memory_limit_bytes", "gauge", "Memory there is for that, or may be used."),
     _family("machine_load1", "gauge", "Load average of the last minute."),
     _family("cpu_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for a processor (PSI)."),
     _family("memory_pressure_ratio", "gauge", "Share of the last 10 s in which something waited for memory (PSI)."),

@@ -24,8 +24,8 @@ def durations(starts: Iterable[int], ends: list[memoryview]) -> NDArray[np.int64
     return told - before
 
 
-def fold_groups(groups: Iterable[tuple[Series, int, memoryview]], histograms: Histograms) -> int:
-    """Count the durations of groups of tasks; how many there were."""
+def fold_groups(groups: Iterable[tuple[Series, int, memoryview]], histograms: Histograms) -> None:
+    """Count the durations of groups of tasks."""
     sorted_out: dict[Series, tuple[list[int], list[memoryview]]] = {}
     for series, started, ends in groups:
         found = sorted_out.get(series)
@@ -33,12 +33,8 @@ def fold_groups(groups: Iterable[tuple[Series, int, memoryview]], histograms: Hi
             found = sorted_out[series] = ([], [])
         found[0].append(started)
         found[1].append(ends)
-    number = 0
     for series, (starts, all_ends) in sorted_out.items():
-        values = durations(starts, all_ends)
-        number += len(values)
-        histograms.of(*series).record_array(values)
-    return number
+        histograms.of(*series).record_array(durations(starts, all_ends))
 
 
 def fold_singles(singles: Iterable[tuple[Series, int, int]], histograms: Histograms) -> None:

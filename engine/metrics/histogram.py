@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.metrics.buckets import LIMIT, PRECISION, index, low, needed, size, width
+from engine.metrics.buckets import LIMIT, PRECISION, index, low, rank, size, width
 
 Counts = NDArray[np.uint64]
 
@@ -159,11 +159,10 @@ class Histogram:
 
         Raises ValueError if the other one is no earlier state of this one.
         """
-        self._same(earlier)
-        counts, before = self.counts, earlier.counts
-        if earlier.count > self.count or earlier.sum > self.sum or (before > counts).any():
-            raise ValueError("not an earlier state of the same histogram")
-        left = Histogram.restored(self.p, counts - before, self.sum - earlier.sum, None, None)
+        first, counts = self.growth(earlier)
+        whole = np.zeros(size(self.p), np.uint64)
+        whole[first : first + len(counts)] = counts
+        left = Histogram.restored(self.p, whole, self.sum - earlier.sum, None, None)
         if left.count and self.min is not None and self.max is not None:
             last = left._first + len(left._counts) - 1
             left.min = max(self.min, low(left._first, self.p))
@@ -171,6 +170,24 @@ class Histogram:
             end = low(last, self.p) + width(last, self.p) - 1
             left.max = self.max if end == LIMIT - 1 else min(self.max, end)
         return left
+
+    def growth(self, earlier: Histogram | None) -> tuple[int, NDArray[np.int64]]:
+        """What came since an earlier state (None: ever), as the number of a bucket and the values in each from it on;
+        there are none beyond.
+
+        Raises ValueError as subtracting does.
+        """
+        if earlier is None:
+            return self._first, self._counts.astype(np.int64)
+        self._same(earlier)
+        first, counts, before = self._first, self._counts.astype(np.int64), earlier._counts
+        at = earlier._first - first
+        if len(before) and (at < 0 or at + len(before) > len(counts)):
+            first, at, counts, before = 0, 0, self.counts.astype(np.int64), earlier.counts
+        counts[at : at + len(before)] -= before.astype(np.int64)
+        if earlier.count > self.count or earlier.sum > self.sum or counts.min(initial=0) < 0:
+            raise ValueError("not an earlier state of the same histogram")
+        return first, counts
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
@@ -198,8 +215,7 @@ class Histogram:
         if not 1 <= rank <= self.count or self.min is None or self.max is None:
             raise ValueError(f"no value has rank {rank} among {self.count}")
         found = self._first + int(np.searchsorted(np.cumsum(self._counts), rank))
-        middle = low(found, self.p) + (width(found, self.p) - 1) / 2
-        return float(min(max(middle, self.min), self.max))
+        return float(min(max(float(middles(self.p)[found]), self.min), self.max))
 
     def quantile(self, q: float) -> float | None:
         """The least value that a share q of all values does not exceed, to within 2**-(p + 1) of it.
@@ -207,9 +223,8 @@ class Histogram:
         None where there are too few values for it to mean something: fewer than 10 / (1 - q), for the median 20. Merge
         histograms and ask the result; quantiles have no mean. Raises ValueError unless q lies between 0 and 1.
         """
-        if self.count < needed(q):
-            return None
-        return self.at_rank(max(1, math.ceil(round(q * self.count, 6))))
+        found = rank(q, self.count)
+        return None if found is None else self.at_rank(found)
 
     def fold(self) -> Histogram:
         """The same at one bit less, exactly as if its values had been recorded at that. Raises ValueError at p = 0."""
@@ -247,6 +262,12 @@ class Histogram:
     def _same(self, other: Histogram) -> None:
         if self.p != other.p:
             raise ValueError(f"histograms of {self.p} and of {other.p} bits: fold the finer one first")
+
+
+@cache
+def middles(p: int = PRECISION) -> NDArray[np.float64]:
+    """The middle of each bucket: what its values are taken for."""
+    return np.array([low(at, p) + (width(at, p) - 1) / 2 for at in range(size(p))])
 
 
 def _exact_product(values: NDArray[np.int64], times: NDArray[np.int64], greatest: int) -> int:

@@ -7,6 +7,7 @@ histograms at once.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ class Pending:
         skipped: values that were dropped for that.
     """
 
-    __slots__ = ("_groups", "_histograms", "_last", "_singles", "_told", "_until", "sampled", "skipped")
+    __slots__ = ("_failed", "_groups", "_histograms", "_last", "_singles", "_told", "_until", "sampled", "skipped")
 
-    def __init__(self, histograms: Histograms, weight: int = WEIGHT, last: int = LAST) -> None:
-        """`histograms`: where they are counted."""
+    def __init__(
+        self, histograms: Histograms, weight: int = WEIGHT, last: int = LAST, failed: Callable[[], None] | None = None
+    ) -> None:
+        """`histograms`: where they are counted. `failed`: called, while the error is handled, if that fails for who has
+        only measured something; None: it is raised.
+        """
         self._histograms = histograms
+        self._failed = failed
         self._last = last
         self._groups: deque[tuple[Series, int, memoryview]] = deque()
         self._singles: deque[tuple[Series, int, int]] = deque()
@@ -78,6 +84,10 @@ class Pending:
                 self._count()
             else:
                 self._trim()
+        except Exception:
+            if self._failed is None:
+                raise
+            self._failed()
         finally:
             self._histograms.lock.release()
 
@@ -86,7 +96,8 @@ class Pending:
 
         groups = [self._groups.popleft() for _ in range(len(self._groups))]
         singles = [self._singles.popleft() for _ in range(len(self._singles))]
-        self._until += fold_groups(groups, self._histograms) + _EACH * (len(groups) + len(singles))
+        self._until += sum(len(ends) for _, _, ends in groups) + _EACH * (len(groups) + len(singles))
+        fold_groups(groups, self._histograms)
         fold_singles(singles, self._histograms)
 
     def _trim(self) -> None:

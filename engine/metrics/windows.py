@@ -21,7 +21,8 @@ class Window:
     """What was added between two moments.
 
     Attributes:
-        seconds: between them. More than was asked for where no snapshot is just that old, less in a younger run.
+        seconds: between them. More than was asked for where no snapshot is just that old, less in a younger run, and
+            after a pause.
     """
 
     def __init__(self, newest: Snapshot, before: Snapshot, since: dict[tuple[str, Labels], float]) -> None:
@@ -63,13 +64,19 @@ class Window:
         from engine.metrics.histogram import Histogram
 
         told = family(name).of_kind("histogram")
-        before = self._before.histograms.get(name, {})
-        found = []
-        for key, now in self._newest.histograms.get(name, {}).items():
-            if matches(told, key, labels):
-                earlier = before.get(key) if self._lasts(name, key) else None
-                found.append(now if earlier is None else _less(now, earlier))
-        return Histogram.union(found)
+        keys = (key for key in self._newest.histograms.get(name, {}) if matches(told, key, labels))
+        return Histogram.union(
+            now if earlier is None else _less(now, earlier) for now, earlier in self.changes(name, *keys)
+        )
+
+    def changes(self, name: str, *series: Labels) -> list[tuple[Histogram, Histogram | None]]:
+        """Histograms as they are now, and as they were when the window began, None for not there: of those of these
+        series that there are, which are given by all their labels.
+        """
+        now, before = self._newest.histograms.get(name, {}), self._before.histograms.get(name, {})
+        return [
+            (now[key], before.get(key) if self._lasts(name, key) else None) for key in series if key in now
+        ]  # fmt: skip
 
     def _lasts(self, name: str, key: Labels) -> bool:
         """Whether the series has been there all the time, and not only a namesake that went."""
@@ -77,7 +84,10 @@ class Window:
 
 
 class Windows:
-    """Keeps as many snapshots as it takes to say what happened within each span."""
+    """Keeps as many snapshots as it takes to say what happened within each span.
+
+    Where none came for more than half of a span, its window begins anew: it would be about the pause.
+    """
 
     def __init__(self, began: float, spans: tuple[float, ...] = SPANS) -> None:
         """`began`: when nothing had happened yet; `spans`: the windows that may be asked for, in seconds."""
@@ -102,9 +112,12 @@ class Windows:
         if self._newest is not self._beginning:  # what the first one has began with the run
             self._since.update(dict.fromkeys(now - self._known, snapshot.at))
         self._known = now
-        self._newest = snapshot
+        pause, self._newest = snapshot.at - self._newest.at, snapshot
         for span, kept in self._kept.items():
-            if snapshot.at - kept[-1].at >= span / SLICES:
+            if pause > span / 2:
+                kept.clear()
+                kept.append(snapshot)
+            elif snapshot.at - kept[-1].at >= span / SLICES:
                 kept.append(snapshot)
             while len(kept) > 1 and snapshot.at - kept[1].at >= span:
                 kept.popleft()

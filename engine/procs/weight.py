@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from engine.procs.scoreboard import CELLS, MEMORY, Scoreboard
@@ -83,6 +84,11 @@ def packed(mine: int, anonymous: int) -> int:
 def unpacked(cell: int) -> tuple[int, int]:
     """What `packed` was given, in whole pages."""
     return (cell >> HALF) * PAGE, (cell & _MASK) * PAGE
+
+
+def together(cells: Iterable[int]) -> int:
+    """Bytes of their own that agents with these cells hold, as far as they have said; 0: none has yet."""
+    return PAGE * sum(cell >> HALF for cell in cells)
 
 
 class Report:

@@ -164,7 +164,7 @@ class Driver:
         begun = sum(self._run.before)
         for opened in self._steps.values():
             while not opened.exhausted and not self._run.crowded:
-                if core.pools[opened.pool].queued >= READY or core.submitted - core.accepted > AHEAD:
+                if core.pools[opened.pool].queued >= READY or core.submitted - core.over > AHEAD:
                     break
                 if self.writer is not None and self.writer.waiting > AHEAD:
                     break

@@ -1,7 +1,8 @@
-"""What is known of the tasks of a run that is resumed, or runs again what failed: their outcomes, from the database."""
+"""What is known of a run that is resumed, or of one whose failed tasks are run again: from the database."""
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 import os
@@ -34,15 +35,15 @@ class Earlier:
     def __init__(self, database: Path, run: str | None, taken: Sequence[str] = ()) -> None:
         """`run`: that goes on; None for a new one. `taken`: runs whose done tasks count as done, the newest first.
 
-        Raises `StoreError`; and `StartError` if somebody else may write to the database, for there are pickles in
-        it.
+        Raises `StartError` where it can't be asked, and if somebody else may write to it, for there are pickles in it.
         """
         from engine.store import queries  # a run that is begun has no need of it
 
         check_owner(database)
         self._runs = [*([] if run is None else [(run, False)]), *((one, True) for one in taken)]
         self._queries = queries
-        self._db = queries.open_readonly(database)
+        with _asking(database):
+            self._db = queries.open_readonly(database)
 
     def outcomes(self, job: int, first: int, stop: int) -> Iterator[Known]:
         """Those of the tasks first..stop-1 of a job that are over, in order, each once."""
@@ -65,6 +66,30 @@ class Earlier:
     def close(self) -> None:
         """May be called twice."""
         self._db.close()
+
+
+def last_alert(database: Path, run: str) -> int:
+    """The number of the last alert of a run that goes on, 0 if it has none.
+
+    Raises `StartError` where the database can't be asked.
+    """
+    from engine.store import queries
+
+    with _asking(database), contextlib.closing(queries.open_readonly(database)) as db:
+        return queries.last_alert(db, run)
+
+
+@contextlib.contextmanager
+def _asking(database: Path) -> Iterator[None]:
+    """What the database complains of in here becomes a `StartError`: one line."""
+    from engine.store.schema import FAULTS, StoreError, explain
+
+    try:
+        yield
+    except StoreError as error:
+        raise StartError(str(error)) from error
+    except FAULTS as error:
+        raise StartError(str(explain(database, error))) from error
 
 
 def check_owner(database: Path) -> None:

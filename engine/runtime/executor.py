@@ -90,7 +90,7 @@ class Engine(Calls):
             min_workers: with so many agents the pool begins; it grows up to `max_workers` while tasks wait, and falls
                 back to these when there is nothing to do for long. None: it always has `max_workers`.
             name: what the run is called in ``shoal attach`` and in the record.
-            shards: hosts that fork and feed the agents; None to go by their number.
+            shards: hosts that fork and feed the agents, at most one for each; None to go by their number.
             strategy: how tasks are placed on shards.
             batch_max: tasks in one batch at the most.
             timeout: seconds that one task may take before its agent is killed, None for no limit.

@@ -39,7 +39,7 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.meters.meter import Meter
 from engine.runtime.post import PostOffice
-from engine.runtime.specs import PoolSpec, completed, limited
+from engine.runtime.specs import PoolSpec, clipped, completed, limited
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
@@ -61,6 +61,7 @@ class Fleet:
         functions: what jobs may call, by number.
         board: the scoreboard.
         listeners: called with every event, on the fleet's thread.
+        events: how many there were.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Fleet:
         the run's engines, which one this is.
         """
         settings = settings or Settings()
+        self._clipped = clipped(pools, settings)
         for spec in pools:
             spec.settings = completed(spec.settings, settings)
         known = [spec.settings for spec in pools]
@@ -120,7 +122,7 @@ class Fleet:
         self.worked = array("Q", bytes(8 * rows))
         """Nanoseconds that those before it in its row had spent in tasks by then."""
         self._jobs: dict[int, Job] = {}
-        self._events = 0
+        self.events = 0
         self._closed = False
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
@@ -148,6 +150,8 @@ class Fleet:
         """Have the nurseries import their images; agents start as soon as theirs is ready. Raises `StartError`."""
         if self.phase == "new":
             self.phase = "preparing"
+            for text, data in self._clipped:
+                self.event("info", "pool.shards", text, **data)
             self.hosts.start()
 
     def step(self, timeout: float | None, feed: Callable[[], None] | None = None) -> None:
@@ -243,11 +247,13 @@ class Fleet:
 
     def adopt(self, settings: Settings) -> None:
         """Other settings hold from now on, for hosts and for batches that are still to be made, too."""
-        if settings.memory_reserve != self.settings.memory_reserve:
-            self._admission.keep(settings.memory_reserve)
+        before, self.settings = self.settings, settings
+        if settings.memory_reserve != before.memory_reserve:
+            told = self._admission.keep(settings.memory_reserve)
             self.core.admit(self._admission.quota)
             self._measured = 0.0
-        self.settings = settings
+            if told is not None:
+                self.event(told.level, told.kind, told.text, **told.data)
         self.hosts.mind(settings)
         for number, job in self._jobs.items():
             options = self._options(job)
@@ -259,8 +265,8 @@ class Fleet:
 
     def event(self, level: Level, kind: str, text: str, **data: Any) -> None:
         """Tell all listeners that something happened."""
-        self._events += 1
-        event = Event(self._events, time.time(), level, kind, text, data)
+        self.events += 1
+        event = Event(self.events, time.time(), level, kind, text, data)
         for listener in list(self.listeners):
             try:
                 listener(event)

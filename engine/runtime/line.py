@@ -15,11 +15,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from engine.runtime.deaths import how
 from engine.runtime.launch import StartError, launch
 from engine.runtime.loop import Loop
+from engine.runtime.told import Told
 from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Level
@@ -52,18 +53,6 @@ _SILENCE: Final = 5.0
 """Seconds without a word after which a recorder that owes one is looked at."""
 
 
-class _Told(NamedTuple):
-    """A message."""
-
-    data: bytes
-    weight: int
-    """Bytes that it counts for."""
-    parcels: list[Parcel]
-    """Large results that travel beside it."""
-    large: int
-    """Bytes that these have."""
-
-
 class Line:
     """One run's recorder process, whichever it is by now, and the channel to it.
 
@@ -93,9 +82,9 @@ class Line:
         self.rows = 0
         self._opening: list[bytes] = []
         """What every recorder must hear first."""
-        self._kept: deque[_Told] = deque()
+        self._kept: deque[Told] = deque()
         """Messages that are not safe."""
-        self._unsent: list[_Told] = []
+        self._unsent: list[Told] = []
         """The last of these, which wait to be sent together."""
         self._unsent_weight = 0
         self._unsent_since = 0.0
@@ -128,7 +117,7 @@ class Line:
         self._outbox = channel.Outbox(sock)
         self.loop.watch(sock.fileno(), self._read)
         self._heard = self.safe - len(self._opening)
-        self._unsent = [*(_Told(data, len(data), _NONE, 0) for data in self._opening), *self._kept]
+        self._unsent = [*(Told(data, len(data), _NONE, 0) for data in self._opening), *self._kept]
         self.push()
 
     def wait_ready(self) -> None:
@@ -170,13 +159,35 @@ class Line:
         """Send an encoded message, which counts for so many of the `bytes` as long as it is kept, and beside it
         `parcels`, no more than `engine.wire.values.PARCELS_SENT`.
         """
+        if self.lost is None:
+            self._put(Told(data, weight, parcels or _NONE, sum(parcel.size() for parcel in parcels or _NONE)))
+
+    def hold(self, encode: Callable[[], bytes], weight: int) -> Told | None:
+        """As `send`, of a message that may still grow (`grow`) until it is sent: only then it is encoded. None: nothing
+        is recorded any more.
+        """
+        if self.lost is not None:
+            return None
+        told = Told(None, weight, _NONE, 0, encode)
+        self._put(told)
+        return told
+
+    def grow(self, told: Told, weight: int) -> None:
+        """A message that is held has got more in it."""
         if self.lost is not None:
             return
+        told.weight += weight
+        self.bytes += weight
+        if self._process is not None:
+            self._unsent_weight += weight
+            if self._unsent_weight >= _MANY:
+                self.push()
+
+    def _put(self, told: Told) -> None:
         if not self._kept:
             self._heard_at = time.monotonic()
         self.told += 1
-        told = _Told(data, weight, parcels or _NONE, sum(parcel.size() for parcel in parcels or _NONE))
-        self.bytes += weight
+        self.bytes += told.weight
         self.large += told.large
         self._kept.append(told)
         if self._process is None:
@@ -184,7 +195,7 @@ class Line:
         if not self._unsent:
             self._unsent_since = time.monotonic()
         self._unsent.append(told)
-        self._unsent_weight += weight + told.large
+        self._unsent_weight += told.weight + told.large
         if self._unsent_weight >= _MANY:
             self.push()
 
@@ -192,7 +203,8 @@ class Line:
         """Send what waits to be sent together."""
         together: list[bytes] = []
         size = 0
-        for data, _, beside, _ in self._unsent:
+        for told in self._unsent:
+            data, beside = told.encoded(), told.parcels
             if together and (beside or size + len(data) > DATAGRAM or len(together) == _COUNT):
                 self._outbox.put(messages.packed(together))
                 together, size = [], 0

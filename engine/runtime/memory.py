@@ -50,6 +50,13 @@ def rooms(groups: list[str]) -> list[Room]:
     return found
 
 
+def held(groups: list[str]) -> tuple[int, int] | None:
+    """Bytes in use, and bytes there are: of the machine, or of the limit of one of these cgroups, whichever is fullest.
+    None where that is not known."""
+    found = [(max(0, room.total - room.available), room.total) for room in rooms(groups)]
+    return max(found, key=lambda pair: pair[0] / max(1, pair[1]), default=None)
+
+
 def left() -> int:
     """Bytes that can be had without swapping, of all limits that hold. More than there can be where nobody says."""
     return min((room.available for room in rooms(cgroups())), default=1 << 62)

@@ -14,11 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from engine.runtime.gate import Gate
+from engine.runtime.gathering import Gathered, small
 from engine.runtime.jobs import Group
 from engine.runtime.limits import cores
 from engine.runtime.line import DATAGRAM, Line, Say
 from engine.runtime.loop import Loop
+from engine.runtime.moments import Moments
 from engine.runtime.results import plain_value, to_json
+from engine.runtime.told import Told
 from engine.settings.types import Durability
 from engine.store import messages
 from engine.stream.types import Event
@@ -35,6 +38,8 @@ _TASK_BYTES: Final = 128
 """What a task that waits counts for beside its message: about what Python takes for it. So some 100,000 trivial ones
 may wait, which are written within a second or three.
 """
+_GATHERED_BYTES: Final = _TASK_BYTES + 20
+"""What a task counts for whose outcome is gathered with others, with its message."""
 _PATIENCE: Final = 1.0
 """Seconds that it may be behind before that is told."""
 _ITEMS_BYTES: Final = 64 << 20
@@ -66,6 +71,8 @@ class Recording:
     Attributes:
         line: to the recorder.
         samples_dropped: how many were not recorded because the recorder was behind.
+        moments: what is recorded for a replay.
+        keeps_moments: whether that is to be.
     """
 
     def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say, largest: int) -> None:
@@ -75,8 +82,12 @@ class Recording:
         self.gate = Gate(self.line) if durability != "off" else None
         """What sinks are told passes here; None: at once."""
         self.samples_dropped = 0
+        self.moments = Moments()
+        self.keeps_moments = True
         self.exact: set[int] = set()
         """Jobs whose results are needed again as what they were."""
+        self._gathered: dict[int, tuple[Gathered, Told | None]] = {}
+        """By row of the agent, the last of its groups that were gathered."""
         self._items_bytes = 0
         self._say = say
         self._offset = time.time_ns() - time.monotonic_ns()
@@ -144,18 +155,19 @@ class Recording:
             text = "the database does not keep up: no tasks are begun until it has"
             self._say("warning", "recorder.behind", text, {"bytes": line.bytes + line.large})
 
-    def sample(self, message: messages.ToRecorder) -> None:
-        """Record a sample; they are what is left out first where the recorder is behind."""
+    def sample(self, message: messages.ToRecorder) -> bool:
+        """Record a sample; they are what is left out first where the recorder is behind: then it returns False."""
         line = self.line
         if line.held or not line.ready or self.crowded:
             self.samples_dropped += 1
             self._dropping = True
-            return
+            return False
         if self._dropping:
             self._dropping = False
             text = f"{self.samples_dropped:,} samples were left out so far, while the database was behind"
             self._say("info", "samples.dropped", text, {"dropped": self.samples_dropped})
         line.tell(message)
+        return True
 
     def event(self, event: Event) -> None:
         """Record an event."""
@@ -165,6 +177,9 @@ class Recording:
         """Record a group of outcomes of a job, of which the range's first task has the index `base`. Returns how many
         bytes of its parcels are kept until they are written.
         """
+        if small(group):
+            self._gather(job, base, group)
+            return 0
         results = group.items
         parcels: list[Parcel] = []
         if not group.plain:
@@ -186,6 +201,18 @@ class Recording:
         before = self.line.large
         self._finished(message, parcels)
         return self.line.large - before
+
+    def _gather(self, job: int, base: int, group: Group) -> None:
+        """Record a group together with those before it, where it follows them."""
+        weight = _GATHERED_BYTES * len(group.items)
+        gathered, told = self._gathered.get(group.row, (None, None))
+        if gathered is not None and told is not None and gathered.continues(job, base, group):
+            gathered.add(group)
+            self.line.grow(told, weight)
+            return
+        gathered = Gathered(job, base, group, self._offset)
+        told = self.line.hold(gathered.encoded, weight)
+        self._gathered[group.row] = gathered, told
 
     def _large(self, group: Group, results: list[Any]) -> list[Parcel]:
         """Say of the large results of a group that they come beside the message, but for those that are too large to

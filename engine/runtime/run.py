@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
+from engine.runtime import earlier
 from engine.runtime.alerting.alerting import Alerting
 from engine.runtime.control import Control
 from engine.runtime.control.commands import Alerts, Commands
@@ -32,12 +34,10 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState
+from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState, Topic
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
-_PAGED: Final = 2000
-"""Agents for which a page of them counts as much as any other request."""
 _CALLS: Final = 500
 """Names of calls that have a job of their own in the record."""
 
@@ -205,6 +205,8 @@ class Run:
                 raise StartError(f"{options.database} takes nothing for now: run {self.id} is not resumed")
             if recording.line.lost is not None:
                 raise StartError(recording.line.lost)
+            assert options.database is not None
+            self.alerting.number_from(earlier.last_alert(options.database, self.id))
         for pool in self.fleet.core.pools:
             self.resized(pool.id)
         self.fleet.gate = recording.gate
@@ -336,32 +338,53 @@ class Run:
         if self.control is not None:
             self.control.rate = most
             wanted = max(wanted, self.control.wanted_rate)
-        if wanted and self._next_frame > time.monotonic() + 1 / wanted:  # it was seldom enough until now
-            self._next_frame = 0.0
+        if not wanted or self._next_frame > time.monotonic() + 1 / wanted:
+            self._next_frame = 0.0  # nobody wants any, or they came seldom enough until now: the next one can't be late
         return wanted
 
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
-        self.frame = self._view(state)
-        if self.control is not None and self.control.watched:
-            self._measure(self.frame)
+        frame, control, last = self._view(state), self.control, state == "ended"
+        asked = control is not None and any(control.wants(topic) for topic in self._measured)
+        if last and ((self._sampled and self.fleet.core.over) or asked):
+            self._measure(frame, last)
+        elif control is not None and control.watched:
+            self._measure(frame)
+        return self._show(frame, last)
+
+    @property
+    def _measured(self) -> dict[Topic, Callable[[bool], Any]]:
+        """What is made of samples for readers, by the topic."""
+        return {} if self.meters is None else dict(self.meters.topics)
+
+    def _show(self, frame: Frame, last: bool) -> Frame:
+        self.frame = frame
         if self.control is not None:
-            self.control.show("frames", [self.frame])
+            self.control.show("frames", [frame])
             if self.control.wants("cells"):
                 self.control.show("cells", self.sampler.cells())
-            if self.meters is not None and self.control.wants("metrics"):
-                measured = self.meters.view()
-                self.control.show("metrics", [] if measured is None else [measured])
-            self.control.sample(everybody=state == "ended")
+            for topic, make in self._measured.items():
+                if self.control.wants(topic):
+                    made = make(last)
+                    self.control.show(topic, [] if made is None else [made])
+            self.control.sample(everybody=last)
         if self.on_frame is not None:
-            self.on_frame(self.frame)
-        return self.frame
+            self.on_frame(frame)
+        return frame
 
     def _view(self, state: RunState | None) -> Frame:
+        """How all is now, as readers are told."""
+        return self._whole(self._frame(state))
+
+    def _frame(self, state: RunState | None = None) -> Frame:
+        """The same, of what this engine does alone."""
+        return self.sampler.frame(None if self.total is None else self.total - sum(self.before), state)
+
+    def _whole(self, frame: Frame) -> Frame:
+        """A frame with what was done before this engine began, and with the alerts."""
         done, failed = self.before
         if not done + failed:
-            return msgspec.structs.replace(self.sampler.frame(self.total, state), alerts=self.alerting.counts)
-        frame = self.sampler.frame(None if self.total is None else self.total - done - failed, state)
+            return msgspec.structs.replace(frame, alerts=self.alerting.counts)
         return msgspec.structs.replace(
             frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
             failed=frame.failed + failed, alerts=self.alerting.counts,
@@ -375,15 +398,27 @@ class Run:
 
     def _sample(self) -> None:
         """Take a sample, for the record and the page of metrics."""
-        frame = self.sampler.frame(self.total)
+        frame = self._frame()
         if self.meters is not None and time.monotonic() - self.meters.sampled_at > SAMPLE_SECONDS / 2:
             self._measure(frame)
         if self.recording is None:
             return
-        self.recording.sample(sampled(frame))
+        kept = self.recording.sample(sampled(frame, self.sampler.memory()))
+        self._keep_moment(self.recording, self._whole(frame), behind=not kept)
         if self.meters is not None and time.monotonic() >= self._next_minute:
             self._next_minute = time.monotonic() + _MINUTE
             self.recording.sample(messages.Measured(self.meters.distributions()))
+
+    def _keep_moment(self, recording: Recording, frame: Frame, behind: bool = False, last: bool = False) -> None:
+        """Record what readers would be told now, unless the recorder is `behind`."""
+        recording.keeps_moments = self.fleet.settings.record_moments
+        if behind or not recording.keeps_moments:
+            recording.moments.skip()
+            return
+        topics = {} if self.meters is None else self.meters.topics
+        measures = {topic: partial(make, last) for topic, make in topics.items()}
+        now, event, cells = time.time(), self.fleet.events, self.sampler.cells()
+        recording.line.tell(recording.moments.make(now, event, frame, cells, measures, self.alerting.known, last))
 
     def _measure(self, frame: Frame, last: bool = False) -> None:
         if self.meters is not None:
@@ -405,10 +440,6 @@ class Run:
             logging.getLogger("shoal").exception("a request could not be answered")
             return Reply(request.id, False, f"the engine can't answer: {type(error).__name__}: {error}")
         return Reply(request.id, True, "", {"total": total, "offset": request.offset, "rows": rows})
-
-    def cost(self, request: Page | Command) -> float:
-        """As `control.hub.Answerer`."""
-        return 1.0 if isinstance(request, Command) else 1.0 + self.fleet.board.rows / _PAGED
 
     def ask_to(self, what: Literal["drain", "stop"]) -> None:
         """As `control.commands.Target`."""
@@ -440,16 +471,18 @@ class Run:
     def finish(self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> None:
         """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so."""
         self.sampler.end()
+        self.alerting.finish()  # before the last frame, which counts them
         frame = self.show("ended")
-        if self._sampled and self.fleet.core.accepted:
-            self._measure(frame, last=True)
         self.fleet.dismiss()
-        self.alerting.finish()
+        self.alerting.finish()  # what agents have said last may be one, too, and so may be the end
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
+        if self.alerting.counts != frame.alerts:
+            self._show(msgspec.structs.replace(frame, alerts=self.alerting.counts), last=True)
         if self.recording is not None:
             if self.meters is not None:
                 self.recording.line.tell(messages.Measured(self.meters.distributions()))
+            self._keep_moment(self.recording, frame, last=True)
             self.recording.line.tell(messages.RunEnded(time.time(), status, summary))
             self.settle(give_up)
 

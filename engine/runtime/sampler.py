@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from functools import cached_property
+from itertools import compress
 from typing import Final
 
-from engine.procs.scoreboard import STATE
+from engine.procs.scoreboard import MEMORY, STATE
+from engine.procs.weight import together
 from engine.runtime.fleet import Fleet
 from engine.runtime.gauges import Machine
 from engine.stream.types import BUSY, CELLS_MAX, DEAD, DRAINING, IDLE, STARTING, Cells, Frame, PoolView, RunState
 
 _WINDOW: Final = 2.0
 """Seconds over which the rate is taken."""
+_LIVES: Final = bytes(state in (STARTING, IDLE, BUSY, DRAINING) for state in range(256))
+"""By state, whether there is an agent."""
 
 
 class Sampler:
@@ -75,7 +79,7 @@ class Sampler:
                 )
             )  # fmt: skip
         rate = self.rate()
-        over = core.done + core.failed + core.cancelled
+        over = core.over
         left = None if total is None else max(0, total - over)
         eta = left / rate if left is not None and rate > 0 else 0.0 if left == 0 else None
         return Frame(
@@ -83,6 +87,19 @@ class Sampler:
             core.failed, sum(pool.queued for pool in pools), sum(pool.busy for pool in pools), rate, eta,
             self.delivered(), core.restarts, core.redelivered, tuple(pools), self._machine.view(),
         )  # fmt: skip
+
+    def memory(self) -> list[int | None]:
+        """Bytes of their own that the agents of each pool hold, of those that lived at the last frame and as they last
+        told; None where none of them has told any.
+
+        It is no part of a frame, for it costs more than all of that: 0.3 ms with thousands of agents.
+        """
+        board, found = self._fleet.board, []
+        for pool in self._fleet.core.pools:
+            first, stop = pool.rows.start, pool.rows.start + pool.extent
+            lives = self.states[first:stop].translate(_LIVES)
+            found.append(together(compress(board.column(MEMORY, first, stop), lives)) or None)
+        return found
 
     def cells(self) -> list[Cells]:
         """The states of all agents at the last frame, as they travel."""
@@ -99,7 +116,7 @@ class Sampler:
         return "running" if ready or over else "starting"
 
     def delivered(self) -> float:
-        """Outcomes accepted / tasks that are over."""
+        """Outcomes accepted / tasks that are over, cancelled ones left out."""
         core = self._fleet.core
-        over = core.done + core.failed + core.cancelled
+        over = core.done + core.failed
         return core.accepted / over if over else 1.0

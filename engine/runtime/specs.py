@@ -38,6 +38,22 @@ def completed(pool: PoolSettings, settings: Settings) -> PoolSettings:
     return msgspec.structs.replace(whole, shards=min(whole.shards or default_shards(most), most))
 
 
+def clipped(pools: Iterable[PoolSpec], settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+    """What `completed` makes less of than was asked for, each as a line and its details: more shards than agents.
+
+    Raises `SettingsError` as `completed`.
+    """
+    told = []
+    for spec in pools:
+        asked = complete(spec.settings, settings, cores()).shards
+        pool = completed(spec.settings, settings)
+        if asked is not None and pool.shards is not None and asked > pool.shards:
+            shards = "1 shard" if pool.shards == 1 else f"{pool.shards:,} shards"
+            text = f"pool {pool.name} gets {shards}, not {asked:,}: it never has more agents"
+            told.append((text, {"pool": pool.name, "shards": pool.shards, "asked": asked}))
+    return told
+
+
 def care(spec: PoolSpec, settings: Settings) -> frames.Care:
     """What the hosts of a pool see to."""
     pool = spec.settings

@@ -102,6 +102,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "What takes less than 128 KiB is kept in any case."
         ),
     ] = 64 << 20
+    record_moments: Annotated[
+        bool,
+        Meta(
+            description="Whether the record keeps what screens show, once a second, for a replay; off: it has samples "
+            "alone."
+        ),
+    ] = True
     alert_rules: Annotated[
         FilePath | None,
         Meta(

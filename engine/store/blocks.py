@@ -52,6 +52,7 @@ def suits(group: Finished, times: memoryview) -> bool:
     """Whether a group is one to be a block, but for its results. `times`: its run times in ns."""
     return (
         len(times) >= FEWEST
+        and not group.starts
         and not group.failures
         and not group.skipped
         and not group.attempts

@@ -7,7 +7,7 @@ messages are one array, and that a datagram; its answers are a datagram each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -17,6 +17,9 @@ MESSAGE_MAX = 256 << 10
 """Bytes of the longest message, and of the longest datagram."""
 PIECE = 128 << 10
 """Bytes of a piece of a large result; only the last one is shorter."""
+
+P = TypeVar("P")
+E = TypeVar("E")
 
 
 class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -91,7 +94,7 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """Index of the first in its job."""
     row: int
     started: float
-    """When the first began, seconds since the Unix epoch; each of the others began when the one before it had ended."""
+    """When the first began, seconds since the Unix epoch."""
     nanoseconds: bytes
     """Run times, unsigned 8-byte native integers: as many as there are tasks."""
     results: list[Any]
@@ -107,6 +110,8 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """Indexes among these that are not over after all: they run again."""
     attempts: dict[int, int]
     """By index, where it was not the first attempt."""
+    starts: bytes = b""
+    """When each began, nanoseconds after the first, likewise; empty: when the one before it had ended."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True, tag=13):
@@ -204,6 +209,19 @@ class Sampled(msgspec.Struct, frozen=True, array_like=True, tag=10):
     pools: list[PoolSample]
 
 
+class Moment(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    """What readers of the stream were told within about a second, for a replay. May be left out as `Sampled` may."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    event: int
+    """Number of the newest event by then: counts up from 1 in each engine of a run."""
+    keyframe: bool
+    """Whether it has all there is. The others go once they are old."""
+    data: bytes
+    """As `engine.stream.moments` has it."""
+
+
 class Distribution(msgspec.Struct, frozen=True, array_like=True):
     """How some times of one pool were distributed, since the engine began."""
 
@@ -225,29 +243,32 @@ class Measured(msgspec.Struct, frozen=True, array_like=True, tag=14):
     found: list[Distribution]
 
 
-class AlertNow(msgspec.Struct, frozen=True, array_like=True, tag=15):
-    """An alert that has fired, as it is now: told anew whenever that has changed. Times are in seconds since the Unix
-    epoch.
-    """
+class AlertKept(msgspec.Struct, Generic[P, E], frozen=True):
+    """What is kept of an alert that has fired. Times are in seconds since the Unix epoch."""
 
     number: int
-    """Counts up from 1 in each engine of a run."""
+    """Counts up from 1; in an engine that resumes a run, from the last one of those before it."""
     rule: str
     level: str
     """``info``, ``warning`` or ``critical``."""
-    pool: int | None
+    pool: P
     """None: it is about none of them, or about all."""
     agent: str | None
     began: float
     """When its cause came about."""
     fired: float | None
     resolved: float | None
+    """None: it was firing when that was last told, which may be the end of the run."""
     acknowledged: float | None
     value: float | None
     threshold: float | None
     text: str
-    evidence: str
-    """What else is known, as JSON."""
+    evidence: E
+    """What else is known: ``title``, ``count``, ``detected``, ``shown``, ``samples`` and more."""
+
+
+class AlertNow(AlertKept[int | None, str], frozen=True, array_like=True, tag=15):
+    """An alert as it is now, told anew whenever that has changed: its pool by number, its evidence as JSON."""
 
 
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
@@ -301,6 +322,7 @@ ToRecorder: TypeAlias = (
     | Attempt
     | Happened
     | Sampled
+    | Moment
     | Measured
     | AlertNow
     | RunEnded

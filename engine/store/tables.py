@@ -310,6 +310,20 @@ CREATE TABLE pieces (
 ) STRICT;
 """
 
+# Moments have kilobytes each, so they keep their rowid as blocks do.
+_FOURTH: Final = """
+CREATE TABLE moments (
+    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    at REAL NOT NULL,
+    resumed INTEGER NOT NULL,
+    event INTEGER NOT NULL,
+    keyframe INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (run, at)
+) STRICT;
+CREATE INDEX moments_between ON moments (run, at) WHERE NOT keyframe;
+"""
+
 _TIME: Final = "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')"
 
 # `->` gives the text of an element as it was written, every digit of it; `value` of json_each would be a number.
@@ -390,6 +404,6 @@ def _script(text: str) -> Callable[[Any], None]:
     return step
 
 
-MIGRATIONS: Final[list[Callable[[Any], None]]] = [_script(_FIRST), _script(_SECOND), _script(_THIRD)]
+MIGRATIONS: Final[list[Callable[[Any], None]]] = [_script(_FIRST), _script(_SECOND), _script(_THIRD), _script(_FOURTH)]
 """Each takes a ``sqlite_utils.Database`` whose transaction is open; number n leads to version n + 1."""
 VERSION: Final = len(MIGRATIONS)

@@ -30,6 +30,7 @@ _PIECE: Final = "INSERT OR IGNORE INTO pieces VALUES (?, ?, ?, ?, ?)"
 _PIECES_GONE: Final = "DELETE FROM pieces WHERE run = ? AND job = ? AND task = ?"
 _PIECES_THERE: Final = "SELECT EXISTS (SELECT 1 FROM pieces WHERE run = ? AND job = ? AND task = ?)"
 _BLOCKS_THERE: Final = "SELECT first, count FROM blocks WHERE run = ? AND job = ? AND first <= ? ORDER BY first DESC"
+_ANY_BLOCK: Final = "SELECT EXISTS (SELECT 1 FROM blocks WHERE run = ? AND job = ?)"
 _RECOUNT: Final = """
 UPDATE jobs SET (done, failed, seconds) = (
     SELECT t.done + b.done, t.failed, t.seconds + b.seconds FROM
@@ -87,21 +88,36 @@ class Tasks:
         self._db = connection
         self._texts = texts
         self._tally = Tally()
+        self._held: dict[int, list[tuple[Any, ...]]] = {}
+        """Rows by their jobs that are still to be inserted: groups are small, and a statement for each is dear."""
+        self._without_blocks: set[tuple[str, int]] = set()
+        """Jobs that have no block, so that nobody need look for one."""
         self.unread: list[str] = []
         """What large results could not be read, and are not kept, in this transaction: one line each."""
 
     def begin(self) -> None:
         """Nothing is counted yet."""
         self._tally = Tally()
+        self._held.clear()  # of a transaction that came to nothing
+        self._without_blocks.clear()
         self.unread.clear()
 
     def mark(self) -> Tally:
-        """What is counted until now, for `back_to`."""
+        """What is written and counted until now, for `back_to`. Raises sqlite3.Error."""
+        self.flush()
         return self._tally.copy()
 
     def back_to(self, mark: Tally) -> None:
         """What was written since `mark` is undone: count it no more."""
         self._tally = mark
+        self._held.clear()
+        self._without_blocks.clear()
+
+    def flush(self) -> None:
+        """Insert the rows that are held. Raises sqlite3.Error."""
+        held, self._held = self._held, {}
+        for job, rows in held.items():
+            self._insert(_DONE, job, rows, done=len(rows), seconds=sum(row[6] for row in rows))
 
     def finished(self, run: str, group: Finished, agent: str | None) -> None:
         """Write a group that an agent ran. Raises sqlite3.Error, ValueError if it contradicts itself."""
@@ -117,7 +133,12 @@ class Tasks:
             group = self._with_pieces(run, group, there)
         if not there and blocks.suits(group, times) and self._block(run, group, agent, times, ends):
             return
-        started = (group.started + begin / 1e9 for begin in chain((0,), ends))
+        begins: Iterable[int] = chain((0,), ends)
+        if group.starts:
+            begins = memoryview(group.starts).cast("Q")
+            if len(begins) != count:
+                raise ValueError(f"{count} results with {len(begins)} beginnings")
+        started = (group.started + begin / 1e9 for begin in begins)
         seconds = [ns / 1e9 for ns in times]
         tries: Iterable[int] = repeat(1)
         if group.attempts:
@@ -125,9 +146,9 @@ class Tasks:
         columns = (repeat(agent), started, seconds)
         rows = zip(repeat(run), repeat(job), range(first, first + count), tries, *columns)
         if not group.failures and not group.skipped and not there:
-            full = map(operator.add, rows, map(stored, group.results))
-            self._insert(_DONE, job, full, done=count, seconds=sum(seconds))
+            self._held.setdefault(job, []).extend(map(operator.add, rows, map(stored, group.results)))
             return
+        self.flush()
         failures = {failure.index: failure for failure in group.failures}
         skipped = there.union(group.skipped)
         over = failures.keys() | skipped
@@ -172,6 +193,7 @@ class Tasks:
 
     def _is_there(self, run: str, job: int, task: int) -> bool:
         """Whether a task has a row."""
+        self.flush()
         return bool(self._db.execute(_ROWS_THERE, (run, job, task, task)).fetchone()[0])
 
     def piece(self, run: str, piece: Piece) -> None:
@@ -181,6 +203,7 @@ class Tasks:
 
     def forget_pieces(self, run: str) -> None:
         """Delete pieces of results whose outcomes never came. Raises sqlite3.Error."""
+        self.flush()
         self._db.execute(
             "DELETE FROM pieces WHERE run = ? AND (job, task) NOT IN (SELECT job, task FROM tasks WHERE run = ? "
             "AND result_kind = 'pieces')", (run, run),
@@ -189,6 +212,7 @@ class Tasks:
     def _block(self, run: str, group: Finished, agent: str | None, times: memoryview, ends: list[int]) -> bool:
         """Write a group as one row; False if it can't be one: for its results, or because some have a row already."""
         last = group.first + len(ends) - 1
+        self.flush()
         if self._db.execute(_ROWS_THERE, (run, group.job, group.first, last)).fetchone()[0]:
             return False
         packed = blocks.pack(group.results)
@@ -196,6 +220,7 @@ class Tasks:
             return False
         seconds, slowest = ends[-1] / 1e9, max(times) / 1e9
         columns = (agent, group.started, seconds, slowest, as_json(ends), *packed)
+        self._without_blocks.discard((run, group.job))
         self._db.execute(_BLOCK, (run, group.job, group.first, len(ends), *columns))
         self._tally.add(group.job, len(ends), 0, seconds)
         return True
@@ -204,7 +229,10 @@ class Tasks:
         """Which of these tasks are in blocks already: their outcome stands."""
         found: set[int] = set()
         wanted = range(first, first + count)
-        if not wanted:
+        if not wanted or (run, job) in self._without_blocks:
+            return found
+        if not self._db.execute(_ANY_BLOCK, (run, job)).fetchone()[0]:
+            self._without_blocks.add((run, job))
             return found
         for begin, size in self._db.execute(_BLOCKS_THERE, (run, job, wanted[-1])):
             if begin + size <= first:
@@ -214,6 +242,7 @@ class Tasks:
 
     def ended(self, run: str, end: Ended) -> None:
         """Write what the engine itself ended. Raises sqlite3.Error."""
+        self.flush()
         columns = (None, end.at, None, end.kind, None, clean(end.text), None, None)
         tries = dict(
             self._db.execute(
@@ -248,7 +277,9 @@ class Tasks:
             self._tally.recount.add(job)
 
     def count(self, run: str, now: float) -> None:
-        """Add what was written to the counts of the jobs and the run, which was seen alive `now`."""
+        """Write what is held, and add what was written to the counts of the jobs and the run, which was seen alive
+        `now`. Raises sqlite3.Error."""
+        self.flush()
         tally = self._tally
         db = self._db
         added = [0, 0]

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from engine.store import samples
+from engine.store import aging
 from engine.store.columns import as_json, clean
 from engine.store.messages import (
     AlertNow,
@@ -25,6 +25,7 @@ from engine.store.messages import (
     ItemsRead,
     JobMade,
     Measured,
+    Moment,
     Piece,
     PoolMade,
     RunBegan,
@@ -51,12 +52,10 @@ class Writer:
         self._tasks = Tasks(connection, self._texts)
         self._agents: list[tuple[range, str]] = []
         self._rolled_up = 0.0
-        """When samples were last made minutes of."""
+        """When what is old was last made less."""
         self._resumed = 0
         self._events = 0
         """Events that were recorded before the run was resumed."""
-        self._alerts = 0
-        """Numbers of alerts that were taken before that."""
         self.run: str | None = None
         """Id of the run, once it is in the database."""
         self.ended = False
@@ -85,7 +84,7 @@ class Writer:
         return complaints + self._tasks.unread
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents), self._events, self._alerts
+        before = self.run, self.ended, list(self._agents), self._events
         self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -102,7 +101,7 @@ class Writer:
             self._texts.done(committed=True)
         except BaseException:
             self._texts.done(committed=False)
-            self.run, self.ended, self._agents, self._events, self._alerts = before
+            self.run, self.ended, self._agents, self._events = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -113,6 +112,7 @@ class Writer:
         db.execute("SAVEPOINT one")
         try:
             self._apply(message)
+            self._tasks.flush()
         except sqlite3.OperationalError:
             raise
         except (sqlite3.Error, TypeError, ValueError, OverflowError, LookupError) as error:
@@ -163,6 +163,9 @@ class Writer:
                 )
             case Sampled():
                 self._sampled(run, message)
+            case Moment() as moment:
+                told = run, moment.at, self._resumed, self._events + moment.event, moment.keyframe, moment.data
+                db.execute("INSERT OR IGNORE INTO moments VALUES (?, ?, ?, ?, ?, ?)", told)
             case Measured():
                 for found in message.found:
                     self._distribution(run, found)
@@ -174,8 +177,8 @@ class Writer:
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
-                told, taken = (end.summary.get(name, 0) for name in ("tasks", "taken"))
-                tasks = told - taken if type(told) is type(taken) is int else 0
+                every, taken = (end.summary.get(name, 0) for name in ("tasks", "taken"))
+                tasks = every - taken if type(every) is type(taken) is int else 0
                 db.execute(
                     "UPDATE runs SET status = ?, ended = ?, summary = ?, tasks = max(tasks, ?) WHERE id = ?",
                     (end.status, end.ended, as_json(end.summary), tasks, run),
@@ -211,12 +214,9 @@ class Writer:
         if run.spec:
             self._spec(run.run, 0, 1, run.spec)
         over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
-        samples.roll_up_ended(self._db, run.started)
+        aging.ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
         self._resumed = run.resumed
-        # Those of this engine have fired since it began: it may have told of some already, to a recorder that died.
-        query = "SELECT ifnull(max(number), 0) FROM alerts WHERE run = ? AND fired < ?"
-        self._alerts = self._db.execute(query, (run.run, run.started)).fetchone()[0] if run.resumed else 0
 
     def _insert_run(self, run: RunBegan) -> None:
         self._db.execute(
@@ -291,14 +291,13 @@ class Writer:
         query = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(whole))})"
         self._db.executemany(query, [whole, *each])
         if sample.at >= self._rolled_up + 60:
-            samples.roll_up(self._db, run, sample.at - samples.RECENT)
+            aging.running(self._db, run, sample.at)
             self._rolled_up = sample.at
 
     def _alert(self, run: str, alert: AlertNow) -> None:
-        number = alert.number + self._alerts
         row = (
-            run, number, alert.rule, alert.level, alert.pool, alert.agent, alert.began, alert.fired, alert.resolved,
-            alert.acknowledged, alert.value, alert.threshold, clean(alert.text), clean(alert.evidence),
+            run, alert.number, alert.rule, alert.level, alert.pool, alert.agent, alert.began, alert.fired,
+            alert.resolved, alert.acknowledged, alert.value, alert.threshold, clean(alert.text), clean(alert.evidence),
         )  # fmt: skip
         # When it began stays what it was: whoever tells it again may have set the clock meanwhile.
         self._db.execute(

@@ -14,12 +14,21 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from engine.stream.measures import MetricsNow as MetricsNow
+from engine.stream.measures import PoolMetrics as PoolMetrics
+from engine.stream.measures import PoolQueue as PoolQueue
+from engine.stream.measures import QueuesNow as QueuesNow
+from engine.stream.measures import Shape as Shape
+from engine.stream.measures import ShapesNow as ShapesNow
+from engine.stream.measures import ShardView as ShardView
+from engine.stream.measures import Spread as Spread
+
 STREAM_VERSION = 2
 """Raised when a reader of the older version could no longer understand the messages."""
 
 RunState: TypeAlias = Literal["starting", "running", "paused", "draining", "ended"]
 Level: TypeAlias = Literal["info", "warning", "error"]
-Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics"]
+Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics", "queues", "shapes"]
 
 MESSAGE_MAX: Final = 120_000
 """Bytes of the largest message of an engine."""
@@ -130,13 +139,14 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     eta: float | None
     """Seconds to the end at this rate, None where it can't be said."""
     delivered: float
-    """Outcomes accepted / tasks that are over, 0..1; 1.0 before the first."""
+    """Tasks that are over by an outcome of an agent / all that are, cancelled ones left out, 0..1; 1.0 before the
+    first. The engine ended the others: poisoned, timed out, their pool broken, or what they come after failed."""
     restarts: int
     redelivered: int
     pools: tuple[PoolView, ...]
     machine: MachineView
-    alerts: tuple[int, int] = (0, 0)
-    """Alerts that fire: of level warning, and of level error."""
+    alerts: tuple[int, int] | None = (0, 0)
+    """Alerts that fire: of level warning, and of level error. None: nobody knows, for what judges them has failed."""
 
 
 class Cells(msgspec.Struct, frozen=True, array_like=True, tag="cells"):
@@ -145,53 +155,6 @@ class Cells(msgspec.Struct, frozen=True, array_like=True, tag="cells"):
     first: int
     """Row of the first."""
     states: bytes
-
-
-class Spread(msgspec.Struct, frozen=True, array_like=True):
-    """How some times were distributed, in seconds, to within 1.6 %. What too few values say nothing about is None."""
-
-    count: int
-    p50: float | None
-    p90: float | None
-    p99: float | None
-    max: float | None
-    """None only without any."""
-
-
-class PoolMetrics(msgspec.Struct, frozen=True, array_like=True):
-    """One pool within one window."""
-
-    pool: str
-    window: float
-    """Seconds that were asked for, 0 for all since the run began."""
-    seconds: float
-    """That it is about: less in a younger run."""
-    done: int
-    """Tasks, as `failed`."""
-    failed: int
-    rate: float | None
-    """Tasks finished per second."""
-    hits: float | None
-    """Share of the batches that found an idle agent, 0..1; None without any."""
-    run: Spread
-    """Of tasks."""
-    wait: Spread
-    """Of tasks: ready, until they were sent."""
-    assign: Spread
-    """Of batches: sent, until their first task began."""
-
-
-class MetricsNow(msgspec.Struct, frozen=True, array_like=True, tag="metrics"):
-    """What was measured within the last seconds: sampled, as frames are, though not as often."""
-
-    at: float
-    """Seconds since the Unix epoch."""
-    windows: tuple[PoolMetrics, ...]
-    """Of each pool 10 s, a minute, and all."""
-    observer: float | None
-    """Processor time that watching has cost within the last 10 s, as a share of one core; None before it is known."""
-    lag: Spread
-    """How late the engine's loop was for what was due, within the last 10 s."""
 
 
 class AckView(msgspec.Struct, frozen=True, array_like=True):
@@ -270,7 +233,8 @@ class AlertView(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):
-    """All alerts that are not over: what a reader is told first that asks for alerts; again when silences change."""
+    """All alerts that are not over: what a reader is told first that asks for alerts; again when silences change, and
+    when it was so slow that changes were lost on it."""
 
     at: float
     """Seconds since the Unix epoch."""
@@ -280,6 +244,10 @@ class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):
     part: int = 0
     """From 0 on: many alerts come in several messages, each with all silences."""
     parts: int = 1
+    unknown: str = ""
+    """Why nobody knows which alerts there are; "" where they are known."""
+    number: int = 0
+    """Of the last `AlertChanged` before this."""
 
 
 class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
@@ -297,6 +265,8 @@ class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
     """Who did it, or what ended it, where that is not plain."""
     alert: AlertView
     """As it is right after it."""
+    number: int = 0
+    """Counts up from 1 without gaps: a reader that sees one has missed changes, and will be told of all there is."""
 
 
 class AgentRow(msgspec.Struct, frozen=True, array_like=True):
@@ -322,7 +292,9 @@ class AgentRow(msgspec.Struct, frozen=True, array_like=True):
     """Since the run began, by all agents that there were in its place, as are `failed` and `restarts`."""
     failed: int
     memory: int
-    """Bytes that it shares with nobody, as it last reported; 0 until it has: at first it shares all."""
+    """Bytes that it shares with nobody, as it last reported; 0 until it has, for at first it shares all, and where
+    there is none.
+    """
     busy: float
     """Share of the time since it is up that it has spent in tasks, 0..1."""
     restarts: int
@@ -388,7 +360,9 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     why: str
 
 
-ToReader: TypeAlias = Hello | Event | Frame | Cells | MetricsNow | AlertsNow | AlertChanged | Reply | Refused
+ToReader: TypeAlias = (
+    Hello | Event | Frame | Cells | MetricsNow | QueuesNow | ShapesNow | AlertsNow | AlertChanged | Reply | Refused
+)
 ToEngine: TypeAlias = Subscribe | Page | Command
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

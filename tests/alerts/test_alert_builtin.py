@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,11 +117,15 @@ def grows_while_full(run: Run) -> None:
     grows(run)
 
 
-def goes_blind(run: Run) -> None:
-    for _ in range(100):
-        found = dict(run.machine.signals(0.1))
-        del found["loop_lag_seconds"]
-        run.watched.tick(found, 0.1)
+def stalls(seconds: float) -> Callable[[Run], None]:
+    """One look that comes so much later, of which the signals tell for a second."""
+
+    def doing(run: Run) -> None:
+        run.machine.set |= {"loop_lag_seconds": seconds, "alerts_lag_seconds": seconds}
+        run.go(1.0, 0.05)
+        run.machine.set |= {"loop_lag_seconds": 0.0, "alerts_lag_seconds": 0.0}
+
+    return doing
 
 
 def dies(times: int, **data: object) -> Callable[[Run], None]:
@@ -150,12 +155,16 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "hit-rate": (rates(pool_hits=30), 100, rates(pool_hits=38)),
     "delivery": (rates(tasks_accepted=880), 80, rates(tasks_accepted=920)),
     "error-rate": (rates(tasks_failed=15), 80, rates(tasks_failed=7)),
+    "error-rate-slow": (
+        rates(tasks_over=1, tasks_accepted=1, tasks_failed=0.2), 640,
+        rates(tasks_over=1, tasks_accepted=1, tasks_failed=0.01),
+    ),
     "most-fail": (rates(tasks_failed=700), 80, rates(tasks_failed=100)),
     "queue-growing": (grows, 1, sets(queue_depth=100_000)),
     "shard-imbalance": (sets(shard_imbalance=0.12), 35, sets(shard_imbalance=0.12, shard_placed=4999)),
     "loop-lag": (sets(loop_lag_seconds=0.3), 2, sets(loop_lag_seconds=0.2)),
+    "loop-stalled": (stalls(1.5), 0, stalls(0.9)),
     "alerts-late": (sets(alerts_lag_seconds=0.06), 3, sets(alerts_lag_seconds=0.05)),
-    "signals-missing": (goes_blind, 0, sets()),
     "recorder-behind": (tells("recorder.behind", bytes=16 << 20), 1, tells("recorder.caught_up")),
     "recorder-backlog": (sets(recorder_backlog_ratio=0.9), 2, sets(recorder_backlog_ratio=0.8)),
     "recorder-held": (tells("recorder.held", why="disk full"), 1, tells("recorder.resumed")),
@@ -194,6 +203,15 @@ def test_what_does_not(name: str) -> None:
     doing(run)
     run.go(max(seconds, 100.0), 0.25)
     assert name not in run.rules
+
+
+def test_a_long_stall_is_told_once_and_as_what_it_is() -> None:
+    run = Run(3)
+    run.go(10)
+    stalls(14.0)(run)
+    run.go(60)
+    told = [(found.alert.rule, found.after, found.severity) for found in notified(run.watched.told)]
+    assert told == [("loop-stalled", "firing", "critical"), ("loop-stalled", "resolved", "critical")]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -251,11 +269,17 @@ def test_noise_around_a_threshold_is_one_alert(name: str) -> None:
     spread = abs(threshold.raised - threshold.cleared) / 4
     run = Run(7)
     chance = random.Random(7)
+    run.machine.set[rule.signal] = threshold.raised + (-spread if rule.below else spread)
+    run.go(rule.lasting + 1)  # noise alone may never be beyond it for long enough
     for _ in range(6000):
         run.machine.set[rule.signal] = threshold.raised + chance.gauss(0, spread)
         run.go(0.1)
-    fired = [found for found in notified(run.watched.told) if found.alert.rule == name and found.change == "state"]
-    assert len(fired) <= 2  # a value that is beyond it as often as not may never have been so for long enough
+    told = [found for found in run.watched.told if found.alert.rule == name and found.change == "state"]
+    about = {found.fingerprint: 1 for found in told}
+    assert Counter(found.fingerprint for found in fired(told)) == about
+    assert {found.fingerprint: 1 for found in notified(told)} == about
+    assert [found.after for found in notified(told)] == ["firing"] * len(about)
+    assert len(about) == len(PLACES[SIGNALS[rule.signal].labels])
 
 
 # -- what the engine tells of ------------------------------------------------------------------------------------------

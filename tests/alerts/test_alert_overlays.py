@@ -96,6 +96,8 @@ def test_what_can_not_be_acknowledged() -> None:
         watched.core.acknowledge("0123", 1.0, "ada")
     with pytest.raises(RefusedError, match="somebody whose it is"):
         watched.core.acknowledge(fingerprint, 1.0, " ")
+    with pytest.raises(RefusedError, match="a note has 200 characters at the most, not 4,000"):
+        watched.core.acknowledge(fingerprint, 1.0, "ada", "x" * 4000)
     with pytest.raises(RefusedError, match="is to come"):
         watched.core.acknowledge(fingerprint, 1.0, "ada", until=0.5)
     watched.idle(12)
@@ -133,6 +135,30 @@ def test_what_is_resolved_under_a_silence_is_not_told() -> None:
     assert notified(told) == []
 
 
+def test_a_silence_of_any_pool_is_not_about_what_has_none() -> None:
+    watched = Watched(CRASH)
+    watched.core.silence({"pool": "*"}, watched.now, 100.0, "ada", "known")
+    watched.event(pool="main")
+    watched.event()
+    assert [alert.labels for alert in watched.core.alerts() if alert.silence is None] == [{}]
+
+
+def test_so_many_more_are_silenced_if_all_of_them_are() -> None:
+    watched = Watched(CRASH + "max_alerts = 1\n")
+    watched.core.silence({"pool": "gpu*"}, watched.now, 100.0, "ada", "known")
+    watched.event(pool="other")
+    told = len(notified(watched.told))
+    for number in range(3):
+        watched.event(pool=f"gpu{number}")
+    (rest,) = [alert for alert in watched.core.alerts() if alert.more]
+    assert (rest.more, rest.silence) == (3, 1)
+    assert notified(watched.told)[told:] == []
+    watched.event(pool="main")
+    (rest,) = [alert for alert in watched.core.alerts() if alert.more]
+    assert (rest.more, rest.silence) == (4, None)
+    assert [found.change for found in notified(watched.told)[told:]] == ["unsilenced"]
+
+
 def test_a_silence_that_is_ended_by_hand() -> None:
     watched, _ = firing()
     number = watched.core.silence({"severity": "warning"}, 1.0, 100.0, "ada", "known")
@@ -152,6 +178,8 @@ def test_a_silence_that_is_ended_by_hand() -> None:
         ({"pool": "a"}, 1.0, "ada", "known", "an end, which is to come"),
         ({"pool": "a"}, float("inf"), "ada", "known", "an end, which is to come"),
         ({"pool": "a"}, float("nan"), "ada", "known", "an end, which is to come"),
+        ({"pool": "a"}, 9.0, "ada", "x" * 201, "a reason has 200 characters at the most, not 201"),
+        ({"pool": "x" * 201}, 9.0, "ada", "known", "what pool is to be has 200 characters at the most, not 201"),
     ],
 )
 def test_silences_that_can_not_be(matchers: dict[str, str], until: float, by: str, reason: str, text: str) -> None:

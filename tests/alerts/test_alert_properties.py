@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from alerting import MAIN, Watched, rules
+from alerting import CRASH, MAIN, Watched, rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -233,3 +233,12 @@ def test_the_fingerprint_is_the_same_in_any_order(names: list[str], value: str) 
 
 def test_rules_of_the_same_text_are_equal() -> None:
     assert rules(RULES) == rules(RULES)
+
+
+def test_alerts_that_are_put_off_again_and_again_are_remembered_once() -> None:
+    watched = Watched(CRASH)
+    for _ in range(20_000):
+        watched.event(pool="main", after=0.001)
+    assert len(watched.core._book._wakes) <= 1010
+    watched.idle(12)
+    assert watched.only.state == "resolved"

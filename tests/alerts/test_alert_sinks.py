@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import socket
@@ -19,7 +18,6 @@ from alerting import CRASH, Watched
 
 from engine.alerts.sinks.command import CommandSink
 from engine.alerts.sinks.outlet import DeliveryError, Outlet
-from engine.alerts.sinks.stderr import StderrSink
 from engine.alerts.sinks.webhook import WebhookSink
 from engine.alerts.told import described
 
@@ -73,6 +71,18 @@ def test_a_slow_sink_holds_nobody_up_and_what_is_left_out_is_counted() -> None:
     assert not outlet.offer({})
 
 
+def test_a_queue_that_is_full_is_said() -> None:
+    said: list[str] = []
+    sink = Slow()
+    outlet = Outlet(sink, most=5, on_error=said.append, on_well=lambda: said.append("well"))
+    for n in range(100):
+        outlet.offer({"n": n})
+    assert said == ["slow: 5 wait for it already: it takes too long"]
+    sink.gate.set()
+    outlet.close(30)
+    assert said[1:] == ["well"]
+
+
 def test_one_that_hangs_is_given_up_at_the_end() -> None:
     sink = Slow()
     outlet = Outlet(sink)
@@ -90,8 +100,9 @@ def test_without_alerts_there_is_no_thread() -> None:
     assert outlet._thread is None
 
 
-def test_a_sink_that_fails_says_so_once_and_goes_on() -> None:
+def test_a_sink_that_fails_says_so_now_and_then_until_it_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
+    monkeypatch.setattr("engine.alerts.sinks.outlet.AGAIN", 3600.0)
     well = threading.Event()
 
     class Failing(Slow):
@@ -101,32 +112,22 @@ def test_a_sink_that_fails_says_so_once_and_goes_on() -> None:
             if not well.is_set():
                 raise DeliveryError("nobody there")
 
-    outlet = Outlet(Failing(), on_error=said.append)
+    outlet = Outlet(Failing(), on_error=said.append, on_well=lambda: said.append("well"))
     for _ in range(3):
         outlet.offer({})
     until(lambda: outlet.failed == 3)
-    well.set()
-    outlet.offer({})
-    until(lambda: outlet.sent == 1)
     assert said == ["webhook: nobody there"]
+    monkeypatch.setattr("engine.alerts.sinks.outlet.AGAIN", 0.0)
+    outlet.offer({})
+    until(lambda: outlet.failed == 4)
+    assert said == ["webhook: nobody there"] * 2
+    well.set()
+    for sent in (1, 2):
+        outlet.offer({})
+        until(lambda sent=sent: outlet.sent == sent)  # type: ignore[misc]
+    assert said == ["webhook: nobody there", "webhook: nobody there", "well"]
     assert outlet.error == "nobody there"
     outlet.close()
-
-
-# -- standard error ----------------------------------------------------------------------------------------------------
-
-
-def test_lines_on_standard_error(message: dict[str, Any]) -> None:
-    stream = io.StringIO()
-    StderrSink(stream).deliver(message)
-    StderrSink(stream, colour=True).deliver(message)
-    assert stream.getvalue() == (
-        "shoal: alert: warning: crash: main/3 was killed\n"
-        "shoal: alert: \x1b[33mwarning\x1b[0m: crash: main/3 was killed\n"
-    )
-    stream.close()
-    with pytest.raises(DeliveryError, match="can't write"):
-        StderrSink(stream, colour=False).deliver(message)
 
 
 # -- a command ---------------------------------------------------------------------------------------------------------
@@ -172,6 +173,31 @@ def test_commands_that_fail(argv: list[str], text: str, message: dict[str, Any])
 
 def test_a_command_that_reads_nothing_is_fine(message: dict[str, Any]) -> None:
     CommandSink(python("import sys; sys.stdin.close()"), 60).deliver(message | {"more": "x" * 1_000_000})
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_has_ended_when_it_has_though_its_child_keeps_its_standard_error(
+    message: dict[str, Any], tmp_path: Path, code: int
+) -> None:
+    child = tmp_path / "child"
+    sink = CommandSink(["sh", "-c", f"sleep 1000 & echo $! > {child}; echo sorry >&2; exit {code}"], 300)
+    began = time.monotonic()
+    try:
+        if code:
+            with pytest.raises(DeliveryError, match=r"exited with code 3: sorry$"):
+                sink.deliver(message)
+        else:
+            sink.deliver(message)
+        assert time.monotonic() - began < 200
+        assert _runs(int(child.read_text())), "it is none of our business"
+    finally:
+        os.kill(int(child.read_text()), 9)
+
+
+def test_of_many_words_the_last_are_told(message: dict[str, Any]) -> None:
+    code = "import sys; sys.stderr.write('x' * 10_000_000 + '\\nthe end\\n'); sys.exit(1)"
+    with pytest.raises(DeliveryError, match=r"exited with code 1: the end$"):
+        CommandSink(python(code), 60).deliver(message)
 
 
 def test_a_command_that_takes_too_long_is_killed_with_what_it_started(message: dict[str, Any], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "stream": {"tasks": scaled(20_000), "buffersize": scaled(500)},
     "array": {"megabytes": 2, "watched": True},
     "help": {},
-    "recorded_work": {"tasks": scaled(50), "iterations": 1_000},
+    "recorded_work": {"tasks": scaled(50), "iterations": 1_000, "pairs": 2},
     "recorded_rows": {"tasks": scaled(2_000)},
     "recorded_map": {"tasks": scaled(2_000)},
     "recorder_alone": {"tasks": scaled(500)},

@@ -9,55 +9,26 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from alerting import quiet
+from commands import data, line, run
 from killing import SHOAL
 from processes import wait_for
 
-from engine.cli.main import shoal as group
 from engine.stream.types import Event
 from shoal import Engine
 
 pytestmark = pytest.mark.needs("pooling")
 
 
-def run(*arguments: str) -> Result:
-    """A command in this process; its exit code is as `main` would have it."""
-    return CliRunner().invoke(group, list(arguments))
-
-
-def data(result: Result) -> list[dict[str, Any]]:
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def line(result: Result) -> str:
-    """The one line of an error."""
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    (told,) = result.stderr.splitlines()
-    return told.removeprefix("Error: ")
-
-
 HEARD: list[Event] = []
-
-QUIET = "".join(
-    f"[rules.{name}]\nenabled = false\n"
-    for name in ("cpu", "memory", "disk", "descriptors", "loop-lag", "alerts-late", "recorder-behind")
-)
-"""What a busy machine would raise beside."""
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    rules = tmp_path / "rules.toml"
-    rules.write_text(QUIET)
     HEARD.clear()
-    with Engine(
-        3, name="live", record=tmp_path / "runs.db", settings={"alert_rules": str(rules)}, on_event=HEARD.append
-    ) as engine:
+    with Engine(3, name="live", record=tmp_path / "runs.db", settings=quiet(tmp_path), on_event=HEARD.append) as engine:
         engine.wait_ready(60)
         yield engine
 

@@ -54,15 +54,15 @@ def test_what_a_record_costs(tmp_path: Path) -> None:
                  cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[1].startswith("400 tasks of 1 ms of work, recorded, 2 agents ")
+    assert lines[1].startswith("200 tasks of 1 ms, recorded / not, 2 agents, 2 pairs in turns ")
     assert lines[2].startswith("10,000 tasks told one by one to the recorder alone, ")
     data = json.loads((tmp_path / "b.json").read_text())
     assert data["benchmark"] == "recorder"
     assert [(row["name"], row["peer"]) for row in data["rows"]] == [
-        ("record-1ms", "no record"),
+        ("record-1ms", ""),
         ("recorder-single", ""),
     ]
-    assert data["rows"][0]["figures"]["recorder_cpu"] > 0
+    assert data["rows"][0]["figures"]["processor"] > 0
 
 
 def test_nothing_is_left_of_one_that_is_ended(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from rich.cells import cell_len
 from stream_frames import event, frame, pool
 from terminal import Screen, Terminal
 
-from engine.cli.display import ASCII, UNICODE, Glyphs, Region, draw, is_unicode
+from engine.cli.display import ASCII, UNICODE, Glyphs, Live, Region, draw, is_unicode
 from engine.cli.progress import Progress
 
 
@@ -144,6 +145,38 @@ def test_nothing_is_left_where_a_terminal_got_narrower(widths: list[int], narrow
     screen.resize(narrow)
     screen.feed(region.paint([("new", 3)], narrow, 30))
     assert screen.lines() == ["before", "new"]
+
+
+# -- what is caught ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN, lambda *_: None], ids=["default", "none", "own"])
+def test_what_handled_sigcont_handles_it_again(handler: Any) -> None:
+    kept = signal.signal(signal.SIGCONT, handler)
+    try:
+        live = Live(Progress())
+        assert signal.getsignal(signal.SIGCONT) == live._continue
+        live.close()
+        live.close()
+        assert signal.getsignal(signal.SIGCONT) is handler
+    finally:
+        signal.signal(signal.SIGCONT, kept)
+
+
+def test_where_nobody_can_say_what_handled_sigcont_it_is_handled_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a program that has Python in it, and handlers of its own."""
+    given: list[object] = []
+
+    def handle(_: int, what: object) -> None:
+        given.append(what)
+
+    monkeypatch.setattr(signal, "signal", handle)
+    live = Live(Progress())
+    live.close()
+    assert given == [live._continue, signal.SIG_DFL]
+
+
+# -- real terminals ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

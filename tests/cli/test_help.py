@@ -26,8 +26,8 @@ def test_every_command_stands_under_a_heading() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "", "runs", "show", "report", "export", "search", "prune", "backup", "db", "db check", "ps", "attach", "watch",
-        "status", "agents", "events", "ctl", "ctl scale", "alerts", "alerts check",
+        "", "runs", "show", "replay", "report", "export", "search", "prune", "backup", "db", "db check", "ps", "attach",
+        "watch", "status", "agents", "events", "ctl", "ctl scale", "alerts", "alerts check",
     ],
 )  # fmt: skip
 def test_help_loads_nothing_heavy(command: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,31 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import data, line, run
 from processes import scaled, wait_for
 
-from engine.cli.main import shoal as group
 from shoal import Engine, PoolSettings
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli"]
-
-
-def run(*arguments: str) -> Result:
-    """A command in this process; its exit code is as `main` would have it."""
-    return CliRunner().invoke(group, list(arguments))
-
-
-def data(result: Result) -> list[dict[str, Any]]:
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def line(result: Result) -> str:
-    """The one line of an error."""
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    (told,) = result.stderr.splitlines()
-    return told.removeprefix("Error: ")
 
 
 @contextmanager
@@ -154,7 +136,8 @@ def test_watch_tells_a_line_a_second_and_ends_as_the_run_does(
     arguments = ["run", "user:f", "--items", "items.txt", "--agents", "1", "--headless", "--no-record"]
     with command(*arguments, cwd=tmp_path) as engine:
         wait_for(lambda: data(run("ps", "--json")), what="it is there")
-        with command("watch", "--every", "0.2") as watch, command("watch", "--json") as other:
+        more = ["--queues", "--shapes"]
+        with command("watch", "--every", "0.2") as watch, command("watch", "--json", *more) as other:
             assert watch.stdout is not None
             first = watch.stdout.readline()
             assert "0/3 0%" in first
@@ -173,8 +156,48 @@ def test_watch_tells_a_line_a_second_and_ends_as_the_run_does(
             assert other.returncode == expected
             assert frames[-1]["state"] == "ended"
             assert frames[-1]["done"] + frames[-1]["failed"] == 3
+            assert all(frame["queues"]["pools"][0]["pool"] == "main" for frame in frames)
+            (pool,) = frames[-1]["queues"]["pools"]
+            sent = sum(shard["sent"] for shard in frames[-1]["queues"]["shards"])
+            assert sent == 3 + pool["redelivered"] + pool["recalled"]
+            ran = [shape["spread"]["count"] for shape in frames[-1]["shapes"]["shapes"] if shape["name"] == "run"]
+            assert ran == [3]
         engine.communicate(timeout=30)
         assert engine.returncode == expected
+
+
+@pytest.mark.needs("pooling")
+def test_status_tells_of_queues_and_distributions(engine: Engine) -> None:
+    assert list(engine.map(abs, range(1000))) == list(range(1000))
+    usual = run("status").stdout
+    assert "queues" not in usual
+    assert "distributions" not in usual
+    (plain,) = data(run("status", "--json"))
+    (found,) = data(run("status", "--queues", "--shapes", "--json"))
+    assert set(found) == {*plain, "queues", "shapes"}
+    assert [pool["pool"] for pool in found["queues"]["pools"]] == ["main", "io"]
+    main = found["queues"]["pools"][0]
+    assert (main["strategy"], main["started"]) == ("least-loaded", 2)
+    assert sum(main["flushes"].values()) == main["hits"] + main["waits"] + main["colds"] > 0
+    shards = [shard for shard in found["queues"]["shards"] if shard["pool"] == "main"]
+    assert sum(shard["sent"] for shard in shards) == 1000 + main["redelivered"] + main["recalled"]
+    (ran,) = [shape for shape in found["shapes"]["shapes"] if (shape["name"], shape["pool"]) == ("run", "main")]
+    assert sum(ran["counts"]) == ran["spread"]["count"] == 1000
+    asked = ["status", "--queues", "--shapes"]
+    wait_for(lambda: re.search("shard 0: .* 0 waiting; .* of 1,", run(*asked).stdout), what="it is counted")
+    text = run(*asked).stdout
+    for told in (
+        r"  queues of main: least-loaded; 0 s of work waiting; \d+ tasks sent again, \d+ given back",
+        r"    batches by what ended them: [1-9].* no more ready.*; \d+ found an idle agent, .* 0 had one started",
+        r"    agents: 2 started, 0 failed to start, .* ended: none; replaced: none; .*B of their own",
+        r"    shard 0: 2 agents \d+% busy; 0 waiting; wait p50 .* of 1,\d\d\d; .*, 0 stolen; balance 1.00",
+        r"  distributions of main, last .* s:",
+        r"    run time of tasks: p50 .* p95 .* max .* of 1,000",
+    ):
+        assert re.search(f"^{told}$", text, re.MULTILINE), text
+    only = run("status", "--shapes").stdout
+    assert "distributions of io" in only
+    assert "queues" not in only
 
 
 def test_watch_of_a_run_that_is_drained_or_killed(tmp_path: Path) -> None:

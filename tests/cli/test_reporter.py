@@ -113,6 +113,28 @@ def test_a_flood_of_one_kind_is_thinned_and_counted() -> None:
     assert thinning.due(None) == {}
 
 
+def test_in_a_flood_of_alerts_none_of_another_rule_and_none_that_is_critical_is_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = Reporter(as_json=False, quiet=True)
+
+    def fires(rule: str, severity: str, number: int) -> None:
+        level: Level = "error" if severity == "critical" else "warning"
+        text = f"{rule} {number}"
+        reporter.event(
+            event("alert.firing", text, level, id=f"{rule}{number}", rule=rule, severity=severity, state="firing")
+        )
+
+    for number in range(15):
+        fires("crash", "warning", number)
+        fires("host-crash", "critical", number)
+    fires("memory", "warning", 1)
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("warning: crash" in line for line in lines) == 10
+    assert sum("critical: host-crash" in line for line in lines) == 15
+    assert "memory 1" in lines[-1]
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.floats(0, 1e6)), max_size=200))
 def test_what_is_thinned_is_told_or_counted(events: list[tuple[str, float]]) -> None:
@@ -165,6 +187,35 @@ def test_lines_in_a_log(capsys: Captured) -> None:
         "alert: over after 3 s: it is slow",
         "00:12  312/1,000  31%  26 tasks/s  ETA 00:27  12 failed",
     ]
+
+
+def test_an_alert_that_only_says_again_what_was_just_said_is_no_line(capsys: Captured) -> None:
+    reporter = Reporter(as_json=False, quiet=False)
+    died = event("agent.died", "agent main/0 was killed")
+    again = alert("firing", "agent-crash", "agent crashed: agent main/0 was killed", count=1)
+    for one in (died, again, alert("firing", "mine", "mine: agent main/0 was killed", count=1)):
+        reporter.event(one)
+    assert capsys.readouterr().err.splitlines() == ["warning: agent main/0 was killed"]
+    reporter.event(alert("firing", "crash-loop", "10 agents crashed; the last: agent main/0 was killed", count=10))
+    reporter.event(alert("firing", "mine", "mine: agent main/0 was killed", severity="critical", count=1))
+    assert capsys.readouterr().err.splitlines() == [
+        "alert: warning: 10 agents crashed; the last: agent main/0 was killed",
+        "alert: critical: mine: agent main/0 was killed",
+    ], "those say more"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [event("fleet.ready", "ready", level="info"), alert("resolved", "agent-crash"), event("host.died", "a host died")],
+    ids=["information", "an alert that is over", "another event"],
+)
+def test_what_was_said_before_is_forgotten(between: Event, capsys: Captured) -> None:
+    reporter = Reporter(as_json=False, quiet=False)
+    for one in (event("agent.died", "an agent died"), between):
+        reporter.event(one)
+    capsys.readouterr()
+    reporter.event(alert("firing", "agent-crash", "agent crashed: an agent died", count=1))
+    assert capsys.readouterr().err.splitlines() == ["alert: warning: agent crashed: an agent died"]
 
 
 def test_a_thousand_deaths_make_no_thousand_lines(capsys: Captured) -> None:

@@ -28,8 +28,10 @@ from engine.store.messages import (
     Happened,
     JobMade,
     PoolMade,
+    PoolSample,
     RunBegan,
     RunEnded,
+    Sampled,
     ToRecorder,
 )
 from engine.store.queries.shards import _slices
@@ -220,6 +222,18 @@ def test_large_results_are_counted(path: Path) -> None:
     found = json.loads(call("show", "ddd4", "--db", path, "--json").stdout)
     assert found["large"] == {"kept": 2, "bytes": 500_000, "left_out": 1}
     assert "\n  large " not in call("show", "abb2", "--db", path).stdout
+
+
+def test_the_most_memory_that_agents_held_is_shown(path: Path) -> None:
+    samples = [
+        Sampled(START + 200 + at, 0, 0, 0.0, 0, 0, 0.0, 0, 0.0, 0, [PoolSample(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, held)])
+        for at, held in enumerate((None, 3 << 30, 1 << 30))
+    ]
+    write(path, began("ddd4", "heavy", START + 200), PoolMade(0, "local", 0, 2, 1), *samples)
+    assert "\n  memory       3 GB held by the agents, at the most\n" in call("show", "ddd4", "--db", path).stdout
+    assert json.loads(call("show", "ddd4", "--db", path, "--json").stdout)["peak_memory"] == 3 << 30
+    assert "\n  memory " not in call("show", "abb2", "--db", path).stdout
+    assert json.loads(call("show", "abb2", "--db", path, "--json").stdout)["peak_memory"] is None
 
 
 def test_reruns_are_shown_with_what_they_are_of(path: Path) -> None:

@@ -50,8 +50,21 @@ def test_another_reserve_holds_from_the_next_look_on() -> None:
     assert (told.kind, admission.quota) == ("memory.ok", 1)
     admission.keep(4 * GIB)
     admission.look(machine(2), 3)
-    admission.keep(0)
+    told = admission.keep(0)
     assert (admission.off, admission.low, admission.quota) == (True, False, None)
+    assert told == Happened("info", "memory.ok", "memory is not looked at any more: tasks are begun again")
+    assert admission.keep(0) is None, "it was said"
+
+
+@pytest.mark.parametrize("left", [2, 5])
+def test_a_reserve_that_changes_is_nothing_to_be_told_of(left: float) -> None:
+    admission = Admission(4 * GIB)
+    told = admission.look(machine(left), 3)
+    assert (told is not None) == (left < 4)
+    assert admission.keep(GIB) is None, "the next look tells"
+    admission = Admission(GIB)
+    admission.look(machine(left), 3)
+    assert admission.keep(0) is None, "it was not short"
 
 
 def test_with_enough_nothing_is_counted_and_nothing_said() -> None:

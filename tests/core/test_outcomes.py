@@ -165,6 +165,7 @@ def test_five_deaths_poison() -> None:
     kept = take(core, object)
     assert TasksOver(number, 0, 1, "poisoned", text) in kept
     assert RangeOver(number, 1) in kept
+    assert (core.failed, core.over, core.accepted) == (1, 1, 0), "no agent has told how it ended"
 
 
 def test_once_is_enough_with_a_limit_of_one() -> None:

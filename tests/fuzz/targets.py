@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from fuzz.fed_files import STORED, Feed, databases, items, plans, recordings
 
-from engine.cli.items import FileItems
-from engine.plan.load import load
-from engine.plan.steps import SpecError
 from engine.procs import agent, scoreboard
 from engine.procs.host import Host
 from engine.procs.ring import Reader, RingBroken, Writer
@@ -32,15 +30,14 @@ from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.nest import Image
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
-from engine.settings.types import PoolSettings, SettingsError
-from engine.store import messages, queries
-from engine.store.schema import FAULTS, StoreError, open_database
+from engine.settings.types import PoolSettings
+from engine.store import messages
+from engine.store.schema import StoreError, open_database
 from engine.store.writer import Writer as StoreWriter
 from engine.stream.types import (
     UNREADABLE,
     Command,
     Condition,
-    Event,
     Page,
     Subscribe,
     encoder,
@@ -49,7 +46,6 @@ from engine.stream.types import (
 )  # fmt: skip
 from engine.wire import channel, frames, values
 
-Feed = Callable[[bytes], None]
 Target = Callable[[Path], AbstractContextManager[tuple[list[bytes], Feed]]]
 """Opened with a folder of its own; gives good inputs, and where to put bad ones."""
 
@@ -90,17 +86,6 @@ _NURSERY = [
     frames.Prepare(frames.VERSION, ["/"], 1, "", ["m"], ["m:f"], [], [], 4096), frames.StartHost(0, _CONFIG),
     frames.Prepared("", 0, 0.1), frames.HostStarted(0, 77, ""), frames.HostExited(0, 77, -9),
 ]  # fmt: skip
-_STORED: list[Any] = [
-    messages.RunBegan("r1", "n", 1.0, 1, ["shoal"], {"agents": 8}, "0", {"cores": 2}),
-    messages.PoolMade(0, "main", 0, 4, 1), messages.JobMade(1, "fit", "m:f", 0),
-    messages.Finished(
-        1, 0, 1, 1.0, array.array("Q", [5, 6, 7]).tobytes(), [1, None, ["json", "[1]"]],
-        [messages.Failed(1, "exception", "E", "no", "tb")], [2], {0: 2},
-    ),
-    messages.Ended(1, 3, 2, "poisoned", "died", 2.0), messages.Attempt(1, 0, 1, 1, 77, 1.5, "died", "SIGKILL"),
-    messages.Happened([Event(1, 1.0, "info", "agent.died", "text", {"pid": 1})]),
-    messages.RunEnded(3.0, "done", {"restarts": 0}),
-]  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -115,7 +100,7 @@ def decoders(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
         *_FROM_HOST,
         *_NURSERY,
         *_REQUESTS,
-        _STORED,
+        STORED,
         messages.Ready(""),
         messages.Committed(7),
     ]
@@ -126,11 +111,6 @@ def decoders(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
                 decoder.decode(data)
 
     yield [*(_encode(one) for one in known), record(1, 3)[frames.HEAD.size :]], feed
-
-
-def _one_line(error: Exception) -> None:
-    """What a person is told is one line."""
-    assert "\n" not in str(error).strip(), f"more than a line: {error}"
 
 
 class _Sink:
@@ -251,64 +231,6 @@ def columns(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     yield good, feed
 
 
-_PLAN = """name = "p"
-batch_max = 10
-[settings]
-pool_size = 3
-[pools.main]
-agents = 4
-memory_limit = "500M"
-preload = ["math"]
-[[tasks]]
-name = "a"
-call = "math:sqrt"
-over = { x = { from = 0, to = 9, step = 3 }, y = [1.5, "z"] }
-arguments = { k = 1 }
-timeout = 2.5
-retries = 1
-[[tasks]]
-name = "b"
-command = ["echo", "{}"]
-items = ["x", 2]
-after = ["a"]
-retry_on = ["ValueError"]
-"""
-
-
-@contextlib.contextmanager
-def plans(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
-    """Plan files."""
-    path = folder / "plan.toml"
-
-    def feed(data: bytes) -> None:
-        path.write_bytes(data)
-        try:
-            for step in load(path).steps:
-                for _, _ in zip(step.arguments, range(50), strict=False):
-                    pass
-        except (SpecError, SettingsError) as error:
-            _one_line(error)
-
-    yield [_PLAN.encode(), *(b"[[tasks]]" + part for part in _PLAN.encode().split(b"[[tasks]]")[1:])], feed
-
-
-@contextlib.contextmanager
-def items(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
-    """Items files of every kind; the first byte says which."""
-    kinds = ("items.txt", "items.csv", "items.jsonl")
-
-    def feed(data: bytes) -> None:
-        path = folder / kinds[data[0] % 3 if data else 0]
-        path.write_bytes(data[1:])
-        try:
-            for _ in FileItems(path):
-                pass
-        except SpecError as error:
-            _one_line(error)
-
-    yield [b"\x00a\nb\n\xc3\xa9", b'\x01a,b\n1,2\n"x ""y""",3\n', b'\x02{"a": [1, 2.5, null]}\n"x"\n3\n'], feed
-
-
 @contextlib.contextmanager
 def commands(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     """The control socket of a run, by a client that says anything and reads whatever comes.
@@ -341,7 +263,7 @@ def stored(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     """Messages that a recorder writes down, those that can be decoded."""
     with closing(open_database(folder / "runs.db", "off")) as db:
         writer = StoreWriter(db)
-        writer.write(_STORED[:3], 1.0)
+        writer.write(STORED[:3], 1.0)
 
         def feed(data: bytes) -> None:
             with contextlib.suppress(*UNREADABLE):
@@ -350,39 +272,11 @@ def stored(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
                     writer.write(found, 1.0)
                 assert not db.in_transaction
 
-        yield [_encode(_STORED), *(_encode([message]) for message in _STORED)], feed
-
-
-@contextlib.contextmanager
-def databases(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
-    """Database files that are damaged somewhere, read as `shoal show` reads them."""
-    path = folder / "runs.db"
-    with closing(open_database(path, "off")) as db:
-        StoreWriter(db).write(_STORED, 4.0)
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    good = path.read_bytes()
-    pages = [good[at : at + 4096] for at in range(0, len(good), 4096)]
-    seeds = [index.to_bytes(2, "little") + page for index, page in enumerate(pages) if page.strip(b"\0")]
-
-    def feed(data: bytes) -> None:
-        at = int.from_bytes(data[:2], "little") % len(pages) * 4096
-        damaged = good[:at] + data[2:4098].ljust(4096, b"\0") + good[at + 4096 :]
-        for name in (path, path.with_name("runs.db-wal"), path.with_name("runs.db-shm")):
-            name.unlink(missing_ok=True)
-        path.write_bytes(damaged)
-        with contextlib.suppress(StoreError, *FAULTS), closing(queries.open_readonly(path)) as read:
-            for run in queries.runs(read):
-                queries.pools(read, run.id), queries.spec(read, run.id), list(queries.events(read, run.id))
-                for job in queries.jobs(read, run.id):
-                    list(queries.outcomes(read, run.id, job.job))
-                    queries.unfinished(read, run.id, job.job, 10)
-                queries.slowest(read, run.id), queries.failures(read, run.id), list(queries.samples(read, run.id))
-
-    yield seeds, feed
+        yield [_encode(STORED), *(_encode([message]) for message in STORED)], feed
 
 
 TARGETS: dict[str, Target] = {
     "decoders": decoders, "records": records, "agents": agents, "rings": rings, "columns": columns, "plans": plans,
-    "items": items, "commands": commands, "stored": stored, "databases": databases,
+    "items": items, "commands": commands, "stored": stored, "recordings": recordings, "databases": databases,
 }  # fmt: skip
 """By name."""

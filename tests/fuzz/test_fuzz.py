@@ -21,9 +21,9 @@ from fuzz.mutate import inputs
 from fuzz.targets import TARGETS
 
 _FULL: Final = os.environ.get("SHOAL_TEST_FUZZ") == "full"
-_SLICE: Final = {"databases": 150, "commands": 400, "plans": 300, "stored": 800}
+_SLICE: Final = {"databases": 150, "recordings": 800, "commands": 400, "plans": 300, "stored": 800}
 """Inputs of the slice, where not 1,500."""
-_WHOLE: Final = {"databases": 10_000, "commands": 30_000, "plans": 30_000}
+_WHOLE: Final = {"databases": 10_000, "commands": 30_000, "plans": 30_000, "recordings": 30_000}
 """Inputs in all, where not 100,000."""
 _SECONDS: Final = 20
 """One input may take so long, on a machine that is busy otherwise, before it hangs."""

@@ -45,9 +45,9 @@ def test_no_label_has_many_values() -> None:
         ("batches", "batch_bytes batch_messages batch_flushes_total batch_linger_seconds"),
         ("starts", "agent_spawn_seconds agent_spawns_total agent_spawns_running"),
         ("shards", "shard_depth_messages queue_wait_seconds shard_utilization_ratio shard_balance_ratio"),
-        ("sharding", "shard_wait_reduction_ratio"),
         ("coordination", "coordination_seconds delivery_ratio"),
         ("machine", "machine_cpu_ratio machine_memory_used_bytes engine_open_fds machine_load1 cpu_pressure_ratio"),
+        ("alerts", "alerts_firing alert_detect_seconds"),
         ("observer", "observer_cpu_seconds_total"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.metrics import folding
 from engine.metrics.histogram import Histogram
 from engine.metrics.pending import Pending, Series
 from engine.metrics.series import Histograms
@@ -111,6 +112,34 @@ def test_a_sampler_that_is_late_costs_time_and_no_value() -> None:
     assert histograms.of(*RUN).count > 900  # counted before anybody asked
     pending.count()
     assert (histograms.of(*RUN).count, pending.skipped) == (1000, 0)
+
+
+def test_a_failure_in_counting_is_told_and_not_raised_to_who_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OverflowError("a bug")
+
+    monkeypatch.setattr(folding, "fold_groups", broken)
+    histograms = Histograms()
+    with pytest.raises(OverflowError):
+        measure(Pending(histograms, weight=500), 100)
+
+    failures = []
+
+    def failed() -> None:
+        failures.append(str(sys.exception()))
+        pending.sampled = False
+
+    pending = Pending(histograms, weight=500, last=5, failed=failed)
+    measure(pending, 1000)
+    assert failures == ["a bug"]
+    assert len(pending._groups) <= 10, "what is pending stays bounded"
+    assert not histograms.lock.locked()
+
+
+def measure(pending: Pending, groups: int) -> None:
+    pending.sampled = True
+    for _ in range(groups):
+        pending.group(RUN, 0, ends(*range(10)))
 
 
 def test_while_somebody_counts_the_engine_does_not_wait() -> None:

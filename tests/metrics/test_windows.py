@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.metrics.histogram import Histogram
 from engine.metrics.series import Histograms
 from engine.metrics.snapshot import Builder, Snapshot
+from engine.metrics.stack import Stack
 from engine.metrics.windows import Windows
 
 DONE = "shoal_tasks_finished_total"
@@ -74,8 +75,33 @@ def test_a_window_has_what_happened_in_it(steps: list[tuple[float, list[tuple[st
                 assert (window.added(DONE, pool=pool) or 0) == len(expected)
                 assert (window.histogram(RUN, pool=pool)).count == len(expected)
                 assert (window.histogram(RUN, pool=pool)).sum == sum(expected)
+                assert Stack([window.changes(RUN, (pool, "call"), (pool, "command"))]).numbers == [len(expected)]
             both = window.histogram(RUN)
             assert list(both.counts) == list(Histogram.of(source.since(begin + 1e-9)).counts)
+
+
+def test_a_window_is_never_about_a_time_in_which_nobody_looked() -> None:
+    source, windows = Source(), Windows(0.0)
+
+    def push(at: float) -> None:
+        source.task(at, "main", 1000)
+        windows.push(source.snapshot(at))
+
+    push(100.0)  # the first look at a run
+    assert windows.over(10).seconds == windows.over(60).seconds == 0
+    assert windows.over(10).rate(DONE) is None
+    assert windows.over().seconds == 100
+    for second in range(101, 180):
+        push(float(second))
+    assert [windows.over(span).seconds for span in (10, 60)] == [10, pytest.approx(63, abs=3)]
+    push(200.0)  # too long for the one, and short enough for the other
+    assert [windows.over(span).seconds for span in (10, 60)] == [0, pytest.approx(63, abs=3)]
+    push(201.0)
+    assert windows.over(10).rate(DONE) == 1
+    push(500.0)
+    push(501.0)
+    assert [windows.over(span).rate(DONE) for span in (10, 60)] == [1, 1]
+    assert windows.over().added(DONE) == 84
 
 
 def test_rates_and_shares() -> None:
@@ -115,6 +141,7 @@ def test_a_pool_that_went_takes_its_past_with_it() -> None:
     windows.push(source.snapshot(6.0))
     assert windows.over(10).added(DONE, pool="io") is None
     assert windows.over(10).histogram(RUN, pool="io").count == 0
+    assert windows.over(10).changes(RUN, ("io", "call")) == []
     for _ in range(50):  # a namesake, with more than the old one ever had
         source.task(7.0, "io", 30)
     windows.push(source.snapshot(7.0))
@@ -128,16 +155,17 @@ def test_a_pool_that_went_takes_its_past_with_it() -> None:
 
 
 def test_a_counter_that_began_anew_counts_from_nothing() -> None:
-    windows = Windows(0.0, spans=(1.0,))
-    for second, count in ((1, 100), (2, 7)):
+    windows = Windows(0.0, spans=(2.0,))
+    for second, count in ((1, 100), (2, 100), (3, 7)):
         builder, histograms = Builder(float(second)), Histograms()
         builder.set(DONE, count, "main", "done")
         histograms.of(RUN, ("main", "call")).record(5, count)
         builder.histograms(histograms)
         windows.push(builder.snapshot())
-    assert windows.over(1).seconds == 1
-    assert windows.over(1).added(DONE) == 7
-    assert windows.over(1).histogram(RUN).count == 7
+    assert windows.over(2).seconds == 2
+    assert windows.over(2).added(DONE) == 7
+    assert windows.over(2).histogram(RUN).count == 7
+    assert Stack([windows.over(2).changes(RUN, ("main", "call"))]).numbers == [7]
 
 
 def test_only_what_a_minute_needs_is_kept() -> None:

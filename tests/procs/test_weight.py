@@ -19,7 +19,7 @@ from processes import wait_for
 
 from engine.procs import weight
 from engine.procs.scoreboard import MEMORY, Scoreboard, create
-from engine.procs.weight import Report, Scales, held, own, packed, unpacked
+from engine.procs.weight import Report, Scales, held, own, packed, together, unpacked
 
 MIB = 1 << 20
 PAGE = mmap.PAGESIZE
@@ -119,6 +119,12 @@ def test_a_cell_has_both(mine: int, anonymous: int) -> None:
     cell = packed(mine, anonymous)
     assert 0 <= cell < 1 << 64
     assert unpacked(cell) == (mine // PAGE * PAGE, anonymous // PAGE * PAGE)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1 << 43), st.integers(0, 1 << 43))))
+def test_together_they_hold_what_each_holds_of_its_own(agents: list[tuple[int, int]]) -> None:
+    cells = [packed(*agent) for agent in agents]
+    assert together(cells) == sum(unpacked(cell)[0] for cell in cells)
 
 
 # -- when the kernel is asked ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import pwd
 import signal
 import sys
 import threading
@@ -16,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alerting import quiet
+from click.testing import CliRunner
 from processes import wait_for
 from recorded import ask
 
+from engine.cli.main import shoal
+from engine.cli.watch import as_object, line
+from engine.runtime.alerting.alerting import FAILED, REST
 from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
-from engine.settings.types import PoolSettings, SettingsError
+from engine.settings.types import PoolSettings, Settings, SettingsError
 from engine.store import queries
 from engine.stream import places
 from engine.stream.client import Client
-from engine.stream.types import AlertChanged, AlertsNow, AlertView, Event
+from engine.stream.types import AlertChanged, AlertsNow, AlertView, Event, Frame
 from shoal import Engine
 
 pytestmark = pytest.mark.needs("pooling")
@@ -103,18 +109,15 @@ def reading(engine: Engine, *topics: str) -> Iterator[Reader]:
         reader.client.close()
 
 
-QUIET = "".join(
-    f"[rules.{name}]\nenabled = false\n"
-    for name in ("cpu", "memory", "disk", "descriptors", "loop-lag", "alerts-late", "recorder-behind")
-)
-"""What a busy machine would raise beside."""
-
-
-def rules(tmp_path: Path, text: str = "") -> dict[str, object]:
-    """Settings with rules of one's own."""
-    path = tmp_path / "rules.toml"
-    path.write_text(text + QUIET)
-    return {"alert_rules": str(path)}
+@contextmanager
+def watched(
+    folder: Path, agents: int, *topics: str, rules: str = "", settings: dict[str, Any] | None = None, **more: Any
+) -> Iterator[tuple[Engine, Reader]]:
+    """An engine whose agents are up, with these rules and other settings, and somebody who reads its stream."""
+    with Engine(agents, settings=quiet(folder, rules) | (settings or {}), **more) as engine:
+        engine.wait_ready(60)
+        with reading(engine, *topics) as reader:
+            yield engine, reader
 
 
 def kill_one(reader: Reader) -> tuple[str, float]:
@@ -134,33 +137,31 @@ keep_for = "1s"
 
 def test_a_death_is_an_alert_on_the_stream_and_in_the_record(tmp_path: Path) -> None:
     database = tmp_path / "runs.db"
-    with Engine(3, record=database, settings=rules(tmp_path, CRASH)) as engine:
-        engine.wait_ready(60)
+    with watched(tmp_path, 3, "events", "alerts", rules=CRASH, record=database) as (engine, reader):
         assert engine.submit(abs, -1).result(20) == 1  # one that has begun a task has not died early
-        with reading(engine, "events", "alerts") as reader:
-            name, killed = kill_one(reader)
-            fired = reader.event("alert.firing")
-            died = reader.event("agent.died")
-            assert fired.number == died.number + 1, "at once, and after what it is about"
-            assert fired.level == "warning"
-            assert fired.text == f"agent crashed: {died.text}"
-            assert (fired.data["rule"], fired.data["labels"], fired.data["alert"]) == (
-                "agent-crash", {"pool": "main"}, 1,
-            )  # fmt: skip
-            times = fired.data["timeline"]
-            assert killed <= times["happened"] <= times["detected"] <= times["fired"] <= time.time()
-            assert times["happened"] == pytest.approx(died.data["happened"], abs=1e-3)
-            assert died.data["agent"] == name
-            resolved = reader.event("alert.resolved")
-            assert resolved.level == "info"
-            assert resolved.data["timeline"]["resolved"] == pytest.approx(times["fired"] + 1, abs=5)
-            changes = [(one.change, one.alert.state) for one in reader.changes]
-            assert changes[0] == ("state", "firing")
-            assert changes[-1] == ("state", "resolved")
-            assert reader.changes[0].alert.text == died.text
-            assert reader.changes[-1].alert.shown is not None, "there was a reader to whom it was told"
-            assert reader.changes[-1].alert.shown >= reader.changes[-1].alert.fired  # type: ignore[operator]
-            run = engine.run_id
+        name, killed = kill_one(reader)
+        fired = reader.event("alert.firing")
+        died = reader.event("agent.died")
+        assert fired.number == died.number + 1, "at once, and after what it is about"
+        assert fired.level == "warning"
+        assert fired.text == f"agent crashed: {died.text}"
+        assert (fired.data["rule"], fired.data["labels"], fired.data["alert"]) == (
+            "agent-crash", {"pool": "main"}, 1,
+        )  # fmt: skip
+        times = fired.data["timeline"]
+        assert killed <= times["happened"] <= times["detected"] <= times["fired"] <= time.time()
+        assert times["happened"] == pytest.approx(died.data["happened"], abs=1e-3)
+        assert died.data["agent"] == name
+        resolved = reader.event("alert.resolved")
+        assert resolved.level == "info"
+        assert resolved.data["timeline"]["resolved"] == pytest.approx(times["fired"] + 1, abs=5)
+        changes = [(one.change, one.alert.state) for one in reader.changes]
+        assert changes[0] == ("state", "firing")
+        assert changes[-1] == ("state", "resolved")
+        assert reader.changes[0].alert.text == died.text
+        assert reader.changes[-1].alert.shown is not None, "there was a reader to whom it was told"
+        assert reader.changes[-1].alert.shown >= reader.changes[-1].alert.fired  # type: ignore[operator]
+        run = engine.run_id
     with contextlib.closing(queries.open_readonly(database)) as db:
         (kept,) = queries.alerts(db, run)
         told = [event.kind for event in queries.events(db, run) if event.kind.startswith("alert.")]
@@ -175,17 +176,15 @@ def test_a_death_is_an_alert_on_the_stream_and_in_the_record(tmp_path: Path) -> 
 
 def test_deaths_that_come_together_are_one_alert_which_counts_all_of_them(tmp_path: Path) -> None:
     database = tmp_path / "runs.db"
-    with Engine(6, record=database, settings=rules(tmp_path)) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            rows, _ = reader.client.agents()
-            for row in rows[:5]:
-                os.kill(row.pid, signal.SIGKILL)
-            wait_for(lambda: sum(e.kind == "agent.died" for e in reader.read().events) == 5, what="deaths")
-            assert [alert.count for alert in reader.live() if alert.rule == "agent-crash"] == [5]
-            reader.event("alert.update", count=5)
-            assert sum(event.kind == "alert.firing" for event in reader.events) == 1
-            run = engine.run_id
+    with watched(tmp_path, 6, record=database) as (engine, reader):
+        rows, _ = reader.client.agents()
+        for row in rows[:5]:
+            os.kill(row.pid, signal.SIGKILL)
+        wait_for(lambda: sum(e.kind == "agent.died" for e in reader.read().events) == 5, what="deaths")
+        assert [alert.count for alert in reader.live() if alert.rule == "agent-crash"] == [5]
+        reader.event("alert.update", count=5)
+        assert sum(event.kind == "alert.firing" for event in reader.events) == 1
+        run = engine.run_id
     with contextlib.closing(queries.open_readonly(database)) as db:
         (kept,) = queries.alerts(db, run)
     assert kept.evidence["count"] == 5
@@ -195,7 +194,7 @@ def test_what_came_last_is_counted_in_the_end(tmp_path: Path) -> None:
     """Counts are told once a second: nobody has to wait for that when the run ends."""
     database = tmp_path / "runs.db"
     heard: list[Event] = []
-    with Engine(2, record=database, crash_limit=3, on_event=heard.append, settings=rules(tmp_path)) as engine:
+    with Engine(2, record=database, crash_limit=3, on_event=heard.append, settings=quiet(tmp_path)) as engine:
         with pytest.raises(Exception, match="3 times"):
             engine.submit(die, 1).result(60)
         run = engine.run_id
@@ -209,8 +208,10 @@ def test_what_came_last_is_counted_in_the_end(tmp_path: Path) -> None:
 
 def test_a_task_that_is_given_up_is_told(tmp_path: Path) -> None:
     heard: list[Event] = []
-    with Engine(2, crash_limit=2, on_event=heard.append) as engine, pytest.raises(Exception, match="2 times"):
-        engine.submit(die, 1).result(60)
+    with Engine(2, crash_limit=2, on_event=heard.append) as engine:
+        with pytest.raises(Exception, match="2 times"):
+            engine.submit(die, 1).result(60)
+        assert engine._worker.run.sampler.delivered() == 0.0, "no agent has said how it ended"
     (given_up,) = [event for event in heard if event.kind == "task.poisoned"]
     assert (given_up.data["pool"], given_up.data["job"], given_up.level) == ("main", "die", "warning")
     assert given_up.text.startswith("die[0] is given up: its agent died 2 times")
@@ -229,27 +230,23 @@ summary = "{value} wait"
 
 
 def test_a_threshold_is_seen_soon_and_counted_in_frames(tmp_path: Path) -> None:
-    with Engine(1, settings=rules(tmp_path, DEPTH)) as engine:
-        engine.wait_ready(60)
-        with reading(engine, "events", "frames") as reader:
-            futures = [engine.submit(nap_until, str(tmp_path / "go")) for _ in range(40)]
-            fired = reader.event("alert.firing", rule="depth")
-            assert (fired.level, fired.data["severity"], fired.text) == ("error", "critical", "depth: 39 wait")
-            run = engine._worker.run
-            wait_for(lambda: run.frame is not None and run.frame.alerts[1] == 1, what="a frame that counts it")
-            (tmp_path / "go").touch()
-            reader.event("alert.resolved", rule="depth")
-            assert len([future.result(20) for future in futures]) == 40
+    with watched(tmp_path, 1, "events", "frames", rules=DEPTH) as (engine, reader):
+        futures = [engine.submit(nap_until, str(tmp_path / "go")) for _ in range(40)]
+        fired = reader.event("alert.firing", rule="depth")
+        assert (fired.level, fired.data["severity"], fired.text) == ("error", "critical", "depth: 39 wait")
+        run = engine._worker.run
+        wait_for(lambda: run.frame is not None and run.frame.alerts == (0, 1), what="a frame that counts it")
+        (tmp_path / "go").touch()
+        reader.event("alert.resolved", rule="depth")
+        assert len([future.result(20) for future in futures]) == 40
 
 
 def test_whoever_asks_is_told_of_alerts_that_fire(tmp_path: Path) -> None:
-    with Engine(2, settings=rules(tmp_path)) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            assert reader.live() == []
-            kill_one(reader)
-            reader.event("alert.firing")
-            (alert,) = reader.live()
+    with watched(tmp_path, 2) as (_, reader):
+        assert reader.live() == []
+        kill_one(reader)
+        reader.event("alert.firing")
+        (alert,) = reader.live()
     assert (alert.rule, alert.state, alert.severity, alert.labels) == (
         "agent-crash", "firing", "warning", {"pool": "main"},
     )  # fmt: skip
@@ -259,66 +256,72 @@ def test_whoever_asks_is_told_of_alerts_that_fire(tmp_path: Path) -> None:
 
 
 def test_acknowledgements_end_with_the_alert(tmp_path: Path) -> None:
-    with Engine(3, settings=rules(tmp_path, CRASH.replace("1s", "3s"))) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            kill_one(reader)
-            fingerprint = reader.event("alert.firing").data["fingerprint"]
-            command = reader.client.command
-            assert command("acknowledge", "7").text == "no alert '7' fires; those that do: 1"
-            assert command("acknowledge", fingerprint[:6], "looking into it").ok
-            taken = reader.event("alert.acknowledged")
-            assert f"pid {os.getpid()}" in taken.data["why"]
-            assert taken.text.startswith(f"acknowledged by pid {os.getpid()}")
-            (alert,) = reader.live()
-            assert alert.ack is not None
-            assert alert.ack.note == "looking into it"
-            assert command("unacknowledge", "1").ok
-            assert command("unacknowledge", "1").text == "alert 1 is not acknowledged"
-            assert command("acknowledge", "1", "", "600").ok
-            reader.event("alert.resolved")
-            assert reader.event("alert.unacknowledged", why="resolved").data["state"] == "resolved"
-            assert command("acknowledge", "1").text.startswith("no alert '1' fires")
+    with watched(tmp_path, 3, rules=CRASH.replace("1s", "3s")) as (_, reader):
+        kill_one(reader)
+        fingerprint = reader.event("alert.firing").data["fingerprint"]
+        command = reader.client.command
+        assert command("acknowledge", "7").text == "no alert '7' fires; those that do: 1"
+        assert command("acknowledge", fingerprint[:6], "looking into it").ok
+        taken = reader.event("alert.acknowledged")
+        assert f"pid {os.getpid()}" in taken.data["why"]
+        assert taken.text.startswith(f"acknowledged by {pwd.getpwuid(os.getuid()).pw_name} (pid {os.getpid()}, ")
+        (alert,) = reader.live()
+        assert alert.ack is not None
+        assert alert.ack.note == "looking into it"
+        assert command("unacknowledge", "1").ok
+        assert command("unacknowledge", "1").text == "alert 1 is not acknowledged"
+        assert command("acknowledge", "1", "", "600").ok
+        reader.event("alert.resolved")
+        assert reader.event("alert.unacknowledged", why="resolved").data["state"] == "resolved"
+        assert command("acknowledge", "1").text.startswith("no alert '1' fires")
 
 
 def test_silences_keep_people_from_being_told(tmp_path: Path) -> None:
-    with Engine(3, settings=rules(tmp_path)) as engine:
-        engine.wait_ready(60)
-        with reading(engine, "events", "alerts") as reader:
-            command = reader.client.command
-            done = command("silence", "600", "known", "agent-crash", "pool=main")
-            assert done.ok
-            assert command("silence", "600", "x", "agent-crush").text == (
-                "no rule 'agent-crush': did you mean 'agent-crash'?"
-            )
-            assert command("silence", "600", " ", "agent-crash").text == "a silence needs a reason"
-            reader.event("silence.began")
-            wait_for(lambda: reader.read().now[-1].silences, what="readers are told of it")
-            (silence,) = reader.now[-1].silences
-            assert (silence.matchers, silence.reason) == ({"rule": "agent-crash", "pool": "main"}, "known")
-            kill_one(reader)
-            fired = reader.event("alert.firing")
-            assert (fired.level, fired.data["notify"]) == ("info", False)
-            (alert,) = reader.live()
-            assert alert.silence == done.data["silence"]
-            assert command("unsilence", str(alert.silence)).ok
-            told = reader.event("alert.unsilenced")
-            assert (told.level, told.data["notify"]) == ("warning", True), "it fires still, and people do not know"
-            assert command("unsilence", "99").text == "no silence 99"
+    with watched(tmp_path, 3, "events", "alerts") as (_, reader):
+        command = reader.client.command
+        done = command("silence", "600", "known", "agent-crash", "pool=main")
+        assert done.ok
+        assert command("silence", "600", "x", "agent-crush").text == (
+            "no rule 'agent-crush': did you mean 'agent-crash'?"
+        )
+        assert command("silence", "600", " ", "agent-crash").text == "a silence needs a reason"
+        reader.event("silence.began")
+        wait_for(lambda: reader.read().now[-1].silences, what="readers are told of it")
+        (silence,) = reader.now[-1].silences
+        assert (silence.matchers, silence.reason) == ({"rule": "agent-crash", "pool": "main"}, "known")
+        kill_one(reader)
+        fired = reader.event("alert.firing")
+        assert (fired.level, fired.data["notify"]) == ("info", False)
+        (alert,) = reader.live()
+        assert alert.silence == done.data["silence"]
+        assert command("unsilence", str(alert.silence)).ok
+        told = reader.event("alert.unsilenced")
+        assert (told.level, told.data["notify"]) == ("warning", True), "it fires still, and people do not know"
+        assert command("unsilence", "99").text == "no silence 99"
+
+
+def test_a_silence_ends_when_it_is_to_though_nothing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.runtime.alerting.alerting.REST", 3600.0)
+    with watched(tmp_path, 2) as (_, reader):
+        kill_one(reader)
+        reader.event("alert.firing")
+        assert reader.client.command("silence", "0.5", "known", "agent-crash").ok
+        reader.event("alert.silenced")
+        assert reader.event("alert.unsilenced").data["why"] == "it has ended"
 
 
 # -- outside ----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def server(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A web server on loopback, and what was posted to it."""
+def server(*statuses: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A web server on loopback, which gives these answers, the last of them for ever; and what was posted to it."""
     posted: list[dict[str, Any]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(status)
+            self.send_response((statuses or (200,))[: len(posted)][-1])
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -335,12 +338,10 @@ def server(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def test_a_web_server_is_told(tmp_path: Path) -> None:
-    with server() as (address, posted), Engine(2, settings=rules(tmp_path) | {"alert_webhook": address}) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            _, killed = kill_one(reader)
-            reader.event("alert.firing")
-            wait_for(lambda: posted, what="it is posted")
+    with server() as (address, posted), watched(tmp_path, 2, settings={"alert_webhook": address}) as (engine, reader):
+        _, killed = kill_one(reader)
+        reader.event("alert.firing")
+        wait_for(lambda: posted, what="it is posted")
     assert posted[0]["run"] == engine.run_id
     assert posted[0]["alert"]["rule"] == "agent-crash"
     assert posted[0]["alert"]["timeline"]["fired"] >= killed
@@ -356,11 +357,9 @@ def test_a_command_is_told_without_a_shell(tmp_path: Path) -> None:
         f"open({str(tmp_path / 'told')!r}, 'a').write(json.dumps(told) + '\\n')\n"
     )
     command = (sys.executable, str(script), "$HOME", "a b")
-    with Engine(2, settings=rules(tmp_path) | {"alert_command": command}) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            kill_one(reader)
-            reader.event("alert.firing")
+    with watched(tmp_path, 2, settings={"alert_command": command}) as (_, reader):
+        kill_one(reader)
+        reader.event("alert.firing")
     (line,) = (tmp_path / "told").read_text().splitlines()  # the engine has waited for it in the end
     told = json.loads(line)
     assert told["rule"] == "agent-crash"
@@ -369,20 +368,21 @@ def test_a_command_is_told_without_a_shell(tmp_path: Path) -> None:
 
 
 def test_a_sink_that_fails_is_told_of_and_is_an_alert_itself(tmp_path: Path) -> None:
-    with server(404) as (address, _), Engine(2, settings=rules(tmp_path) | {"alert_webhook": address}) as engine:
-        engine.wait_ready(60)
-        with reading(engine) as reader:
-            kill_one(reader)
-            failed = reader.event("sink.failed")
-            assert failed.text == "an alert was not passed on: webhook: 127.0.0.1: it answers 404"
-            assert reader.event("alert.firing", rule="sink-failed").data["labels"] == {"sink": "webhook"}
+    with server(404, 200) as (address, _), watched(tmp_path, 2, settings={"alert_webhook": address}) as (_, reader):
+        kill_one(reader)
+        failed = reader.event("sink.failed")
+        assert failed.text == "an alert was not passed on: webhook: 127.0.0.1: it answers 404"
+        assert reader.event("alert.firing", rule="sink-failed").data["labels"] == {"sink": "webhook"}
+        well = reader.event("sink.well")  # for the alert about it has arrived
+        assert (well.level, well.text) == ("info", "alerts are passed on again: webhook")
+        reader.event("alert.resolved", rule="sink-failed")
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
 def test_rules_that_are_wrong_are_said_before_anything_starts(tmp_path: Path) -> None:
-    wrong = rules(tmp_path, '[rules.recorder-backlog]\nwarning = { raise = "2%", clear = "50%" }\nfro = "2s"\n')
+    wrong = quiet(tmp_path, '[rules.recorder-backlog]\nwarning = { raise = "2%", clear = "50%" }\nfro = "2s"\n')
     with pytest.raises(SettingsError) as told:
         Engine(1, settings=wrong)
     lines = str(told.value).splitlines()
@@ -448,8 +448,9 @@ def test_an_engine_that_nobody_can_see_reads_no_rules() -> None:
 def test_alerts_that_fail_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -> None:
     with Engine(2) as engine:
         engine.wait_ready(60)
-        with reading(engine) as reader:
-            alerting = engine._worker.run.alerting
+        with reading(engine) as reader, reading(engine, "frames", "alerts") as listening:
+            run = engine._worker.run
+            alerting = run.alerting
             wait_for(lambda: alerting._core is not None, what="rules are read")
 
             def fail(*_: object) -> None:
@@ -459,9 +460,42 @@ def test_alerts_that_fail_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -
             kill_one(reader)
             reader.event("agent.died")
             assert engine.submit(abs, -1).result(60) == 1
-            assert reader.live() == []
-            assert reader.client.command("acknowledge", "1").text == "the alerts have failed: there are none"
+            told = reader.event("alerts.failed")
+            assert (told.level, told.text) == (
+                "error", f"{FAILED}: nobody is told of what goes wrong from here on",
+            )  # fmt: skip
+            with reading(engine, "alerts") as late:
+                for asked in (listening, late):
+                    wait_for(lambda: asked.read().now and asked.now[-1].unknown, what="it is told")  # noqa: B023
+                    assert (asked.now[-1].unknown, asked.now[-1].alerts) == (FAILED, [])
+            wait_for(lambda: run.frame is not None and run.frame.alerts is None, what="a frame that knows of none")
+            assert run.frame is not None
+            assert "alerts unknown" in line(run.frame)
+            assert as_object(reader.client.hello, run.frame)["alerts"] is None
+            refused = CliRunner().invoke(shoal, ["alerts", engine.run_id])
+            assert refused.exit_code != 0
+            assert refused.stderr.splitlines() == [f"Error: nobody knows which alerts there are: {FAILED}"]
+            assert reader.client.command("acknowledge", "1").text == FAILED
     assert "the alerts failed" in caplog.text
+
+
+def test_an_engine_that_stood_still_says_so_and_blames_no_agent() -> None:
+    events: list[Event] = []
+    run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("still", control=False))
+    run.on_frame = lambda frame: None  # somebody sees it
+    run.fleet.listeners.append(events.append)
+    try:
+        run.fleet.start()
+        while run.alerting._core is None or not run.fleet.core.settled:
+            run.step(0.05)
+        stood = time.monotonic() + 2 * REST
+        time.sleep(2.1 * REST)
+        while not any(event.data.get("rule") == "loop-stalled" for event in events):
+            run.step(0.05)
+        assert run.alerting._readings is not None
+        assert run.alerting._readings._debts.heard_from > stood
+    finally:
+        run.close()
 
 
 def interrupted(options: RunOptions, text: str) -> str:
@@ -478,11 +512,45 @@ def interrupted(options: RunOptions, text: str) -> str:
     return run.id
 
 
-def test_numbers_of_alerts_go_on_where_a_run_is_resumed(tmp_path: Path) -> None:
-    """Each engine counts from 1; the record tells them apart."""
+@pytest.mark.parametrize(
+    ("rule", "counted"),
+    [
+        ('on = ["metrics.served"]\nkeep_for = "1ms"', (0, 0)),
+        ('on = ["run.ended"]\nseverity = "critical"', (0, 1)),
+    ],
+    ids=["over in the end", "of the end"],
+)
+def test_the_last_frame_and_the_record_have_alerts_as_they_are_in_the_end(
+    tmp_path: Path, rule: str, counted: tuple[int, int]
+) -> None:
     database = tmp_path / "runs.db"
-    first = interrupted(RunOptions("again", database, control=False), "number 0")
-    interrupted(RunOptions("again", database, control=False, run=first, resumed=1), "number 1")
-    assert ask(database, "SELECT number, rule, text FROM alerts WHERE rule = 'nursery-crash' ORDER BY number") == [
-        (1, "nursery-crash", "number 0"), (2, "nursery-crash", "number 1"),
-    ]  # fmt: skip
+    frames: list[Frame] = []
+    settings = Settings(**quiet(tmp_path, f'[rules.mine]\nmode = "event"\n{rule}\n'))
+    run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("brief", database, control=False, settings=settings))
+    run.on_frame = frames.append
+    try:
+        run.fleet.start()
+        while not run.fleet.core.settled or run.alerting._core is None:
+            run.step(0.05)
+        run.fleet.event("info", "metrics.served", "somewhere")
+        time.sleep(0.002)
+        run.finish("done", {})
+    finally:
+        run.close()
+    assert (frames[-1].state, frames[-1].alerts) == ("ended", counted)
+    (over,) = ask(database, "SELECT count(resolved) = count(*) FROM alerts WHERE rule = 'mine'")[0]
+    assert over == (not sum(counted))
+
+
+def test_numbers_of_alerts_go_on_where_a_run_is_resumed(tmp_path: Path) -> None:
+    """The same for those who read the stream, and in the record."""
+    database = tmp_path / "runs.db"
+    settings = Settings(**quiet(tmp_path))
+    first = interrupted(RunOptions("again", database, control=False, settings=settings), "number 0")
+    for resumed in (1, 2):
+        options = RunOptions("again", database, control=False, settings=settings, run=first, resumed=resumed)
+        interrupted(options, f"number {resumed}")
+    kept = [(number + 1, "nursery-crash", f"number {number}") for number in range(3)]
+    assert ask(database, "SELECT number, rule, text FROM alerts ORDER BY number") == kept
+    told = "SELECT data ->> 'alert', data ->> 'rule' FROM events WHERE kind = 'alert.firing' ORDER BY number"
+    assert ask(database, told) == [(number, rule) for number, rule, _ in kept]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +12,14 @@ from pathlib import Path
 import pytest
 from processes import enabled, scaled, wait_for
 
-from engine.procs.scoreboard import MEMORY
+from engine.procs.scoreboard import MEMORY, STATE
 from engine.procs.weight import packed
 from engine.runtime.control.knobs import FIXED, LIVE
 from engine.runtime.control.refusal import Refusal
 from engine.settings.types import Settings
 from engine.stream import filters, places
 from engine.stream.client import Client, StreamEnded
-from engine.stream.types import AgentRow, Cells, Event, Frame, Reply
+from engine.stream.types import DEAD, IDLE, AgentRow, Cells, Event, Frame, Reply
 from shoal import Engine, PoolSettings
 
 pytestmark = pytest.mark.needs("pooling")
@@ -86,7 +87,7 @@ def test_pause_and_resume(engine: Engine, client: Client, heard: list[Event], tm
     assert [future.result(20) for future in later] == list(range(50))
     assert client.command("resume") == Reply(client.post("x") - 1, False, "the run is not paused")
     (paused,) = kinds(heard, "run.paused")
-    assert paused.data["by"].startswith(f"pid {os.getpid()} (")
+    assert paused.data["by"].startswith(f"{pwd.getpwuid(os.getuid()).pw_name} (pid {os.getpid()}, ")
     assert "asked" in paused.text
     assert len(kinds(heard, "run.resumed")) == 1
 
@@ -99,6 +100,9 @@ def test_a_page_tells_what_agents_have_of_memory_of_their_own(engine: Engine, cl
     board.set(number, MEMORY, packed(300 << 20, 900 << 20))
     assert [found.agent for found in agents(client, "memory>=300M")] == [row.agent]
     assert agents(client, "memory>300M") == []
+    board.set(number, STATE, DEAD)
+    assert [(found.pid, found.memory) for found in agents(client, "state=dead")] == [(0, 0)], "nobody holds it any more"
+    board.set(number, STATE, IDLE)
 
 
 def test_what_no_agent_has_begun_comes_back_in_a_pause(engine: Engine, client: Client, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import time
@@ -17,6 +18,8 @@ from processes import wait_for
 
 from engine.core.admission import Room
 from engine.runtime import memory
+from engine.stream import places
+from engine.stream.client import Client
 from shoal import Engine
 
 GIB = 1 << 30
@@ -171,6 +174,23 @@ def test_it_can_be_switched_off(machine: Machine) -> None:
         machine.looks = 0  # how many agents fit is another matter
         assert list(engine.map(abs, range(-100, 0))) == list(range(100, 0, -1))
     assert machine.looks == 0
+
+
+def test_whoever_switches_it_off_while_memory_is_short_is_told_that_all_goes_on(
+    machine: Machine, tmp_path: Path
+) -> None:
+    heard, go = Heard(), tmp_path / "go"
+    with Engine(2, batch_max=1, on_event=heard) as engine, let_go(go):
+        machine.left = 10 << 20
+        waiting = [engine.submit(remote.wait_until, str(go)) for _ in range(5)]
+        wait_for(lambda: heard.kinds("memory.low"), what="it is said")
+        with contextlib.closing(Client(places.runtime_folder() / f"{engine.run_id}.sock")) as client:
+            assert client.command("set", "memory_reserve", "off").ok
+        wait_for(lambda: counts(engine)["busy"] == 2, what="more is begun")
+        (okay,) = heard.kinds("memory.ok")
+        assert (okay.level, okay.text) == ("info", "memory is not looked at any more: tasks are begun again")
+        go.touch()
+        wait(waiting, 60)
 
 
 def test_a_reserve_in_bytes(machine: Machine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,23 +16,42 @@ from processes import wait_for
 from engine.core.actions import Send
 from engine.core.core import Core
 from engine.core.tasks import Batch, Options, TaskRange
+from engine.metrics.families import FAMILIES
+from engine.metrics.observer import Observer
 from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
+from engine.metrics.snapshot import Builder
+from engine.metrics.windows import Windows
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.weight import packed
+from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group
 from engine.runtime.meters import machine
 from engine.runtime.meters.board import Board
+from engine.runtime.meters.book import Book
 from engine.runtime.meters.counting import Counting
 from engine.runtime.meters.log import LAST, ROWS, Log
 from engine.runtime.meters.meter import Meter
+from engine.runtime.meters.meters import Meters
 from engine.runtime.meters.processes import Processes
+from engine.runtime.meters.view import view
+from engine.runtime.run import Run, RunOptions
+from engine.runtime.sampler import Sampler
+from engine.runtime.specs import PoolSpec
+from engine.settings.types import PoolSettings
+from engine.stream.types import Frame, PoolView
 
 SECOND = 1_000_000_000
 
 
 # -- what is written down -------------------------------------------------------------------------------------------
+
+
+def outcomes(meter: Meter, batch: Batch, first: int, started: int, ends: list[int], command: bool = False) -> None:
+    batch.accepted = first - batch.first + len(ends)
+    group = Group(first, [], [], {}, {}, {}, 0, started, memoryview(array("Q", ends)), decoded=started + 7)
+    meter.outcomes(group, batch, command, 100, started, [])
 
 
 class Bench:
@@ -52,9 +72,7 @@ class Bench:
         self.counting.count_shards()
 
     def outcomes(self, batch: Batch, first: int, started: int, ends: list[int], command: bool = False) -> None:
-        batch.accepted = first - batch.first + len(ends)
-        group = Group(first, [], [], {}, {}, {}, 0, started, memoryview(array("Q", ends)), decoded=started + 7)
-        self.meter.outcomes(group, batch, command, 100, started, [])
+        outcomes(self.meter, batch, first, started, ends, command)
 
     def of(self, name: str, *labels: str) -> tuple[int, int]:
         found = self.histograms.of(f"shoal_{name}", labels)
@@ -76,7 +94,7 @@ def test_a_batch_and_its_outcomes() -> None:
     assert bench.of("batch_bytes", "main", "back") == (2, 200)
     assert bench.of("batch_linger_seconds", "main") == (2, 20)
     assert bench.of("deserialize_seconds", "main") == (2, 14)
-    assert bench.of("pool_acquire_seconds", "main", "cold") == (1, SECOND)
+    assert bench.of("pool_acquire_seconds", "main", "cold") == (1, SECOND * 3 // 2), "with its wait for an agent"
     assert bench.of("pool_acquire_seconds", "main", "hit") == (0, 0)
     assert bench.of("pool_use_seconds", "main") == (1, SECOND + 100)
     assert bench.of("task_run_seconds", "main", "call") == (2, 30)
@@ -89,6 +107,15 @@ def test_a_batch_and_its_outcomes() -> None:
     assert total[0] == outside[0] == 5
     assert abs(total[1] - outside[1] - 130) <= 5, "a mean is whole nanoseconds"
     assert bench.meter.cuts == {("main", "time"): 1}
+
+
+def test_a_batch_that_found_an_idle_agent_was_acquired_from_when_it_was_sent() -> None:
+    bench = Bench()
+    bench.meter.sample(True)
+    batch = Batch(9, bench.tasks, 0, 1, 0, sent=2.0, since=1.5, found="hit")
+    bench.outcomes(batch, 0, 3 * SECOND, [3 * SECOND + 10])
+    bench.count()
+    assert bench.of("pool_acquire_seconds", "main", "hit") == (1, SECOND)
 
 
 def test_where_nobody_samples_the_logs_stay_small_and_say_what_was_dropped() -> None:
@@ -104,6 +131,29 @@ def test_where_nobody_samples_the_logs_stay_small_and_say_what_was_dropped() -> 
     bench.count()
     assert bench.of("batch_messages", "main", "back") == (ROWS + 10, ROWS + 10)
     assert bench.meter.outcomes_log.dropped == 3 * LAST
+
+
+def test_what_is_full_before_the_first_sample_is_counted_as_soon_as_that_can_be() -> None:
+    fleet = Fleet([PoolSpec(PoolSettings(size=1))])
+    meters = Meters(fleet, "0")
+    try:
+        meters.begin()
+        assert meters._loading is not None
+        meters._loading.join()
+        assert fleet.meter is not None
+        batch = Batch(9, TaskRange(1, 1000, 1, 0, Options(), 0), 0, 1, 0, sent=2.0)
+        for _ in range(ROWS + 10):
+            outcomes(fleet.meter, batch, 0, 3 * SECOND, [3 * SECOND + 1])
+        assert (meters.newest(), meters.view()) == (None, None), "nothing was sampled yet"
+        meters.sample(Sampler(fleet).frame(None), 1.0, None, None)
+        newest = meters.newest()
+        assert newest is not None
+        for name, labels in (("message_latency", {"stage": "assign"}), ("queue_wait", {"stage": "agent"})):
+            assert newest.histogram(f"shoal_{name}_seconds", **labels).count == ROWS + 10, name
+        assert fleet.meter.dropped == 0
+    finally:
+        meters.close()
+        fleet.close()
 
 
 def test_times_that_no_agent_of_ours_writes_do_no_harm() -> None:
@@ -142,6 +192,37 @@ def test_a_log_is_as_large_as_it_need_be_and_keeps_what_it_has() -> None:
     log.at = (LAST + 1) * log.size
     log.sample(False)
     assert (log.at, log.dropped) == (0, LAST + 1)
+
+
+def test_frames_that_nobody_wanted_are_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run([PoolSpec(PoolSettings(size=1))], RunOptions("again"))
+    late: list[float] = []
+    frames: list[Frame] = []
+    assert run.fleet.meter is not None
+    monkeypatch.setattr(run.fleet.meter, "late", late.append)
+    try:
+        run.on_frame = frames.append
+        while len(frames) < 2:
+            run.step(0.01)
+        assert len(late) == 1, "the first was due when it was made"
+        run.on_frame = None
+        run.step(0.01)
+        time.sleep(0.5)
+        run.on_frame = frames.append
+        while len(frames) < 3:
+            run.step(0.01)
+        assert len(late) == 1
+    finally:
+        run.close()
+
+
+def test_readers_are_told_how_much_was_not_counted() -> None:
+    windows = Windows(0.0)
+    for second, skipped in ((100, 700), (101, 700)):
+        builder = Builder(float(second))
+        Observer().tell(builder, skipped)
+        windows.push(builder.snapshot())
+    assert view(windows, [], 5.0).skipped == 700
 
 
 def test_starts_and_ends_of_agents() -> None:
@@ -210,6 +291,40 @@ def test_time_in_tasks_grows_while_a_batch_runs_and_never_falls(shared: Scoreboa
     works(shared, 1, 11, 4000)
     board.read(4100)
     assert board.busy.tolist() == [0, 1600, 0]
+
+
+def test_every_family_of_shards_is_told_of_a_pool_with_many_and_none_is_made_up(shared: Scoreboard) -> None:
+    bench = Bench()
+    book, builder, pools = Book(bench.core, bench.meter, 3), Builder(1.0), bench.core.pools
+    views = (PoolView("main", 0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 2),)
+    board = Board(shared)
+    book.pools(builder, pools, views, board, Processes(1))
+    book.shards(builder, pools, board, SECOND)
+    told = {name for name in builder.snapshot().values if name.startswith("shoal_shard_")}
+    assert told == {name for name in FAMILIES if name.startswith("shoal_shard_")}
+
+
+def test_how_busy_a_shard_is_from_its_first_look_on(shared: Scoreboard) -> None:
+    core = Core()
+    (shard,) = core.add_pool("main", 3, 1).shards
+    shard.up = 2
+    board, book = Board(shared), Book(core, Bench().meter, 3)
+
+    def used(now: int) -> float | None:
+        builder = Builder(now / SECOND)
+        board.read(now)
+        book.shards(builder, core.pools, board, now)
+        return builder.snapshot().value("shoal_shard_utilization_ratio", shard="0")
+
+    works(shared, 1, 9, 5 * SECOND)
+    assert used(10 * SECOND) == 0.5, "one of two works, since whenever"
+    works(shared, 0, 10, 11 * SECOND)
+    assert used(12 * SECOND) == 0.75, "one all the time, one for half of it"
+    assert used(12 * SECOND + 1000) == 0.75, "it was looked at a moment ago"
+    depth = book.each_shard(core.pools, board)["shoal_shard_depth_messages"]
+    shard.tasks = 7
+    assert depth == {("main", "0"): 0}
+    assert book.each_shard(core.pools, board)["shoal_shard_depth_messages"] == {("main", "0"): 5}
 
 
 # -- processes and the machine --------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import signal
@@ -11,33 +10,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
+from statistics import median
 
 import pytest
+from hubs import controlled, event, frame, heard, reader, step
 from processes import scaled, wait_for
 
 from engine.runtime.control import Control
 from engine.runtime.control.listener import Peer, peer_of
-from engine.runtime.control.reader import BACKLOG, BACKLOG_BYTES, BURST
-from engine.runtime.loop import Loop
 from engine.stream import places
 from engine.stream.client import Client, StreamError
 from engine.stream.types import (
-    MESSAGE_MAX,
-    STREAM_VERSION,
     Cells,
     Command,
     Event,
     Frame,
     Hello,
-    MachineView,
-    Page,
+    QueuesNow,
     Refused,
     Reply,
+    ShapesNow,
     Subscribe,
     encoder,
-    to_reader,
 )
 from shoal import Engine
 
@@ -78,56 +74,10 @@ except StreamError as error:
 """
 
 
-class Nobody:
-    """Answers nothing of interest."""
-
-    def answer(self, request: Page | Command, peer: Peer) -> Reply:
-        return Reply(request.id, True, "x" * 50)
-
-    def cost(self, request: Page | Command) -> float:
-        return 1.0
-
-
 @pytest.fixture
 def control() -> Iterator[Control]:
-    loop = Loop()
-    control = Control(loop, Hello(STREAM_VERSION, "r1", "r1", os.getpid(), 0.0), Nobody())
-    yield control
-    control.close()
-    loop.close()
-
-
-def step(control: Control, times: int = 5) -> None:
-    for _ in range(times):
-        control._loop.step(0.0)
-
-
-@contextmanager
-def reader(control: Control) -> Iterator[socket.socket]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as sock:
-        sock.connect(str(control.path))
-        sock.setblocking(False)
-        step(control)
-        yield sock
-
-
-def heard(sock: socket.socket) -> list[object]:
-    found: list[object] = []
-    try:
-        while data := sock.recv(1 << 18):
-            found.append(to_reader.decode(data))
-    except BlockingIOError:
-        pass
-    return found
-
-
-def event(number: int, size: int = 100) -> Event:
-    return Event(number, 0.0, "info", "x", "x" * size, {})
-
-
-def frame(number: int) -> Frame:
-    machine = MachineView(0.0, 1, 0, 1, 0.0, 1)
-    return Frame(number, 0.0, 1.0, "running", 0, None, 0, 0, 0, 0, 0.0, None, 1.0, 0, 0, (), machine)
+    with controlled() as found:
+        yield found
 
 
 # -- all at once, for real --------------------------------------------------------------------------------------------
@@ -137,6 +87,15 @@ def test_ten_readers_come_and_go_while_one_is_stopped_one_killed_and_one_sends_g
     with Engine(2, name="stormed") as engine:
         engine.submit(abs, 1).result(20)
         path = str(places.runtime_folder() / f"{engine.run_id}.sock")
+
+        def work() -> float:
+            """Processor time that some work takes of this process, which is the engine's."""
+            began, count = time.process_time(), scaled(5000)
+            assert list(engine.map(abs, range(count))) == list(range(count))
+            engine.submit(print, "x" * 200).result(20)  # events for them
+            return time.process_time() - began
+
+        before = [work() for _ in range(20)]
         kinds = ["good"] * 7 + ["garbage", "stopped", "killed"]
         readers = [
             subprocess.Popen(
@@ -152,19 +111,15 @@ def test_ten_readers_come_and_go_while_one_is_stopped_one_killed_and_one_sends_g
                 assert one.stdout.readline() == "in\n"
             stopped.send_signal(signal.SIGSTOP)
             killed.kill()
-            done = 0
-            while any(one.poll() is None for one in readers[:-2]):
-                count = scaled(5000)
-                assert list(engine.map(abs, range(count))) == list(range(count))
-                engine.submit(print, "x" * 200).result(20)  # events for them
-                done += count
+            during = [work() for _ in iter(lambda: any(one.poll() is None for one in readers[:-2]), False)]
             told = [one.communicate(timeout=20)[0].split() for one in readers[:-2]]
             for kind, (what, sessions, *counts) in zip(kinds, told, strict=False):
                 assert what == "done", told
                 assert int(sessions) >= 1
                 assert kind == "garbage" or all(int(count) for count in counts)
             assert engine.submit(abs, -1).result(20) == 1
-            assert done >= scaled(5000)
+            # Of processor time, for how much of that is left beside ten processes is no question of ours.
+            assert median(during) < 2 * median(before)
         finally:
             for one in readers:
                 one.kill()
@@ -242,8 +197,10 @@ def test_who_is_trusted() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with closing(ours), closing(theirs):
         assert peer_of(ours) == Peer(os.getpid(), os.getuid())
-    assert Peer(os.getpid(), 0).text.startswith(f"pid {os.getpid()} (")
-    assert Peer(2**22 + 1, 0).text == f"pid {2**22 + 1}"
+    comm = Path("/proc/self/comm").read_text().strip()
+    assert Peer(os.getpid(), 0).text == f"root (pid {os.getpid()}, {comm})"
+    assert Peer(2**22 + 1, 0).text == f"root (pid {2**22 + 1})"
+    assert Peer(2**22 + 1, 3_999_999_999).text == f"uid 3999999999 (pid {2**22 + 1})"
 
 
 def test_a_stranger_costs_no_descriptor(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,136 +209,6 @@ def test_a_stranger_costs_no_descriptor(control: Control, monkeypatch: pytest.Mo
         with reader(control) as sock:
             assert heard(sock) == [Refused("this engine belongs to another user")]
     assert not control.watched
-
-
-# -- bounds -----------------------------------------------------------------------------------------------------------
-
-
-def test_what_waits_for_a_reader_is_bounded_in_number_and_bytes(control: Control) -> None:
-    with reader(control) as slow, reader(control):
-        for number in range(1, 5000):
-            control.event(event(number))
-        (one, other) = control._readers.values()
-        assert len(one._events) == BACKLOG
-        for number in range(5000, 5200):
-            control.event(event(number, 50_000))
-        assert one._bytes == sum(map(len, one._events)) <= BACKLOG_BYTES
-        assert one._events[-1] is other._events[-1], "it is kept once for all"
-        told: list[object] = []
-        while one.behind:
-            told += heard(slow)
-            step(control)
-        told += heard(slow)
-        numbers = [each.number for each in told if isinstance(each, Event)]
-        assert numbers == sorted(set(numbers))
-        assert numbers[0] == 1
-        assert numbers[-1] == 5199
-        assert len(numbers) < 5199, "it missed some, and sees the gap"
-
-
-def test_frames_are_skipped_and_not_kept(control: Control) -> None:
-    with reader(control) as slow:
-        for number in range(1, 2000):
-            control.show("frames", [frame(number)])
-            control.sample(everybody=True)
-        (one,) = control._readers.values()
-        assert not one.behind
-        seen = [each.number for each in heard(slow) if isinstance(each, Frame)]
-        control.show("frames", [frame(5000)])
-        control.sample(everybody=True)
-        assert [each.number for each in heard(slow) if isinstance(each, Frame)] == [5000]
-        assert seen == list(range(1, len(seen) + 1))
-        assert len(seen) < 2000
-
-
-def test_a_reader_that_asks_without_end_is_listened_to_now_and_then(control: Control) -> None:
-    with reader(control) as eager:
-        heard(eager)
-        sent = 0
-        try:
-            while sent < 2000:
-                eager.send(encoder.encode(Command(sent, "x")))
-                sent += 1
-        except BlockingIOError:
-            pass
-        step(control, 500)
-        answered = len(heard(eager))
-        assert BURST <= answered < BURST + 20
-        (one,) = control._readers.values()
-        due = control.due
-        assert due == one.muted_until > 0
-        control.tick(due)
-        assert not control._muted
-        step(control, 500)
-        assert 0 < len(heard(eager)) < sent - answered or sent <= answered + 1
-
-
-def test_a_reader_that_does_not_take_its_answers_is_not_listened_to(control: Control) -> None:
-    with reader(control) as deaf:
-        control._answerer.answer = lambda request, peer: Reply(request.id, True, "x" * 50_000)  # type: ignore[method-assign]
-        for number in range(40):
-            deaf.send(encoder.encode(Command(number, "x")))
-        step(control, 100)
-        (one,) = control._readers.values()
-        assert len(one._answers) == 1
-        numbers: list[int] = []
-        for _ in range(100):
-            numbers += [each.id for each in heard(deaf) if isinstance(each, Reply)]
-            step(control)
-        assert numbers == list(range(40))
-
-
-def test_a_reader_that_hangs_up_while_it_is_not_listened_to_is_forgotten(control: Control) -> None:
-    with reader(control) as gone:
-        for number in range(60):
-            gone.send(encoder.encode(Command(number, "x")))
-        step(control, 60)
-        (one,) = control._readers.values()
-        assert one.muted_until
-    step(control, 100)
-    assert not control.watched
-    assert control.due is None
-
-
-def test_a_message_of_any_size_fits(control: Control) -> None:
-    with reader(control) as sock:
-        heard(sock)
-        control.event(event(1, 10 * MESSAGE_MAX))
-        (told,) = heard(sock)
-        assert isinstance(told, Event)
-        assert (told.number, told.data) == (1, {"cut": True})
-        control._answerer.answer = lambda request, peer: Reply(  # type: ignore[method-assign]
-            request.id, True, "", {"total": 500, "rows": ["x" * 1000] * 500}
-        )
-        sock.send(encoder.encode(Page(1)))
-        step(control)
-        (reply,) = heard(sock)
-        assert isinstance(reply, Reply)
-        assert 0 < len(reply.data["rows"]) < 500
-        control._answerer.answer = lambda request, peer: Reply(request.id, True, "x" * 10 * MESSAGE_MAX)  # type: ignore[method-assign]
-        sock.send(encoder.encode(Page(2)))
-        step(control)
-        (reply,) = heard(sock)
-        assert reply == Reply(2, False, "the answer is too long for a message")
-
-
-def test_a_descriptor_too_few_shuts_the_door_for_a_while(control: Control) -> None:
-    from processes import at_most
-
-    knocking = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with closing(knocking):
-        gc.collect()
-        lowest = os.dup(0)
-        os.close(lowest)
-        knocking.connect(str(control.path))
-        with at_most(lowest):
-            step(control)
-            assert not control.watched
-        due = control.due
-        assert due is not None
-        control.tick(due)
-        step(control)
-        assert control.watched
 
 
 # -- what a reader wants ----------------------------------------------------------------------------------------------
@@ -418,6 +245,21 @@ def test_a_reader_is_told_of_what_it_wants(control: Control) -> None:
         assert control.wanted_rate == 0.0
         control.event(event(4))
         assert heard(sock) == []
+
+
+def test_a_frame_comes_after_what_belongs_to_it(control: Control) -> None:
+    with reader(control) as sock:
+        subscribe(control, sock, ["frames", "cells", "queues", "shapes"])
+        for number in range(1, 4):
+            control.show("frames", [frame(number)])
+            control.show("cells", [Cells(number, b"\2")])
+            control.show("queues", [QueuesNow(float(number), (), ())])
+            control.show("shapes", [ShapesNow(float(number), 60.0, ())])
+            control.sample(everybody=True)
+            *others, last = heard(sock)
+            assert isinstance(last, Frame)
+            assert last.number == number
+            assert [type(each) for each in others] == [Cells, QueuesNow, ShapesNow]
 
 
 @pytest.mark.parametrize(

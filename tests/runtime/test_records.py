@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from operator import neg
 from pathlib import Path
@@ -16,6 +17,8 @@ from engine.runtime import line as line_module
 from engine.runtime import run as run_module
 from engine.runtime.executor import Engine
 from engine.runtime.launch import StartError
+from engine.settings.types import PoolSettings
+from engine.store import queries
 from engine.store.places import default_database
 from engine.stream.types import Event
 
@@ -66,6 +69,35 @@ def test_once_a_second_there_is_a_sample(tmp_path: Path, monkeypatch: pytest.Mon
     with Engine(1, record=database, attachable=False) as engine:
         while not ask(database, "SELECT 1 FROM samples WHERE done >= 5 AND pool = -1"):
             engine.submit(neg, 1).result(60)
+
+
+KEPT: list[bytearray] = []
+
+
+def keep(size: int) -> int:
+    """Hold more memory from now on, the first time; how much."""
+    if not KEPT:
+        KEPT.append(bytearray(b"x" * size))
+    return len(KEPT[0])
+
+
+@pytest.mark.needs("pooling")
+def test_samples_have_the_memory_that_agents_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.05)
+    database = tmp_path / "runs.db"
+    with Engine(2, pools=[PoolSettings(name="io", size=1)], record=database, attachable=False) as engine:
+        view = engine.using(pool="io")
+
+        def told() -> bool:
+            assert view.submit(keep, 64 << 20).result(60) == 64 << 20  # an agent reports between two batches
+            return bool(ask(database, f"SELECT 1 FROM samples WHERE pool = 1 AND memory >= {64 << 20}"))
+
+        wait_for(told, 60, "the agent's own word")
+    most = dict(ask(database, "SELECT pool, max(memory) FROM samples GROUP BY pool"))
+    assert 64 << 20 <= most[1] < 128 << 20
+    assert (most[0] or 0) < 64 << 20, "those of the other pool have nothing to do with it"
+    with contextlib.closing(queries.open_readonly(database)) as db:
+        assert queries.peak_memory(db, engine.run_id) == most[-1] >= most[1]
 
 
 def test_samples_are_left_out_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 import remote_functions as remote
 from inside import Heard, agents, counts, host_pids, kill
 from processes import wait_for
+from recorded import SHOAL
 
-from engine.settings.types import Strategy
+from engine.runtime.specs import PoolSpec, clipped
+from engine.settings.types import PoolSettings, Settings, Strategy
 from shoal import Engine
 
 pytestmark = pytest.mark.needs("sharding", "pooling")  # without pooling an agent says nothing of where it was kept
@@ -143,3 +146,37 @@ def test_without_sharding_there_is_one_host_for_each_pool() -> None:
         engine.wait_ready(30)
         assert len(host_pids(engine)) == len(counts(engine)["shards"]) == 1
         assert list(engine.map(abs, range(-200, 0))) == list(range(200, 0, -1))
+
+
+def clips(settings: Settings | None = None, **pools: tuple[int, int | None, int | None]) -> list[str]:
+    """What is said of pools of so many agents, at most so many, on so many shards."""
+    specs = [
+        PoolSpec(PoolSettings(name=name, size=size, max_size=most, shards=shards))
+        for name, (size, most, shards) in pools.items()
+    ]
+    return [text for text, _ in clipped(specs, settings or Settings())]
+
+
+def test_more_shards_than_agents_are_lowered_with_a_word() -> None:
+    assert clips(main=(4, None, 8), one=(1, None, 2), fits=(4, None, 4), grows=(2, 8, 8), auto=(300, None, None)) == [
+        "pool main gets 4 shards, not 8: it never has more agents",
+        "pool one gets 1 shard, not 2: it never has more agents",
+    ]
+    assert clips(Settings(shard_count=3), main=(2, None, None), wide=(3, None, None)) == [
+        "pool main gets 2 shards, not 3: it never has more agents"
+    ]
+    assert clips(Settings(enable_sharding=False), main=(2, None, 8)) == []
+
+
+def test_whoever_asks_for_more_shards_than_agents_is_told(tmp_path: Path) -> None:
+    heard = Heard()
+    with Engine(2, shards=5, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        assert len(counts(engine)["shards"]) == 2
+    (told,) = heard.kinds("pool.shards")
+    assert (told.level, told.data) == ("info", {"pool": "main", "shards": 2, "asked": 5})
+    command = ["run", "builtins:len", "--items", "items.txt", "--agents", "1", "--shards", "3", "--headless"]
+    (tmp_path / "items.txt").write_text("1\n")
+    done = subprocess.run([*SHOAL, *command, "--no-record"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == "pool main gets 1 shard, not 3: it never has more agents"

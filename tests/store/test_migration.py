@@ -11,12 +11,15 @@ import pytest
 from msgspec import structs
 
 from engine.store import checking, queries, schema, tables
-from engine.store.messages import JobMade
+from engine.store.messages import JobMade, Moment
+from engine.store.recording import StoredRecording
 from engine.store.schema import StoreError, open_database
 from engine.store.writer import Writer
+from engine.stream.moments import pack
+from engine.stream.types import Cells, Event, Frame
 from engine.wire.memory import stowed
 
-from .conftest import START, began, finished, rows
+from .conftest import START, began, ended, finished, rows
 
 RUN = "('old', 'sweep', 'done', ?, ? + 4, 3, 2, 1, 1, '', ? + 4, '0.1.0', '[]', '{}', '{}', '{\"tasks\":3}')"
 
@@ -62,6 +65,46 @@ def second_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             db.execute(f"{failed} VALUES ('old', 1, 1, 'failed', 1, 'poisoned', 'died')")
             assert rows(db, "PRAGMA user_version") == [(2,)]
     return path
+
+
+@pytest.fixture
+def third_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file as the third version made it, with a run in it that was sampled for two seconds."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", tables.MIGRATIONS[:3])
+        patch.setattr(schema, "VERSION", 3)
+        patch.setattr(schema, "VIEWS", {"run_view": "SELECT id, origin FROM runs"})
+        with contextlib.closing(open_database(path)) as db:
+            columns = "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, command"
+            db.execute(f"INSERT INTO runs ({columns}, config, machine, summary) VALUES {RUN}", [START] * 3)
+            db.execute("INSERT INTO pools VALUES ('old', 0, 'local', 0, 4, 1)")
+            db.execute("INSERT INTO events VALUES ('old', 1, ? + 2.5, 'warning', 'agent.died', 'died', '{}')", [START])
+            for second, done in ((1, 1), (3, 2)):
+                for pool in (-1, 0):
+                    values = [START + second, pool, done, second // 3]
+                    row = "'old', ?, ?, ?, ?, 5, 0, 1, 3, 0, 0, 0, NULL, 1.5, 0, 0.5, 9, 1.0, 20"
+                    db.execute(f"INSERT INTO samples VALUES ({row})", values)
+            assert rows(db, "PRAGMA user_version") == [(3,)]
+    return path
+
+
+def test_runs_of_the_third_version_are_replayed_by_their_samples(third_version: Path) -> None:
+    """And those after it by what was told."""
+    found = StoredRecording(third_version, "old")
+    assert not found.complete
+    told = [message for _, messages in found.window(found.start, found.end) for message in messages]
+    frames = [message for message in told if isinstance(message, Frame)]
+    assert [(one.done, one.failed, one.state) for one in frames] == [
+        (1, 0, "running"), (2, 1, "running"), (2, 1, "ended"),
+    ]  # fmt: skip
+    assert [message.kind for message in told if isinstance(message, Event)] == ["agent.died"]
+    with contextlib.closing(open_database(third_version)) as db:
+        moment = Moment(START + 1, 0, True, pack([frames[0], Cells(0, b"\3\3")]))
+        assert Writer(db).write([began("new"), moment, ended(at=START + 2)], START) == []
+        assert rows(db, "PRAGMA integrity_check") == [("ok",)]
+    later = StoredRecording(third_version, "new")
+    assert later.complete
+    assert list(later.window(START, later.end)) == [(START + 1, [frames[0], Cells(0, b"\3\3")])]
 
 
 def test_large_results_of_the_second_version_stay_what_they_are(second_version: Path) -> None:
@@ -123,7 +166,7 @@ def test_a_reader_that_can_not_says_so(first_version: Path, monkeypatch: pytest.
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("old", ["first_version", "second_version"])
+@pytest.mark.parametrize("old", ["first_version", "second_version", "third_version"])
 def test_old_and_new_files_have_the_same_schema(old: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     found = []
     for path in (request.getfixturevalue(old), tmp_path / "new.db"):

@@ -8,11 +8,13 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from engine.store import queries
-from engine.store.messages import Attempt, Failed, Happened
+from engine.store.messages import AlertNow, Attempt, Failed, Happened
 from engine.store.schema import StoreError
 from engine.store.writer import Writer
 from engine.stream.types import Event
@@ -170,3 +172,26 @@ def test_events_are_grouped_by_kind(db: sqlite3.Connection, writer: Writer, read
     assert [(event.kind, event.data) for event in alerts] == [("alert.fired", {"id": 5}), ("alert.resolved", {"id": 6})]
     assert [event.number for event in queries.events_of(reader, "r1", "alert.", limit=1)] == [6]
     assert queries.peak_memory(reader, "r1") is None
+
+
+def alert(number: int, **changed: Any) -> AlertNow:
+    known = AlertNow(
+        number, "depth", "warning", 1, None, START + 1, START + 2, None, None, 120.0, 100.0, "120 wait", '{"count": 1}'
+    )
+    return msgspec.structs.replace(known, **changed)
+
+
+def test_an_alert_is_kept_as_it_was_told_last(writer: Writer, reader: sqlite3.Connection) -> None:
+    assert (queries.alerts(reader, "r1"), queries.last_alert(reader, "r1")) == ([], 0)
+    later = {"level": "critical", "value": 900.0, "threshold": 500.0, "text": "900 wait", "evidence": '{"count": 7}'}
+    writer.write([alert(1), alert(2, pool=None, agent="local/3"), alert(1, acknowledged=START + 3)], START)
+    writer.write([alert(1, began=0.0, fired=0.0, resolved=START + 9, **later)], START)
+    first, second = queries.alerts(reader, "r1")
+    assert first == queries.StoredAlert(
+        1, "depth", "critical", "wide", None, START + 1, START + 2, START + 9, START + 3, 900.0, 500.0, "900 wait",
+        {"count": 7},
+    ), "but for its beginning, and for who took it on"  # fmt: skip
+    assert (second.pool, second.agent, second.resolved, second.evidence) == (None, "local/3", None, {"count": 1})
+    assert queries.alerts(reader, "r1", 1) == [second], "the last ones"
+    assert queries.last_alert(reader, "r1") == 2
+    assert queries.last_alert(reader, "r2") == 0

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from engine.store import queries, samples
+from engine.store import aging, queries
 from engine.store.messages import PoolSample, Sampled
 from engine.store.writer import Writer
 
@@ -65,9 +65,9 @@ def test_a_run_that_ended_a_day_ago_keeps_minutes(path: Path, writer: Writer, db
     writer.write([sample(START + second) for second in range(70)], START)
     other = Writer(db)
     other.write([began("r2"), sample(START + 5), ended(at=START + 1000)], START)
-    Writer(db).write([began("r3", started=START + samples.KEPT + 999)], START)
+    Writer(db).write([began("r3", started=START + aging.KEPT + 999)], START)
     assert rows(db, "SELECT DISTINCT run FROM samples ORDER BY 1") == [("r1",), ("r2",)]
-    Writer(db).write([began("r4", started=START + samples.KEPT + 1001)], START)
+    Writer(db).write([began("r4", started=START + aging.KEPT + 1001)], START)
     assert rows(db, "SELECT run, count(*) FROM samples GROUP BY 1") == [("r1", 210)], "one that goes on keeps its own"
     assert rows(db, "SELECT run, at - ?, pool, samples FROM samples_minute", START) == [
         ("r2", 0, -1, 1), ("r2", 0, 0, 1), ("r2", 0, 1, 1),

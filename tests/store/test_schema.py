@@ -68,7 +68,7 @@ def test_what_forgotten_runs_leave_can_be_given_back(path: Path, made_by: str) -
 def test_tables_are_strict_and_views_can_be_read(db: sqlite3.Connection) -> None:
     tables = {name: strict for _, name, kind, _, _, strict in db.execute("PRAGMA main.table_list") if kind == "table"}
     ours = {"runs", "pools", "jobs", "tasks", "attempts", "events", "specs", "blocks", "texts", "samples"}
-    ours |= {"samples_minute", "inputs", "histograms", "alerts", "baselines", "benches", "trials", "pieces"}
+    ours |= {"samples_minute", "inputs", "histograms", "alerts", "baselines", "benches", "trials", "pieces", "moments"}
     assert {name for name, strict in tables.items() if strict} == ours
     for (view,) in rows(db, "SELECT name FROM sqlite_master WHERE type = 'view'"):
         assert rows(db, f"SELECT * FROM {view}") == []

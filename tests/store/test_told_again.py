@@ -19,6 +19,7 @@ from engine.store.messages import (
     Failed,
     Finished,
     Happened,
+    Moment,
     PoolSample,
     Sampled,
     SpecPart,
@@ -31,7 +32,7 @@ from engine.wire.memory import stowed
 from .conftest import START, ended, opening, rows
 
 LARGE = [stowed(pickle.dumps(letter * size)) for letter, size in (("a", 200_000), ("b", 400_000))]
-TABLES = ("pools", "jobs", "tasks", "pieces", "blocks", "attempts", "events", "samples", "specs", "texts")
+TABLES = ("pools", "jobs", "tasks", "pieces", "blocks", "attempts", "events", "samples", "moments", "specs", "texts")
 
 
 @st.composite
@@ -57,6 +58,7 @@ messages: st.SearchStrategy[ToRecorder] = st.one_of(
     st.builds(Attempt, st.integers(0, 1), st.integers(0, 40), numbers, st.just(0), st.just(5), st.just(START),
               st.just("died"), st.sampled_from(["one", "two"])),
     st.builds(lambda n: Happened([Event(n, START, "info", "x", f"text {n % 4}", {})]), numbers),
+    st.builds(lambda n: Moment(START + n, n, n % 3 == 0, bytes([n])), numbers),
     st.builds(lambda n: Sampled(START + n, n, 0, 0, 0, 0, 0, 0, 0, 0, [PoolSample(0, n, *[0] * 8)]), numbers),
     st.builds(lambda n: SpecPart(n, 6, f"part {n}"), numbers),
 )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Where alerts go besides the stream and the database: standard error, a command, a webhook."""
+"""Where alerts go besides the stream and the database: a command, a webhook."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -16,6 +19,8 @@ from engine.alerts.sinks.outlet import DeliveryError
 TIMEOUT: Final = 10.0
 """Seconds that a command may take."""
 _WORDS: Final = 200
+_READ: Final = 1 << 16
+"""Bytes of its last words: more than a pipe holds."""
 
 
 class CommandSink:
@@ -38,14 +43,33 @@ class CommandSink:
 
     def deliver(self, message: dict[str, Any]) -> None:
         """As `outlet.Sink`."""
-        data = msgspec.json.encode(message) + b"\n"
+        with tempfile.TemporaryFile() as told:  # and no pipe: whoever does not read it holds nobody up
+            told.write(msgspec.json.encode(message) + b"\n")
+            told.seek(0)
+            process = self._started(message, told)
+        try:
+            words = self._last_words(process)
+        except subprocess.TimeoutExpired:
+            self._kill(process)
+            raise DeliveryError(f"{self._argv[0]!r} took longer than {self._timeout:g} s, and was killed") from None
+        finally:
+            assert process.stderr is not None
+            process.stderr.close()
+            with self._lock:
+                self._process = None
+        if process.returncode:
+            said = words.decode("utf-8", "replace").strip().splitlines()
+            more = f": {said[-1][:_WORDS]}" if said else ""
+            raise DeliveryError(f"{self._argv[0]!r} {_how(process.returncode)}{more}")
+
+    def _started(self, message: dict[str, Any], told: IO[bytes]) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._aborted:
                 raise DeliveryError("given up: the engine ends")
             try:
                 self._process = process = subprocess.Popen(
                     self._argv,
-                    stdin=subprocess.PIPE,
+                    stdin=told,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     env={**os.environ, **_variables(message)},
@@ -54,18 +78,35 @@ class CommandSink:
             except (OSError, ValueError) as error:
                 why = error.strerror if isinstance(error, OSError) else str(error)
                 raise DeliveryError(f"can't start {self._argv[0]!r}: {why}") from None
+        return process
+
+    def _last_words(self, process: subprocess.Popen[bytes]) -> bytes:
+        """The end of what it writes on standard error until it ends itself: who inherits that may write for ever.
+
+        Raises `subprocess.TimeoutExpired`.
+        """
+        assert process.stderr is not None
+        stderr, words = process.stderr.fileno(), b""
+        os.set_blocking(stderr, False)
+        deadline = time.monotonic() + self._timeout
+        poller = select.poll()
+        ended = os.pidfd_open(process.pid)
         try:
-            _, words = process.communicate(data, self._timeout)
-        except subprocess.TimeoutExpired:
-            self._kill(process)
-            raise DeliveryError(f"{self._argv[0]!r} took longer than {self._timeout:g} s, and was killed") from None
+            poller.register(ended, select.POLLIN)
+            poller.register(stderr, select.POLLIN)
+            while (left := deadline - time.monotonic()) > 0:
+                ready = {fd for fd, _ in poller.poll(left * 1000)}
+                if stderr in ready:
+                    said = os.read(stderr, _READ)
+                    words = (words + said)[-_READ:]
+                    if not said:
+                        poller.unregister(stderr)
+                if ended in ready:
+                    process.wait()
+                    return words
         finally:
-            with self._lock:
-                self._process = None
-        if process.returncode:
-            said = words.decode("utf-8", "replace").strip().splitlines()
-            more = f": {said[-1][:_WORDS]}" if said else ""
-            raise DeliveryError(f"{self._argv[0]!r} {_how(process.returncode)}{more}")
+            os.close(ended)
+        raise subprocess.TimeoutExpired(self._argv, self._timeout)
 
     def abort(self) -> None:
         """As `outlet.Sink`."""
@@ -78,12 +119,6 @@ class CommandSink:
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:
             self._end_group(process)
-        for pipe in (process.stdin, process.stderr):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:  # it has not read all of it
-                    pass
         process.wait()
 
     @staticmethod

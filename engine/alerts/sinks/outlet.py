@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 QUEUE: Final = 100
 """Messages that wait for a sink at the most."""
+AGAIN: Final = 60.0
+"""Seconds after which it is said again that messages do not arrive, as long as they don't."""
 
 
 class DeliveryError(Exception):
@@ -37,11 +40,22 @@ class Outlet:
         error: why the last one that did not arrive did not.
     """
 
-    def __init__(self, sink: Sink, most: int = QUEUE, on_error: Callable[[str], None] | None = None) -> None:
-        """`on_error` is called from the thread, with a line, when a delivery fails after one that did not."""
+    def __init__(
+        self,
+        sink: Sink,
+        most: int = QUEUE,
+        on_error: Callable[[str], None] | None = None,
+        on_well: Callable[[], None] | None = None,
+    ) -> None:
+        """Both are called from any thread: `on_error`, with a line, when messages do not arrive any more, and once a
+        minute as long as they don't; `on_well` when one arrives again.
+        """
         self._sink = sink
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(most)
         self._on_error = on_error
+        self._on_well = on_well
+        self._said: float | None = None
+        """When it was last said that messages do not arrive; None while they do."""
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self.sent = self.failed = self.dropped = 0
@@ -60,6 +74,7 @@ class Outlet:
             self._queue.put_nowait(message)
         except queue.Full:
             self.dropped += 1
+            self._complain(f"{self._queue.maxsize} wait for it already: it takes too long")
             return False
         if self._thread is None:  # a run without alerts needs none
             self._thread = threading.Thread(target=self._work, name=f"shoal-alerts-{self.name}", daemon=True)
@@ -67,19 +82,26 @@ class Outlet:
         return True
 
     def _work(self) -> None:
-        well = True
         while (message := self._queue.get()) is not None:
             try:
                 self._sink.deliver(message)
             except DeliveryError as error:
                 self.failed += 1
                 self.error = str(error)
-                if well and self._on_error is not None:
-                    self._on_error(f"{self.name}: {error}")
-                well = False
+                self._complain(str(error))
             else:
                 self.sent += 1
-                well = True
+                if self._said is not None:
+                    self._said = None
+                    if self._on_well is not None:
+                        self._on_well()
+
+    def _complain(self, why: str) -> None:
+        now = time.monotonic()
+        if self._said is None or now >= self._said + AGAIN:
+            self._said = now
+            if self._on_error is not None:
+                self._on_error(f"{self.name}: {why}")
 
     def close(self, patience: float = 2.0) -> bool:
         """Tell what waits, for so many seconds at the most, then end what is going on. Whether all of it was told."""

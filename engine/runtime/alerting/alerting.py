@@ -32,6 +32,9 @@ TICK: Final = 0.05
 """Seconds between two looks at the signals, while something goes on that somebody could see."""
 REST: Final = 1.0
 """The same, otherwise."""
+FAILED: Final = "what judges the alerts has failed"
+STALL: Final = 1.0
+"""Seconds that a look at the signals is late, from which on the engine stood still, and could not hear its agents."""
 _EARLY: Final = 1000
 """Events from before the rules were read that they are told of."""
 
@@ -60,6 +63,7 @@ class Alerting:
         self._teller: Teller | None = None
         self._readings: Readings | None = None
         self._failed = False
+        self._last_number = 0
         self._early: deque[tuple[float, Event]] = deque(maxlen=_EARLY)
         self._ended = [0] * len(fleet.core.pools)
         self._begin_at = 0.0
@@ -68,6 +72,12 @@ class Alerting:
         self._loop_lag, self._own_lag = Worst(), Worst()
         fleet.enders.append(self._count_ended)
         fleet.watcher = self.event
+
+    def number_from(self, last: int) -> None:
+        """The run is resumed: its next alert has the number after `last`."""
+        self._last_number = last
+        if self._core is not None:  # somebody has asked for alerts already
+            self._core.number_from(last)
 
     def _count_ended(self, range_id: int, first: int, count: int, kind: str, text: str) -> None:
         job = self._fleet.job(range_id)
@@ -84,6 +94,7 @@ class Alerting:
         recording = self._owner.recording
         backlog = None if recording is None else recording.backlog
         core = AlertCore(sources.load(None) if self._rules is None else self._rules)
+        core.number_from(self._last_number)
         self._readings = Readings(self._fleet, self._ended, self._files, backlog)
         teller = Teller(core, self._owner, self._outlets, lambda level, kind: self.written(level, kind))
         self._rules, self._core, self._teller = None, core, teller
@@ -111,9 +122,16 @@ class Alerting:
             self._fail()
 
     def _fail(self) -> None:
-        """A bug of ours must not end the run."""
+        """A bug of ours must not end the run. To be called while the error is handled."""
         self._failed = True
+        if self._fleet.meter is not None:
+            self._fleet.meter.firing = None
         logging.getLogger("shoal").exception("the alerts failed, and there are none from here on")
+        self._fleet.event("error", "alerts.failed", f"{FAILED}: nobody is told of what goes wrong from here on")
+        control = self._owner.control
+        if control is not None and control.wants("alerts"):
+            for message in self.now():
+                control.tell("alerts", message)
 
     # -- what is measured ---------------------------------------------------------------------------------------------
 
@@ -161,8 +179,11 @@ class Alerting:
                     return
             assert self._teller is not None
             self._teller.see_shown()
-            for sink, text in self._outlets.complaints():
-                self._fleet.event("warning", "sink.failed", f"an alert was not passed on: {text}", sink=sink)
+            for sink, text in self._outlets.news():
+                if text:
+                    self._fleet.event("warning", "sink.failed", f"an alert was not passed on: {text}", sink=sink)
+                else:
+                    self._fleet.event("info", "sink.well", f"alerts are passed on again: {sink}", sink=sink)
             if (now := time.monotonic()) >= self._next:
                 self._tick(core, self._teller, now)
         except Exception:
@@ -172,38 +193,54 @@ class Alerting:
         assert self._readings is not None
         due = self._next
         self._loop_lag.add(now, now - due)
+        if now - due >= STALL:
+            self._readings.stalled(now)
         signals = self._readings.take(now, self._loop_lag.value(now), self._own_lag.value(now))
         core.tick(now, signals)
         teller.pass_on()
         done = time.monotonic()
         self._own_lag.add(done, done - due)
         self._next = now + REST  # sooner if anything goes on: `due` sees to that
+        self._plan(core, now)
+
+    def _plan(self, core: AlertCore, now: float) -> None:
+        """See that what ends at a time, such as a silence, ends then, though nothing goes on."""
+        due = core.due()
+        if due is not None:
+            self._next = min(self._next, max(due, now + TICK))
 
     # -- who asks -----------------------------------------------------------------------------------------------------
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Alerts that fire, of severity warning and critical."""
-        if self._core is None or self._failed:
+    def counts(self) -> tuple[int, int] | None:
+        """Alerts that fire, of severity warning and critical; None: they have failed, and nobody knows."""
+        if self._failed:
+            return None
+        if self._core is None:
             return 0, 0
         firing = self._core.firing()
         return firing["warning"], firing["critical"]
 
     def now(self) -> list[AlertsNow]:
-        """All alerts there are, for a reader that begins to listen; none where they have failed."""
+        """All alerts there are, for a reader that begins to listen; or why nobody knows."""
+        why = FAILED
         if not self._failed:
             try:
                 return self._asked()[1].now()
-            except (OSError, ImportError):  # no descriptor is left to read the rules with: later, perhaps
-                pass
+            except (OSError, ImportError) as error:  # no descriptor is left to read the rules with: later, perhaps
+                why = f"the rules can't be read for now: {error}"
             except Exception:
                 self._fail()
-        return [AlertsNow(time.time(), [], [])]
+        return [AlertsNow(time.time(), [], [], unknown=why)]
+
+    def known(self) -> list[AlertsNow]:
+        """The same, without reading the rules before their time."""
+        return [AlertsNow(time.time(), [], [])] if self._core is None else self.now()
 
     def _asked(self) -> tuple[AlertCore, Teller]:
         """The rules at work, for somebody who asks for something. Raises `Refusal`."""
         if self._failed:
-            raise Refusal("the alerts have failed: there are none")
+            raise Refusal(FAILED)
         core = self._core if self._core is not None else self._begin()
         assert self._teller is not None
         return core, self._teller
@@ -216,6 +253,7 @@ class Alerting:
         found = named(core, alert)
         with _refused():
             core.acknowledge(found.fingerprint, now, who, note, None if seconds is None else now + seconds)
+        self._plan(core, now)
         teller.pass_on()
         return f"acknowledged: {found.text}"
 
@@ -235,6 +273,7 @@ class Alerting:
         (core, teller), now = self._asked(), time.monotonic()
         with _refused():
             number = core.silence(matchers_of(what, core.rules), now, now + seconds, who, reason)
+        self._plan(core, now)
         teller.pass_on()
         teller.tell_silences()
         return number, f"silence {number}: {' '.join(what)} for {seconds:g} s ({reason})"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, get_args
 
 from engine.runtime.control.refusal import Refusal
 
 if TYPE_CHECKING:
     from engine.alerts.core import AlertCore
-    from engine.alerts.types import Alert
+    from engine.alerts.types import Alert, Rule
 
 _FAMILIAR: Final = 100
 """Characters of what somebody wrote that are said again."""
-_CLASSES: Final = ("info", "warning", "critical")
 
 
 def named(core: AlertCore, text: str) -> Alert:
@@ -30,8 +29,10 @@ def named(core: AlertCore, text: str) -> Alert:
     raise Refusal(f"no alert {text[:_FAMILIAR]!r} fires" + (f"; those that do: {known}" if known else "; none does"))
 
 
-def matchers_of(words: Iterable[str], rules: Mapping[str, Any]) -> dict[str, str]:
+def matchers_of(words: Iterable[str], rules: Mapping[str, Rule]) -> dict[str, str]:
     """``RULE`` and ``LABEL=VALUE`` as the matchers of a silence; all of them must match. Raises `Refusal`."""
+    from engine.alerts.types import SEVERITIES, Area
+
     found: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -44,14 +45,27 @@ def matchers_of(words: Iterable[str], rules: Mapping[str, Any]) -> dict[str, str
         if name == "rule":
             _check(value, rules, "rule")
         elif name == "severity":
-            _check(value, _CLASSES, "severity")
+            _check(value, SEVERITIES, "severity")
+        elif name == "class":
+            _check(value, get_args(Area), "class")
+        else:
+            _check(name, labels_of(rules.values()), "label of any alert is called")
         found[name] = value
     return found
 
 
-def _check(value: str, known: Container[str], what: str) -> None:
+def labels_of(rules: Iterable[Rule]) -> list[str]:
+    """The names of labels that alerts of these rules may have."""
+    from engine.alerts.signals import SIGNALS
+
+    found: set[str] = set()
+    for rule in rules:
+        found.update(rule.by, SIGNALS[rule.signal].labels if rule.signal else ())
+    return sorted(found)
+
+
+def _check(value: str, known: Collection[str], what: str) -> None:
     from engine.settings.fields import nearest
 
     if value not in known and not any(sign in value for sign in "*?["):
-        names = known if isinstance(known, Iterable) else ()
-        raise Refusal(f"no {what} {value[:_FAMILIAR]!r}{nearest(value, names)}")
+        raise Refusal(f"no {what} {value[:_FAMILIAR]!r}{nearest(value, known)}")

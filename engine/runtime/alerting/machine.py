@@ -8,18 +8,6 @@ import resource
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.runtime import memory
-
-
-def held(groups: list[str]) -> tuple[int, int] | None:
-    """Bytes of memory in use, and bytes there are: of the machine, or of the one of these control groups that may have
-    less. None where that is not known."""
-    rooms = memory.rooms(groups)
-    if not rooms:
-        return None
-    least = min(rooms, key=lambda room: room.total)
-    return max(0, least.total - least.available), least.total
-
 
 def runnable() -> int | None:
     """Threads of the machine that run or want to, this one left out (proc_loadavg(5))."""

@@ -17,9 +17,9 @@ class Outlets:
     """The sinks of one run, as the settings name them; often none."""
 
     def __init__(self, settings: Settings, wake: Callable[[], None]) -> None:
-        """`wake`: has the engine's thread look at `complaints`."""
+        """`wake`: has the engine's thread look at `news`."""
         self._outlets: list[Outlet] = []
-        self._complaints: deque[tuple[str, str]] = deque(maxlen=100)
+        self._news: deque[tuple[str, str]] = deque(maxlen=100)
         self._wake = wake
         if settings.alert_command:
             from engine.alerts.sinks.command import CommandSink
@@ -36,22 +36,23 @@ class Outlets:
     def _add(self, sink: Sink) -> None:
         from engine.alerts.sinks.outlet import Outlet
 
-        def complain(text: str) -> None:
-            self._complaints.append((sink.name, text))
+        def tell(text: str = "") -> None:
+            self._news.append((sink.name, text))
             self._wake()
 
-        self._outlets.append(Outlet(sink, on_error=complain))
+        self._outlets.append(Outlet(sink, on_error=tell, on_well=tell))
 
     def offer(self, message: dict[str, Any]) -> None:
         """Have all of them told, some time soon."""
         for outlet in self._outlets:
             outlet.offer(message)
 
-    def complaints(self) -> list[tuple[str, str]]:
-        """What went wrong since this was asked for the last time, as (sink, line)."""
+    def news(self) -> list[tuple[str, str]]:
+        """What has become of sinks since this was asked for the last time: names, with what went wrong, or "" for one
+        to which alerts are passed on again."""
         found = []
-        while self._complaints:
-            found.append(self._complaints.popleft())
+        while self._news:
+            found.append(self._news.popleft())
         return found
 
     def close(self) -> None:
@@ -59,6 +60,8 @@ class Outlets:
         for outlet in self._outlets:
             if not outlet.close() and outlet.dropped:
                 text = f"{outlet.dropped} alerts were not passed on to the {outlet.name}: it takes too long"
-                self._complaints.append((outlet.name, text))
-        for _, text in self.complaints():  # nobody else can be told any more
+                self._news.append((outlet.name, text))
+        for _, text in self.news():  # nobody else can be told any more
+            if not text:
+                continue
             logging.getLogger("shoal").warning("an alert was not passed on: %s", text)

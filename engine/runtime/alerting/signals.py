@@ -44,6 +44,8 @@ class Readings:
         self._files = files
         self._pools = [(pool, labels(pool=pool.name)) for pool in fleet.core.pools]
         self._idle = [Mean() for _ in self._pools]
+        self._held = False
+        """Nothing, or little, might be begun at the last look."""
         self._runnable = Mean()
         self._groups = memory.cgroups()
         self._cores = os.cpu_count() or 1
@@ -53,6 +55,11 @@ class Readings:
         self._looked = float("-inf")
         self._seldom: dict[str, dict[Labels, float]] = {}
 
+    def stalled(self, until: float) -> None:
+        """The engine itself stood still until then: what agents have said meanwhile was not heard."""
+        self._debts.heard_from = until
+        self._looked = float("-inf")
+
     def take(self, now: float, loop_lag: float, alerts_lag: float) -> Signals:
         """How it is now. The two are the worst that was seen of how late the loop, and the rules, were."""
         if now - self._looked >= _SELDOM:
@@ -61,14 +68,18 @@ class Readings:
         names = ("pool_assigned", "pool_hits", "pool_idle_ratio", "pool_exhausted", "tasks_over", "tasks_failed",
                  "tasks_accepted", "queue_depth", "queue_per_agent")  # fmt: skip
         found: dict[str, dict[Labels, float]] = {name: {} for name in names}
+        core, before = self._fleet.core, self._held
+        # Agents are idle then, but no pool has any to spare. The look after that sees what had waited for it.
+        self._held = core.holding or core.quota is not None
+        held = self._held or before
         for (pool, name), ended, mean in zip(self._pools, self._ended, self._idle, strict=True):
             idle = sum(shard.up - shard.batches for shard in pool.shards if shard.up > shard.batches)
-            ratio = mean.add(now, idle / pool.up if pool.up else 0.0)
+            ratio = mean.add(now, idle / pool.up if pool.up and not held else 0.0)
             # What was sent waits as well, but for one task of each batch that an agent can have begun.
             waiting = pool.queued + max(0, pool.sent - min(pool.out, pool.up))
             over = pool.done + pool.failed
             values = (
-                pool.hits + pool.waits + pool.colds, pool.hits, ratio,
+                pool.hits + pool.waits + pool.colds, pool.hits, 0.0 if held else ratio,
                 1.0 if pool.queued and not idle and not pool.room else 0.0, over, pool.failed, over - ended, waiting,
                 waiting / max(1, pool.up),
             )  # fmt: skip
@@ -93,7 +104,7 @@ class Readings:
                 found.setdefault("shard_placed", {})[name] = imbalance[1]
             found.setdefault("agent_silent_seconds", {})[name] = silent[pool.id]
             found.setdefault("longest_running_seconds", {})[name] = longest[pool.id]
-        held = machine.held(self._groups)
+        held = memory.held(self._groups)
         if held is not None:
             found["memory_used_bytes"] = {NOTHING: float(held[0])}
             found["memory_used_ratio"] = {NOTHING: held[0] / held[1]}
@@ -135,10 +146,15 @@ class _Placed:
 
 
 class _Debts:
-    """What agents are late with, by the scoreboard."""
+    """What agents are late with, by the scoreboard.
+
+    Attributes:
+        heard_from: silence of before this moment counts for nothing, for nobody listened.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        self.heard_from = float("-inf")
         self._between: dict[int, tuple[int, int, float]] = {}
         """Agents that have a batch and run none of its tasks: the batch, when its last task began, and since when."""
 
@@ -172,6 +188,7 @@ class _Debts:
                     continue
                 known = self._between.get(row)
                 since = known[2] if known is not None and known[:2] == (batch, start) else now
+                since = max(since, self.heard_from)
                 between[row] = batch, start, since
                 silent[pool.id] = max(silent[pool.id], now - since)
             if oldest:  # the clock of START is that of `time.monotonic`
@@ -179,5 +196,6 @@ class _Debts:
         self._between = between
         for number, found in core.batches.items():
             if number not in begun and at_work[found.shard] < core.shards[found.shard].up:
-                silent[found.range.pool] = max(silent[found.range.pool], now - found.sent)
+                since = max(found.sent, self.heard_from)
+                silent[found.range.pool] = max(silent[found.range.pool], now - since)
         return silent, longest

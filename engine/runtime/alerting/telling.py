@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.alerts import told
 from engine.alerts.core import AlertCore
@@ -39,6 +39,28 @@ class Owner(Protocol):
         """Where metrics are served; None: nowhere."""
 
 
+_SET: Final = 1e-3
+"""Seconds from which on a clock was set, or stood still; less is how finely they can be read."""
+
+
+class Epoch:
+    """What the Unix clock says when the monotonic one is 0.
+
+    Asked anew each time, for one of them may have been set, or have stood still while the machine slept. Else it stays
+    what it was to the last bit: the times of one alert are told again and again, and are compared.
+    """
+
+    def __init__(self) -> None:
+        self._known = float("-inf")
+
+    def now(self) -> float:
+        """As it is now."""
+        found = time.time() - time.monotonic()
+        if abs(found - self._known) > _SET:
+            self._known = found
+        return self._known
+
+
 class Teller:
     """Stands between an alert core and the rest of a run."""
 
@@ -48,10 +70,13 @@ class Teller:
         self._owner = owner
         self._outlets = outlets
         self._written = written
+        self._last = 0
+        """The number of the last transition that was told."""
         self._told: dict[str, int] = {}
         """By fingerprint, the count that an event has told of."""
         self._unshown: dict[str, None] = {}
         """Alerts that have fired and that nobody can have seen yet."""
+        self._epoch = Epoch()
         self._pools = {pool.name: pool.id for pool in owner.fleet.core.pools}
 
     def hear(self, now: float, event: Event) -> None:
@@ -64,19 +89,31 @@ class Teller:
 
     def pass_on(self) -> None:
         """Tell of all that has changed."""
-        for transition in self._core.take():
+        taken = self._core.take()
+        for transition in taken:
             self._tell(transition)
+        meter = self._owner.fleet.meter
+        if meter is not None and (taken or meter.firing is None):
+            meter.firing = self._core.firing()
 
     def _tell(self, transition: Transition) -> None:
-        alert, epoch = transition.alert, _epoch()
+        alert, epoch = transition.alert, self._epoch.now()
+        self._last = transition.number
+        if transition.change == "state" and transition.after == "firing" and alert.samples:
+            self._measure(alert, transition.at)
         counted = alert.count != self._told.get(alert.fingerprint)
         control, recording = self._owner.control, self._owner.recording
         level, kind, text, data = told.as_event(transition, epoch)
         if transition.change != "update" or counted:
             self._told[alert.fingerprint] = alert.count
             self._owner.fleet.event(level, kind, text, **data)
-        if control is not None and control.wants("alerts"):
-            control.tell("alerts", views.changed(transition, epoch))
+        heard = control is not None and control.wants("alerts")
+        if heard or (recording is not None and recording.keeps_moments):
+            changed = views.changed(transition, epoch)
+            if control is not None and heard:
+                control.tell("alerts", changed)
+            if recording is not None:
+                recording.moments.hear(changed)
         if recording is not None and alert.number:
             message = self._row(alert, epoch)
             if transition.change == "update" and not counted:
@@ -91,6 +128,12 @@ class Teller:
         elif alert.number and alert.timeline.shown is None:
             self._unshown[alert.fingerprint] = None
             self.see_shown(self._written(level, kind))
+
+    def _measure(self, alert: Alert, at: float) -> None:
+        """How long it took: of one that came back, since what brought it back."""
+        meter, happened = self._owner.fleet.meter, alert.samples[-1].at
+        if meter is not None:
+            meter.alerted(alert.area, at - happened)
 
     def _row(self, alert: Alert, epoch: float) -> messages.AlertNow:
         return messages.AlertNow(**told.as_row(alert, epoch, self._pools))
@@ -109,7 +152,9 @@ class Teller:
     def now(self) -> list[AlertsNow]:
         """All alerts there are."""
         core = self._core
-        return views.now(sorted(core.alerts(), key=order), core.silences(), time.monotonic(), _epoch())
+        return views.now(
+            sorted(core.alerts(), key=order), core.silences(), time.monotonic(), self._epoch.now(), self._last
+        )
 
     def tell_silences(self) -> None:
         """Silences have changed: tell readers of all there is."""
@@ -121,7 +166,7 @@ class Teller:
     def finish(self) -> None:
         """Tell of what would have been told in a moment: counts and values are told once a second at the most."""
         self.pass_on()
-        epoch = _epoch()
+        epoch = self._epoch.now()
         for alert in self._core.alerts():
             if not alert.number:
                 continue
@@ -131,9 +176,3 @@ class Teller:
                 self._told[alert.fingerprint] = alert.count
                 level, kind, text, data = told.as_update(alert, epoch)
                 self._owner.fleet.event(level, kind, text, **data)
-
-
-def _epoch() -> float:
-    """What the Unix clock says when the monotonic one is 0: asked anew each time, for one of them may have been set,
-    or have stood still while the machine slept."""
-    return time.time() - time.monotonic()

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from engine.alerts.types import Ack, Alert, Silence, Transition
-from engine.stream.types import AckView, AlertChanged, AlertsNow, AlertView, SilenceView
+from engine.stream.types import MESSAGE_MAX, AckView, AlertChanged, AlertsNow, AlertView, SilenceView, encoder
 
-_MANY: Final = 25
-"""Alerts of one message: with the longest texts there can be, it still fits."""
+_HEAD: Final = 100
+"""Bytes of a message beside its alerts and silences."""
 _LONGEST: Final = 1000
 """Characters of what rules say for people: a file of one's own may say anything."""
 _SILENCES: Final = 100
-"""Silences of one message."""
+"""Silences of one message, the last ones ..."""
+_SILENCES_BYTES: Final = MESSAGE_MAX // 4
+"""... and their bytes."""
 
 
 def view(alert: Alert, epoch: float) -> AlertView:
@@ -42,18 +44,39 @@ def changed(transition: Transition, epoch: float) -> AlertChanged:
     """What has become of an alert."""
     return AlertChanged(
         transition.at + epoch, transition.change, transition.before, transition.notify, transition.why,
-        view(transition.alert, epoch),
+        view(transition.alert, epoch), transition.number,
     )  # fmt: skip
 
 
-def now(alerts: Sequence[Alert], silences: Iterable[Silence], at: float, epoch: float) -> list[AlertsNow]:
-    """All there are, in as many messages as it takes. `at`: by the clock of the alerts."""
-    quiet = [
-        SilenceView(one.id, dict(one.matchers), one.since + epoch, one.until + epoch, one.by, one.reason)
-        for one in silences
-    ][-_SILENCES:]
-    parts = [alerts[first : first + _MANY] for first in range(0, len(alerts), _MANY)] or [[]]
-    return [
-        AlertsNow(at + epoch, [view(alert, epoch) for alert in part], quiet, number, len(parts))
-        for number, part in enumerate(parts)
-    ]
+def now(
+    alerts: Iterable[Alert], silences: Iterable[Silence], at: float, epoch: float, last: int = 0
+) -> list[AlertsNow]:
+    """All there are, in as many messages as it takes. `at`: by the clock of the alerts; `last`: the number of the last
+    transition."""
+    quiet, used = _last([_silence(one, epoch) for one in silences])
+    parts: list[list[AlertView]] = [[]]
+    room = most = MESSAGE_MAX - _HEAD - used
+    for alert in alerts:
+        shown = view(alert, epoch)
+        size = len(encoder.encode(shown))
+        if size > room and parts[-1]:
+            parts.append([])
+            room = most
+        parts[-1].append(shown)
+        room -= size
+    return [AlertsNow(at + epoch, part, quiet, number, len(parts), number=last) for number, part in enumerate(parts)]
+
+
+def _silence(one: Silence, epoch: float) -> SilenceView:
+    return SilenceView(one.id, dict(one.matchers), one.since + epoch, one.until + epoch, one.by, one.reason)
+
+
+def _last(silences: Sequence[SilenceView]) -> tuple[list[SilenceView], int]:
+    """As many of the last ones as there is room for, and their bytes."""
+    used, first = 0, len(silences)
+    while first > max(0, len(silences) - _SILENCES):
+        size = len(encoder.encode(silences[first - 1]))
+        if used + size > _SILENCES_BYTES:
+            break
+        used, first = used + size, first - 1
+    return list(silences[first:]), used

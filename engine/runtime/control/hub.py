@@ -8,14 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-import msgspec
-
+from engine.runtime.control import fitting
 from engine.runtime.control.listener import Peer, listen, peer_of
-from engine.runtime.control.reader import Reader
+from engine.runtime.control.reader import Budget, Reader
 from engine.runtime.control.topics import TOPICS, known
 from engine.runtime.loop import Loop
 from engine.stream.types import (
-    MESSAGE_MAX,
     RATE_MAX,
     REQUEST_MAX,
     UNREADABLE,
@@ -37,10 +35,20 @@ _RECENT: Final = 200
 _RECENT_BYTES: Final = 1 << 20
 _FAREWELL: Final = 0.3
 """Seconds for all readers together to take what is left to say."""
+_SHARE: Final = 0.05
+"""Share of the loop's time that the requests of all readers together may take for long ..."""
+_BURST: Final = 0.25
+"""... and seconds of it, at once."""
 _LATER: Final = 1.0
 """Seconds in which nobody comes in, if there was no descriptor for one."""
-_CUT: Final = 2000
-"""Characters that are left of an event's text where all of it does not fit a message."""
+
+
+_SAMPLED: Final = sorted((topic for topic, kind in TOPICS.items() if kind.sampled), key=lambda topic: topic == "frames")
+"""In the order in which they are shown. A frame comes last: who has it knows all else of that moment."""
+
+
+_SAMPLED: Final = sorted((topic for topic, kind in TOPICS.items() if kind.sampled), key=lambda topic: topic == "frames")
+"""In the order in which they are shown. A frame comes last: who has it knows all else of that moment."""
 
 
 class Answerer(Protocol):
@@ -49,9 +57,6 @@ class Answerer(Protocol):
     def answer(self, request: Page | Command, peer: Peer) -> Reply:
         """The answer to a reader's request. Must not raise."""
 
-    def cost(self, request: Page | Command) -> float:
-        """How many plain requests this one counts for."""
-
 
 class Control:
     """Listens at a path of its own.
@@ -59,7 +64,7 @@ class Control:
     Attributes:
         path: of the socket.
         rate: how often a second something is sampled, at the most.
-        beginnings: by topic, what a reader is told first that asks for it.
+        beginnings: by topic, what a reader is told first that asks for it; again when it has missed changes.
     """
 
     def __init__(self, loop: Loop, hello: Hello, answerer: Answerer, name: str = "", rate: float = 10.0) -> None:
@@ -77,6 +82,7 @@ class Control:
         self._muted: set[Reader] = set()
         """Readers that ask without end: they are not listened to for a while."""
         self._wanted = 0.0
+        self._time = Budget(_BURST, _SHARE, time.monotonic())
         self.rate = rate
         self.beginnings: dict[Topic, Callable[[], Sequence[ToReader]]] = {}
         self._listener, self.path = listen(name or hello.run)
@@ -113,7 +119,7 @@ class Control:
 
     def event(self, event: Event) -> None:
         """Tell every reader that wants events, soon if not now."""
-        data = _fitting(event)
+        data = fitting.event(event)
         self._last_event = event.number
         if len(self._recent) == _RECENT:
             self._recent_bytes -= len(self._recent[0])
@@ -125,12 +131,13 @@ class Control:
 
     def tell(self, topic: Topic, message: ToReader) -> None:
         """Tell every reader that wants the topic, soon if not now."""
-        self._tell(topic, encoder.encode(message))
+        for data in fitting.parts(message):
+            self._tell(topic, data)
 
     def show(self, topic: Topic, parts: Sequence[ToReader]) -> None:
         """What a sampled topic is now: for those who want it, have room, and have not just been shown the same."""
         before = self._last.get(topic, [])
-        now = [encoder.encode(part) for part in parts]
+        now = [data for part in parts for data in fitting.parts(part)]
         self._last[topic] = [
             before[number] if number < len(before) and before[number] == data else data
             for number, data in enumerate(now)
@@ -143,9 +150,9 @@ class Control:
         for reader in list(self._readers.values()):
             if reader.due(now, slack) or everybody:
                 try:
-                    for topic, parts in self._last.items():
+                    for topic in _SAMPLED:
                         if topic in reader.topics:
-                            reader.show(topic, parts)
+                            reader.show(topic, self._last.get(topic, ()))
                 except OSError:
                     self._leave(reader)
 
@@ -171,7 +178,17 @@ class Control:
             return
         if done:
             self._loop.when_room(reader.sock.fileno(), None)
+            if reader.missed:  # of events the record has what it has missed, and of these things nobody has
+                reader.missed = False
+                self._begin(reader, reader.topics)
         self._hear_or_not(reader)
+
+    def _begin(self, reader: Reader, topics: frozenset[Topic]) -> None:
+        """Tell a reader how it is now with topics of which it will be told the changes."""
+        for topic in topics:
+            for message in self.beginnings[topic]() if topic in self.beginnings else ():
+                for data in fitting.parts(message):
+                    self._do(reader, reader.tell, data)
 
     # -- what readers say ---------------------------------------------------------------------------------------------
 
@@ -208,15 +225,17 @@ class Control:
         if not data:
             self._leave(reader)
             return
-        now = time.monotonic()
+        began = time.monotonic()
         try:
             request = to_engine.decode(data)
         except UNREADABLE as error:
-            reader.charge(1.0, now)
             self._do(reader, reader.answer, encoder.encode(Refused(f"not a request: {error}")))
         else:
-            reader.charge(1.0 if isinstance(request, Subscribe) else self._answerer.cost(request), now)
-            self._do(reader, reader.answer, _whole(self._answer(reader, request)))
+            self._do(reader, reader.answer, fitting.reply(self._answer(reader, request)))
+        now = time.monotonic()
+        reader.charge(now - began, now)
+        if until := self._time.spend(now - began, now):  # all of them together ask for too much: each that asks waits
+            reader.muted_until = max(reader.muted_until, until)
         if reader.muted_until and reader.sock.fileno() >= 0:
             self._muted.add(reader)
             self._hear_or_not(reader)
@@ -233,9 +252,7 @@ class Control:
         new = topics - reader.topics
         reader.subscribe(topics, request.hz)
         self._count()
-        for topic in new:
-            for message in self.beginnings[topic]() if topic in self.beginnings else ():
-                self._do(reader, reader.tell, encoder.encode(message))
+        self._begin(reader, new)
         data: dict[str, Any] = {
             "topics": sorted(topics), "hz": min(request.hz, self.rate), "event": self._last_event
         }  # fmt: skip
@@ -292,23 +309,3 @@ class Control:
             self.path.unlink()
         with contextlib.suppress(OSError):  # another engine's socket is in there
             self.path.parent.rmdir()
-
-
-def _fitting(event: Event) -> bytes:
-    """An event as it travels: cut where all of it does not fit a message. The record has the whole of it."""
-    data = encoder.encode(event)
-    if len(data) <= MESSAGE_MAX:
-        return data
-    return encoder.encode(msgspec.structs.replace(event, text=event.text[:_CUT] + " ...", data={"cut": True}))
-
-
-def _whole(reply: Reply) -> bytes:
-    """A reply as it travels: of a page that does not fit a message, the first rows."""
-    data = encoder.encode(reply)
-    while len(data) > MESSAGE_MAX:
-        rows = reply.data.get("rows", ())
-        if len(rows) < 2:
-            return encoder.encode(Reply(reply.id, False, "the answer is too long for a message"))
-        reply = msgspec.structs.replace(reply, data={**reply.data, "rows": rows[: len(rows) // 2]})
-        data = encoder.encode(reply)
-    return data

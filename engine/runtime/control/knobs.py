@@ -58,6 +58,7 @@ LIVE: Final[dict[str, Change]] = {
     "enable_parallel_spawn": _spawning,
     "memory_reserve": _as_adopted,
     "shard_strategy": _strategy,
+    "record_moments": _as_adopted,
 }
 """By name, what else is to be done."""
 FIXED: Final[dict[str, str]] = {

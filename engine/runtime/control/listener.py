@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import struct
 from dataclasses import dataclass
@@ -27,12 +28,16 @@ class Peer:
 
     @property
     def text(self) -> str:
-        """For people: ``pid 4711 (shoal)``."""
+        """For people: ``ada (pid 4711, shoal)``. The process is likely to be gone when somebody reads it."""
+        try:
+            user = pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            user = f"uid {self.uid}"
         try:
             name = Path(f"/proc/{self.pid}/comm").read_text(errors="replace").strip()
         except OSError:  # it has left already
-            return f"pid {self.pid}"
-        return f"pid {self.pid} ({name})" if name.isprintable() else f"pid {self.pid}"
+            name = ""
+        return f"{user} (pid {self.pid}, {name})" if name and name.isprintable() else f"{user} (pid {self.pid})"
 
 
 def peer_of(sock: socket.socket) -> Peer:

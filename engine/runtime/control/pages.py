@@ -13,7 +13,7 @@ from engine.procs.scoreboard import BATCH, BUSY, DONE, FAILED, MEMORY, OFFSET, P
 from engine.procs.weight import unpacked
 from engine.runtime.fleet import Fleet
 from engine.stream import filters
-from engine.stream.types import ABSENT, AGENT_STATES, PAGE_MAX, AgentRow, Page
+from engine.stream.types import ABSENT, AGENT_STATES, DEAD, PAGE_MAX, AgentRow, Page
 from engine.stream.types import BUSY as WORKING
 
 _NAME_MAX: Final = 60
@@ -86,12 +86,14 @@ class _Agents:
         return self._fleet.core.agents[row].shard
 
     def _pid(self, row: int) -> int:
-        there = AGENT_STATES[self._state_of(row)] not in ("absent", "dead")
-        return self._cell(PID, row) if there else 0
+        return self._cell(PID, row) if self._there(row) else 0
 
     def _state_of(self, row: int) -> int:
         state = self._states[row]
         return state if state < len(AGENT_STATES) else ABSENT
+
+    def _there(self, row: int) -> bool:
+        return self._state_of(row) not in (ABSENT, DEAD)
 
     def _state(self, row: int) -> str:
         if self._fleet.core.agents[row].leaving:
@@ -127,7 +129,7 @@ class _Agents:
         return self._cell(FAILED, row)
 
     def _memory(self, row: int) -> int:
-        return unpacked(self._cell(MEMORY, row))[0]
+        return unpacked(self._cell(MEMORY, row))[0] if self._there(row) else 0
 
     def _busy(self, row: int) -> float:
         """What ran of the batch of the moment counts, too: an agent adds a batch to its cell when that is over."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,6 +22,26 @@ BURST: Final = 50.0
 """Requests that a reader may make at once."""
 REQUESTS: Final = 100.0
 """Requests a second that it may make for long. What is more waits in its socket."""
+BURST_SECONDS: Final = 0.1
+"""Seconds of the loop that its requests may take at once."""
+SHARE: Final = 0.02
+"""Share of the loop's time that its requests may take for long."""
+
+
+class Budget:
+    """What may be spent: so much at once, and so much a second for long."""
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, burst: float, rate: float, now: float) -> None:
+        self._burst, self._rate = burst, rate
+        self._left, self._at = burst, now
+
+    def spend(self, amount: float, now: float) -> float:
+        """Take so much. Until when nothing more is to be spent, 0 if there is some left."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - amount
+        self._at = now
+        return now - self._left / self._rate if self._left < 0 else 0.0
 
 
 class Reader:
@@ -29,6 +51,7 @@ class Reader:
         topics: what it is told of.
         hz: how often it is shown what is sampled, at the most.
         muted_until: until when it is not listened to, 0 if it is.
+        missed: something that it was to be told is lost, for it was too slow.
     """
 
     def __init__(self, sock: socket.socket, peer: Peer, now: float) -> None:
@@ -37,14 +60,15 @@ class Reader:
         self.topics: frozenset[Topic] = DEFAULT
         self.hz = RATE_MAX
         self.muted_until = 0.0
+        self.missed = False
         self._events: deque[bytes] = deque()
         self._bytes = 0
         self._answers: deque[bytes] = deque()
         self._next_at = 0.0
         self._shown: dict[tuple[Topic, int], bytes] = {}
         """The last of each sampled message that it was sent."""
-        self._allowance = BURST
-        self._asked_at = now
+        self._requests = Budget(BURST, REQUESTS, now)
+        self._time = Budget(BURST_SECONDS, SHARE, now)
 
     # -- what it is told ----------------------------------------------------------------------------------------------
 
@@ -66,6 +90,7 @@ class Reader:
         self._bytes += len(data)
         while len(self._events) > BACKLOG or self._bytes > BACKLOG_BYTES:
             self._bytes -= len(self._events.popleft())
+            self.missed = True
         return True
 
     def answer(self, data: bytes) -> bool:
@@ -111,13 +136,18 @@ class Reader:
                     break
         for data in (*self._answers, *self._events):
             self.sock.settimeout(max(0.001, seconds()))
-            self.sock.send(data)
+            self._send(data)
 
     def _send(self, data: bytes) -> bool:
         try:
             self.sock.send(data)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            # Sockets of this machine take less than usual (net.core.wmem_default): the message is lost, the reader not.
+            logging.getLogger("shoal").error("a message of %d bytes is too long for a reader's socket", len(data))
         return True
 
     # -- what it wants ------------------------------------------------------------------------------------------------
@@ -134,9 +164,9 @@ class Reader:
         self._next_at = max(self._next_at + 1 / self.hz, now)
         return True
 
-    def charge(self, cost: float, now: float) -> None:
-        """It asks for something. If it does so all the time, it is not listened to for a while."""
-        self._allowance = min(BURST, self._allowance + (now - self._asked_at) * REQUESTS) - cost
-        self._asked_at = now
-        if self._allowance < 0:
-            self.muted_until = now - self._allowance / REQUESTS
+    def charge(self, seconds: float, now: float) -> None:
+        """It has asked for something, which took the loop so long. If it does so all the time, it is not listened to
+        for a while."""
+        until = max(self._requests.spend(1.0, now), self._time.spend(seconds, now))
+        if until:
+            self.muted_until = until

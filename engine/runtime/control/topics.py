@@ -24,6 +24,8 @@ TOPICS: Final[dict[Topic, Kind]] = {
     "frames": Kind(sampled=True),
     "cells": Kind(sampled=True),
     "metrics": Kind(sampled=True),
+    "queues": Kind(sampled=True),
+    "shapes": Kind(sampled=True),
     "events": Kind(sampled=False),
     "alerts": Kind(sampled=False),
 }

@@ -20,11 +20,12 @@ _SEGMENTS: Final = 64
 """Of a queue, whose work is added up; that of the others is taken to be alike."""
 _OFTEN: Final = 450_000_000
 """Nanoseconds between two looks at all shards."""
-_SHARD: Final = (
+SHARD: Final = (
     "shoal_shard_depth_messages", "shoal_shard_enqueued_total", "shoal_shard_dequeued_total",
     "shoal_shard_stolen_total",
     "shoal_shard_utilization_ratio", "shoal_shard_balance_ratio",
 )  # fmt: skip
+"""What is told of a shard."""
 _STATES: Final = ("starting", "idle", "busy", "draining", "dead")
 
 
@@ -79,8 +80,6 @@ class Book:
             ages = board.ages[rows]
             put("shoal_work_unfinished_seconds", float(ages.sum()) * 1e-9, name)
             put("shoal_work_longest_running_seconds", float(ages.max(initial=0)) * 1e-9, name)
-            if len(pool.shards) == 1:
-                put("shoal_shard_wait_reduction_ratio", 1.0, name)
             put("shoal_runqueue_wait_seconds_total", processes.waited[pool.id], name)
             for kind, number in zip(("voluntary", "involuntary"), processes.switches[pool.id], strict=True):
                 put("shoal_context_switches_total", number, name, kind)
@@ -100,16 +99,19 @@ class Book:
         was read."""
         if now - self._at >= _OFTEN:
             busy = np.bincount(self._owners, board.busy, self._shards)
-            if self._at:
-                up = np.array([max(1, shard.up) for shard in self._core.shards])
-                self._used = np.clip((busy - self._busy) / (now - self._at) / up, 0.0, 1.0)
+            up = np.array([max(1, shard.up) for shard in self._core.shards])
+            # At the first look it is known who works, and not for how long.
+            share = (busy - self._busy) / (now - self._at) if self._at else self._working(board)
+            self._used = np.clip(share / up, 0.0, 1.0)
             self._busy, self._at = busy, now
-            self._told = self._each_shard(pools, board)
+            self._told = self.each_shard(pools, board)
         builder.set_all(self._told)
 
-    def _each_shard(self, pools: list[Pool], board: Board) -> dict[str, dict[Labels, float]]:
-        told: dict[str, dict[Labels, float]] = {name: {} for name in _SHARD}
-        working = np.bincount(self._owners[board.ages > 0], minlength=self._shards).tolist()
+    def each_shard(self, pools: list[Pool], board: Board) -> dict[str, dict[Labels, float]]:
+        """All of each shard of these pools at this moment, by metric and labels; only how busy it is may be of half a
+        second ago."""
+        told: dict[str, dict[Labels, float]] = {name: {} for name in SHARD}
+        working = self._working(board).tolist()
         for pool in pools:
             mean = sum(shard.sent for shard in pool.shards) / len(pool.shards)
             for shard in pool.shards:
@@ -121,6 +123,10 @@ class Book:
                 for held, value in zip(told.values(), values, strict=True):
                     held[labels] = value
         return told
+
+    def _working(self, board: Board) -> Any:
+        """Agents of each shard that run a task."""
+        return np.bincount(self._owners[board.ages > 0], minlength=self._shards)
 
     def _waiting(self, pool: Pool) -> float | None:
         """Seconds of work that wait in a pool."""

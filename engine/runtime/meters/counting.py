@@ -90,7 +90,8 @@ class Counting:
         assigned = started - sent
         how = flags >> 2
         for at in np.flatnonzero(np.bincount(how[first], minlength=1)):
-            self._record("shoal_pool_acquire_seconds", (pool, FOUND[at]), assigned[first & (how == at)])
+            acquired = assigned if FOUND[at] == "hit" else started - since  # else it has waited for an agent before
+            self._record("shoal_pool_acquire_seconds", (pool, FOUND[at]), acquired[first & (how == at)])
         self._use(pool, rows, first, (flags & LAST).astype(bool))
         for stage, values in (
             ("queue", sent - since), ("assign", assigned), ("back", accepted - last), ("total", accepted - since)

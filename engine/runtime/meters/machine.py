@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from engine.runtime import memory
+
 Resource: TypeAlias = Literal["cpu", "memory", "io"]
 RESOURCES: Final[tuple[Resource, ...]] = ("cpu", "memory", "io")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -66,7 +68,7 @@ class Readings:
     Attributes:
         pressures: by resource, as `pressure` has it.
         throttled: as `throttled` has it, of this process's group.
-        memory_limit: bytes that this process's group may have, None where it has no limit of its own.
+        memory: bytes in use, and bytes there are, as `engine.runtime.memory.held` has it.
         resident: bytes of this process.
         max_fds: descriptors that it may have open.
     """
@@ -74,14 +76,12 @@ class Readings:
     def __init__(self) -> None:
         self.pressures: dict[Resource, float | None] = dict.fromkeys(RESOURCES)
         self.throttled: float | None = None
-        self.memory_limit: int | None = None
+        self.memory: tuple[int, int] | None = None
         self.resident = 0
         self.max_fds = 0
         of = groups(_text("/proc/self/cgroup"))
         self._cpu = _first(_places(of, "cpu", "cpu.stat"), lambda text: throttled(text) is not None)
-        self._memory = _first(
-            (*_places(of, "memory", "memory.max"), *_places(of, "memory", "memory.limit_in_bytes")), bool
-        )
+        self._groups = memory.cgroups()
 
     def read(self) -> None:
         """Look again; some 0.1 ms."""
@@ -89,10 +89,7 @@ class Readings:
             self.pressures[name] = pressure(_text(f"/proc/pressure/{name}"))
         if self._cpu is not None:
             self.throttled = throttled(_text(self._cpu))
-        if self._memory is not None:
-            told = _text(self._memory).strip()
-            # Version 1 has a number of about 2**63 where there is no limit.
-            self.memory_limit = int(told) if told.isdigit() and int(told) < 1 << 60 else None
+        self.memory = memory.held(self._groups)
         statm = _text("/proc/self/statm").split()
         self.resident = int(statm[1]) * _PAGE if len(statm) > 1 else 0
         self.max_fds = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

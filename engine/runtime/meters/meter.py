@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
 from engine.core.actions import Send
@@ -55,6 +55,7 @@ class Meter:
         started, failed: starts of agents that were well, and that were not, by pool.
         exits, refills: ends of agents, and those of them that were asked for anew, by pool and reason.
         lag: how late the loop was, the last time that something was due.
+        firing: alerts that fire, by severity; None where nobody knows.
     """
 
     def __init__(self, core: Core, pending: Pending, count: Callable[[], None], cold: bool) -> None:
@@ -70,6 +71,7 @@ class Meter:
         self.exits: Counter[tuple[str, Reason]] = Counter()
         self.refills: Counter[tuple[str, Reason]] = Counter()
         self.lag = 0
+        self.firing: Mapping[Literal["info", "warning", "critical"], int] | None = None
         self._runs: dict[tuple[int, bool], Series] = {}
         self._asked: dict[int, int] = {}
         """By row, when the start of its agent was asked for."""
@@ -178,6 +180,10 @@ class Meter:
         """The loop came so much later than something was due."""
         self.lag = nanoseconds = max(0, int(seconds * 1e9))
         self._pending.value(("shoal_loop_lag_seconds", ()), nanoseconds)
+
+    def alerted(self, area: str, seconds: float) -> None:
+        """There is an alert of this class, so long after what it is about."""
+        self._pending.value(("shoal_alert_detect_seconds", (area,)), max(0, int(seconds * 1e9)))
 
     def committed(self, seconds: float) -> None:
         """The recorder has committed, which took so long."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from engine.metrics.observer import Observer
 from engine.metrics.pending import Pending
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from engine.runtime.line import Line
     from engine.runtime.meters.sampling import Sampling
     from engine.store.messages import Distribution
-    from engine.stream.types import Frame, MetricsNow
+    from engine.stream.types import Frame, MetricsNow, QueuesNow, ShapesNow, Topic
+
+T = TypeVar("T")
 
 LOOPBACK: Final = "127.0.0.1"
 SECONDS: Final = 1.0
@@ -34,6 +36,7 @@ class Meters:
     Attributes:
         sampled_at: when the last sample was taken, by the monotonic clock.
         server: serves the newest sample, if anybody asked for that.
+        topics: what readers are shown of samples, by topic: made when it is called, of now if its argument says so.
     """
 
     def __init__(self, fleet: Fleet, version: str) -> None:
@@ -43,7 +46,7 @@ class Meters:
         self._began = time.monotonic()
         self._histograms = Histograms()
         self._observer = Observer()
-        self._pending = Pending(self._histograms)
+        self._pending = Pending(self._histograms, failed=self._give_up)
         self._meter = Meter(fleet.core, self._pending, self._count, cold=not fleet.settings.enable_pooling)
         self._sampling: Sampling | None = None
         self._loading: threading.Thread | None = None
@@ -51,6 +54,9 @@ class Meters:
         self._failed = False
         self.sampled_at = 0.0
         self.server: MetricsServer | None = None
+        self.topics: dict[Topic, Callable[[bool], MetricsNow | QueuesNow | ShapesNow | None]] = {
+            "metrics": self.view, "queues": self.queues, "shapes": self.shapes
+        }  # fmt: skip
         fleet.meter = self._meter
         fleet.loop.timed = True
 
@@ -85,24 +91,32 @@ class Meters:
             self._give_up()
 
     def _give_up(self) -> None:
+        """To be called while the error is handled: who is counted for has tasks and hosts to see to."""
+        if self._failed:
+            return
         self._failed = True
         self._meter.sample(False)
         logging.getLogger("shoal").exception("the metrics can't be sampled, and stay as they are")
 
     def _sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool) -> None:
         self.begin()
-        assert self._loading is not None
-        if self._sampling is None:
-            if self._loading.is_alive() and not last:
-                return
+        sampling = self._loaded(wait=last)
+        if sampling is not None:
+            self.sampled_at = time.monotonic()
+            sampling.sample(frame, delivered, line, database, last)
+
+    def _loaded(self, wait: bool = False) -> Sampling | None:
+        """What counts and samples; None while that is loaded, unless somebody can `wait` for it."""
+        if self._sampling is None and self._loading is not None:
+            if self._loading.is_alive() and not wait:
+                return None
             self._loading.join()
             from engine.runtime.meters.sampling import Sampling
 
             self._sampling = Sampling(
                 self._fleet, self._meter, self._pending, self._histograms, self._observer, self._began, self._version
             )
-        self.sampled_at = time.monotonic()
-        self._sampling.sample(frame, delivered, line, database)
+        return self._sampling
 
     def rest(self) -> None:
         """Nobody wants samples any more, until one is asked for again."""
@@ -111,12 +125,13 @@ class Meters:
             self._meter.sample(False)
 
     def _count(self) -> None:
-        """The logs are full: the sampler is late."""
-        if self._sampling is None or self._failed:
+        """The logs are full: the sampler is late, or has not begun."""
+        if self._failed:
             return
         try:
-            self._sampling.count()
-        except Exception:  # who is counted for here has tasks and hosts to see to
+            if (sampling := self._loaded()) is not None:
+                sampling.count()
+        except Exception:
             self._give_up()
 
     # -- who is shown them --------------------------------------------------------------------------------------------
@@ -125,29 +140,38 @@ class Meters:
         """The last sample; None before the first. Any thread may ask."""
         return self._sampling.windows.newest if self._sampling is not None and self.sampled_at else None
 
-    def view(self) -> MetricsNow | None:
-        """The windows, as readers are shown them; None before the first sample."""
-        return None if self._sampling is None else self._sampling.view()
+    def view(self, fresh: bool = False) -> MetricsNow | None:
+        """The windows, as readers are shown them: made anew twice a second, and if they are to be `fresh`.
 
-    def quantiles(
-        self, name: str, shares: Sequence[float] = (0.5, 0.9, 0.99), span: float | None = None, **labels: str
-    ) -> dict[float, float | None]:
-        """Quantiles of a histogram by their share, in its unit, over the last `span` seconds (10 or 60) or the whole
-        run, of all series with these labels. None where there are too few values, or nobody has sampled.
-
-        Raises ValueError for an unknown family, label, span, or a share that is none.
+        None before the first sample, as are `queues` and `shapes`.
         """
-        from engine.metrics.families import family
+        return self._shown(lambda sampling: sampling.recent.get(fresh))
 
-        scale = family(name).of_kind("histogram").scale
-        if self._sampling is None:
-            return dict.fromkeys(shares)
-        found = self._sampling.windows.over(span).histogram(name, **labels)
-        return {q: None if (value := found.quantile(q)) is None else value / scale for q in shares}
+    def queues(self, fresh: bool = False) -> QueuesNow | None:
+        """Queues as of the newest sample: made when this is called, twice a second, and if they are to be `fresh`."""
+        return self._shown(lambda sampling: sampling.queues.get(fresh))
+
+    def shapes(self, fresh: bool = False) -> ShapesNow | None:
+        """Distributions of the last minute, as of the newest sample: made when this is called, once a second, and if
+        they are to be `fresh`."""
+        return self._shown(lambda sampling: sampling.shapes.get(fresh))
+
+    def _shown(self, get: Callable[[Sampling], T]) -> T | None:
+        if self._sampling is None or self._failed or not self.sampled_at:
+            return None
+        try:
+            return get(self._sampling)
+        except Exception:  # as in `sample`
+            self._give_up()
+            return None
 
     def distributions(self) -> list[Distribution]:
         """Run time and wait of each pool so far, for the record."""
-        return [] if self._sampling is None else self._sampling.distributions()
+        try:
+            return [] if self._sampling is None else self._sampling.distributions()
+        except Exception:
+            self._give_up()
+            return []
 
     def close(self) -> None:
         """Serve nothing any more. May be called twice."""

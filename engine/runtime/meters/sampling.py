@@ -22,9 +22,12 @@ from engine.runtime.meters.counting import Counting
 from engine.runtime.meters.machine import Readings
 from engine.runtime.meters.meter import Meter
 from engine.runtime.meters.processes import Processes
+from engine.runtime.meters.queues import queues
+from engine.runtime.meters.shapes import shapes
+from engine.runtime.meters.shown import Shown
 from engine.runtime.meters.view import view
 from engine.store.messages import Distribution
-from engine.stream.types import Frame, MetricsNow
+from engine.stream.types import Frame, QueuesNow
 
 if TYPE_CHECKING:
     from engine.runtime.line import Line
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 _SLOWLY: Final = 1.0
 """Seconds between two looks at what changes slowly, or is many: shards' histograms, pressure, the database's log."""
 _VIEW: Final = 0.45
-"""Seconds between two views of the windows."""
+"""Seconds for which readers are shown the same of windows and queues."""
+_SHAPES: Final = 0.95
+"""The same, of distributions."""
 _RUN: Final = "shoal_task_run_seconds"
 _LATENCY: Final = "shoal_message_latency_seconds"
 
@@ -42,6 +47,9 @@ class Sampling:
 
     Attributes:
         windows: what was sampled.
+        recent: the windows, as readers are shown them.
+        queues: queues by shard, likewise.
+        shapes: distributions, likewise.
     """
 
     def __init__(
@@ -64,8 +72,9 @@ class Sampling:
         self._readings = Readings()
         self._slowly = 0.0
         self._wal: int | None = None
-        self._seen: MetricsNow | None = None
-        self._seen_at = 0.0
+        self.recent = Shown(lambda at: view(self.windows, self._names, at), _VIEW, observer)
+        self.queues = Shown(self._queues, _VIEW, observer)
+        self.shapes = Shown(lambda at: shapes(self.windows, self._names, at), _SHAPES, observer)
 
     def count(self) -> None:
         """Count what is pending."""
@@ -74,18 +83,20 @@ class Sampling:
             with self._histograms.lock:
                 self._counting.count()
 
-    def sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None) -> Snapshot:
-        """How all is now; the frame is of now, too."""
+    def sample(
+        self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool = False
+    ) -> Snapshot:
+        """How all is now; the frame is of now, too. `last`: what is looked at seldom is looked at now in any case."""
         self.count()
         with self._observer.spends("sample"):
-            return self._sample(frame, delivered, line, database)
+            return self._sample(frame, delivered, line, database, last)
 
-    def _sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None) -> Snapshot:
+    def _sample(self, frame: Frame, delivered: float, line: Line | None, database: Path | None, last: bool) -> Snapshot:
         now, nanoseconds = time.monotonic(), time.monotonic_ns()
         builder = Builder(now)
         self._board.read(nanoseconds)
         pools = self.living
-        if now - self._slowly >= _SLOWLY:
+        if last or now - self._slowly >= _SLOWLY:
             self._slowly = now
             self._look(database)
         agents = None
@@ -96,7 +107,7 @@ class Sampling:
         self._book.shards(builder, pools, self._board, nanoseconds)
         self._engine(builder, frame, delivered, now, line)
         self._observer.tell(builder, self._meter.dropped)
-        self._histograms.keep("pool", [pool.name for pool in pools])
+        self._histograms.keep("pool", self._names)
         builder.histograms(self._histograms, self._derived)
         snapshot = builder.snapshot()
         self.windows.push(snapshot)
@@ -106,6 +117,10 @@ class Sampling:
     def living(self) -> list[Pool]:
         """The pools that have, or may have, agents."""
         return [pool for pool in self._fleet.core.pools if pool.broken is None or pool.up]
+
+    @property
+    def _names(self) -> list[str]:
+        return [pool.name for pool in self.living]
 
     @staticmethod
     def _derived(
@@ -151,10 +166,13 @@ class Sampling:
             put("shoal_store_rows_total", line.rows)
             if self._wal is not None:
                 put("shoal_store_wal_bytes", self._wal)
+        for severity, firing in (self._meter.firing or {}).items():
+            put("shoal_alerts_firing", firing, severity)
         put("shoal_machine_cpu_ratio", machine.cpu)
         put("shoal_machine_cores", machine.cores)
-        put("shoal_machine_memory_used_bytes", machine.memory_used)
-        put("shoal_machine_memory_limit_bytes", min(machine.memory_total, found.memory_limit or machine.memory_total))
+        used, limit = found.memory or (machine.memory_used, machine.memory_total)
+        put("shoal_machine_memory_used_bytes", used)
+        put("shoal_machine_memory_limit_bytes", limit)
         put("shoal_machine_load1", machine.load)
         for name, share in found.pressures.items():
             if share is not None:
@@ -166,14 +184,9 @@ class Sampling:
 
     # -- what is made of them -----------------------------------------------------------------------------------------
 
-    def view(self) -> MetricsNow:
-        """The windows, as readers are shown them: made anew twice a second."""
-        now = time.monotonic()
-        if self._seen is None or now - self._seen_at >= _VIEW:
-            with self._observer.spends("render"):
-                self._seen = view(self.windows, [pool.name for pool in self.living], time.time())
-            self._seen_at = now
-        return self._seen
+    def _queues(self, at: float) -> QueuesNow:
+        pools = self.living
+        return queues(self.windows, pools, self._book.each_shard(pools, self._board), at)
 
     def distributions(self) -> list[Distribution]:
         """Run time and wait of each pool since the run began, for the record."""

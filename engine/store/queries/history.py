@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.store.messages import AlertKept
+
 
 class StoredEvent(msgspec.Struct, frozen=True):
     """Something that happened to a run."""
@@ -88,25 +90,8 @@ class Found(msgspec.Struct, frozen=True):
     """Where in the text they were found, in one line."""
 
 
-class StoredAlert(msgspec.Struct, frozen=True):
-    """An alert of a run that has fired. Times are in seconds since the Unix epoch."""
-
-    number: int
-    rule: str
-    level: str
-    """``info``, ``warning`` or ``critical``."""
-    pool: str | None
-    agent: str | None
-    began: float
-    fired: float | None
-    resolved: float | None
-    """None: it was firing when that was last told, which may be the end of the run."""
-    acknowledged: float | None
-    value: float | None
-    threshold: float | None
-    text: str
-    evidence: dict[str, Any]
-    """``title``, ``count``, ``detected``, ``shown``, ``samples`` and more."""
+class StoredAlert(AlertKept[str | None, dict[str, Any]], frozen=True):
+    """An alert of a run, its pool by name."""
 
 
 def alerts(db: sqlite3.Connection, run: str, limit: int = 1000) -> list[StoredAlert]:
@@ -119,6 +104,11 @@ def alerts(db: sqlite3.Connection, run: str, limit: int = 1000) -> list[StoredAl
     rows = db.execute(query, (run, limit))
     found = [StoredAlert(*(*row[:-1], msgspec.json.decode(row[-1]))) for row in rows]
     return found[::-1]
+
+
+def last_alert(db: sqlite3.Connection, run: str) -> int:
+    """The number of the last alert of a run, 0 if it has none: an engine that resumes the run goes on from there."""
+    return int(db.execute("SELECT ifnull(max(number), 0) FROM alerts WHERE run = ?", (run,)).fetchone()[0])
 
 
 def deaths(db: sqlite3.Connection, run: str) -> int:

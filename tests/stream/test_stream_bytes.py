@@ -1,0 +1,161 @@
+"""The stream: none of its messages can change its bytes unnoticed, and older ones are still read."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from engine.stream import types
+from engine.stream.types import (
+    AckView,
+    AgentRow,
+    AlertChanged,
+    AlertsNow,
+    AlertView,
+    Cells,
+    Command,
+    Condition,
+    Event,
+    Frame,
+    Hello,
+    MachineView,
+    MetricsNow,
+    Page,
+    PoolMetrics,
+    PoolView,
+    Refused,
+    Reply,
+    SilenceView,
+    Spread,
+    Subscribe,
+)
+
+POOL = PoolView("main", 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 16)
+MACHINE = MachineView(0.5, 2, 1 << 30, 1 << 34, 1.5, 20)
+SPREAD = Spread(100, 0.25, 0.5, None, 1.5)
+METRICS = PoolMetrics("main", 10.0, 9.5, 90, 10, 12.5, 0.75, SPREAD, SPREAD, SPREAD)
+ALERT = AlertView(
+    1, "0123abcd", "memory", "memory is short", "capacity", "critical", "firing", "98 % in use", {"pool": "main"}, "h",
+    "a", "ratio", 0.5, 0.25, 0.75, 2, 3, 4, True, 1.5, 2.5, 3.5, 4.5, 5.5, None, AckView("ada", 6.5, "mine", None), 7,
+    "89ef",
+)  # fmt: skip
+SILENCE = SilenceView(7, {"pool": "main"}, 1.5, 2.5, "ada", "known")
+ROW = AgentRow("main/3", "main", 1, 4711, "busy", "work[5]", 9, 2, 0.5, 100, 3, 1 << 20, 0.75, 2)
+
+GOLDEN: list[tuple[msgspec.Struct, str]] = [
+    (
+        Hello(3, "7f3a", "night", 4711, 1.5, "/runs.db"),
+        "97a568656c6c6f03a437663361a56e69676874cd1267cb3ff8000000000000a82f72756e732e6462",
+    ),
+    (
+        Event(3, 1.5, "warning", "agent.died", "main/3 died", {"pid": 4711, "why": None}),
+        (
+            "97a56576656e7403cb3ff8000000000000a77761726e696e67aa6167656e742e64696564ab6d61696e2f33206469656482a37069"
+            "64cd1267a3776879c0"
+        ),
+    ),
+    (
+        Frame(1, 1.5, 2.5, "running", 10, 20, 6, 2, 1, 1, 3.5, None, 0.75, 4, 5, (POOL,), MACHINE, (1, 2)),
+        (
+            "dc0013a56672616d6501cb3ff8000000000000cb4004000000000000a772756e6e696e670a1406020101cb400c000000000000c0"
+            "cb3fe80000000000000405919ea46d61696e0008010203040506070809011096cb3fe000000000000002ce40000000cf00000004"
+            "00000000cb3ff800000000000014920102"
+        ),
+    ),
+    (
+        Cells(32, b"\x01\x02\x03"),
+        "93a563656c6c7320c403010203",
+    ),
+    (
+        MetricsNow(1.5, (METRICS,), 0.25, SPREAD, 7, 1, 2),
+        (
+            "98a76d657472696373cb3ff8000000000000919aa46d61696ecb4024000000000000cb40230000000000005a0acb402900000000"
+            "0000cb3fe80000000000009564cb3fd0000000000000cb3fe0000000000000c0cb3ff80000000000009564cb3fd0000000000000"
+            "cb3fe0000000000000c0cb3ff80000000000009564cb3fd0000000000000cb3fe0000000000000c0cb3ff8000000000000cb3fd0"
+            "0000000000009564cb3fd0000000000000cb3fe0000000000000c0cb3ff8000000000000070102"
+        ),
+    ),
+    (
+        AlertsNow(1.5, [ALERT], [SILENCE], 1, 2, "no", 9),
+        (
+            "98a6616c65727473cb3ff800000000000091dc001c01a83031323361626364a66d656d6f7279af6d656d6f72792069732073686f"
+            "7274a86361706163697479a8637269746963616ca6666972696e67ab3938202520696e2075736581a4706f6f6ca46d61696ea168"
+            "a161a5726174696fcb3fe0000000000000cb3fd0000000000000cb3fe8000000000000020304c3cb3ff8000000000000cb400400"
+            "0000000000cb400c000000000000cb4012000000000000cb4016000000000000c094a3616461cb401a000000000000a46d696e65"
+            "c007a43839656691960781a4706f6f6ca46d61696ecb3ff8000000000000cb4004000000000000a3616461a56b6e6f776e0102a2"
+            "6e6f09"
+        ),
+    ),
+    (
+        AlertChanged(1.5, "state", "pending", True, "why", ALERT, 9),
+        (
+            "98a5616c657274cb3ff8000000000000a57374617465a770656e64696e67c3a3776879dc001c01a83031323361626364a66d656d"
+            "6f7279af6d656d6f72792069732073686f7274a86361706163697479a8637269746963616ca6666972696e67ab3938202520696e"
+            "2075736581a4706f6f6ca46d61696ea168a161a5726174696fcb3fe0000000000000cb3fd0000000000000cb3fe8000000000000"
+            "020304c3cb3ff8000000000000cb4004000000000000cb400c000000000000cb4012000000000000cb4016000000000000c094a3"
+            "616461cb401a000000000000a46d696e65c007a43839656609"
+        ),
+    ),
+    (
+        Reply(4, True, "done", {"total": 1, "offset": 0, "rows": [ROW]}),
+        (
+            "95a57265706c7904c3a4646f6e6583a5746f74616c01a66f666673657400a4726f7773919ea66d61696e2f33a46d61696e01cd12"
+            "67a462757379a7776f726b5b355d0902cb3fe00000000000006403ce00100000cb3fe800000000000002"
+        ),
+    ),
+    (
+        Refused("another user"),
+        "92a772656675736564ac616e6f746865722075736572",
+    ),
+    (
+        Subscribe(1, ["frames", "alerts"], 2.5),
+        "94a97375627363726962650192a66672616d6573a6616c65727473cb4004000000000000",
+    ),
+    (
+        Page(2, "agents", [Condition("state", "=", ["busy", 1.5])], "done", True, 5, 10),
+        "98a47061676502a66167656e74739193a57374617465a13d92a462757379cb3ff8000000000000a4646f6e65c3050a",
+    ),
+    (
+        Command(3, "scale", ["main", "8"]),
+        "94a7636f6d6d616e6403a57363616c6592a46d61696ea138",
+    ),
+]
+"""One of each kind, every field of it said, and its bytes. A kind that is new has its own here."""
+
+
+def kind(message: msgspec.Struct) -> str:
+    return type(message).__name__
+
+
+@pytest.mark.parametrize(("message", "golden"), GOLDEN, ids=lambda x: kind(x) if isinstance(x, msgspec.Struct) else "")
+def test_the_bytes_of_each_kind(message: msgspec.Struct, golden: str) -> None:
+    assert types.encoder.encode(message).hex() == golden
+    decoder: msgspec.msgpack.Decoder[Any] = (
+        types.to_engine if isinstance(message, get_args(types.ToEngine)) else types.to_reader
+    )
+    found = decoder.decode(bytes.fromhex(golden))
+    if isinstance(found, Reply):
+        (row,) = found.data["rows"]
+        found = msgspec.structs.replace(found, data={**found.data, "rows": [msgspec.convert(row, AgentRow)]})
+    assert found == message
+
+
+def test_every_kind_has_golden_bytes() -> None:
+    assert {type(message) for message, _ in GOLDEN} == {*get_args(types.ToReader), *get_args(types.ToEngine)}
+
+
+@pytest.mark.parametrize("message", [message for message, _ in GOLDEN], ids=kind)
+def test_a_message_without_what_came_later_is_read(message: msgspec.Struct) -> None:
+    """Fields are only ever added at the end, with a default: who was there before them is understood."""
+    fields = msgspec.structs.fields(message)
+    needed = [field.name for field in fields if field.required]
+    assert needed == [field.name for field in fields[: len(needed)]]
+    tag, *values = msgspec.msgpack.decode(types.encoder.encode(message))
+    short = msgspec.msgpack.encode([tag, *values[: len(needed)]])
+    found = msgspec.msgpack.decode(short, type=type(message))
+    assert msgspec.msgpack.decode(types.encoder.encode(found))[1 : len(needed) + 1] == values[: len(needed)]
+    for field in fields[len(needed) :]:
+        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+        assert getattr(found, field.name) == default
