@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -68,15 +66,16 @@ class Earlier:
 
 
 def check_owner(database: Path) -> None:
-    """Raise `StartError` if a file is not this user's, or others may write to it: what is in it is not to be trusted.
+    """Raise `StartError` if others may have written to a database, or to files beside it: what is in it is not to be
+    trusted.
 
     Raises OSError if there is none.
     """
-    found = database.stat()
-    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
-        raise StartError(
-            f"{database} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
-        )
+    from engine.store.trust import distrust
+
+    why = distrust(database)
+    if why is not None:
+        raise StartError(f"{why}: results in it are not read")
 
 
 def is_large(outcome: Outcome) -> bool:

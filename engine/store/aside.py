@@ -8,6 +8,7 @@ holds a lock on it, so nobody does that too early; whatever was cut off in its l
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -22,9 +23,12 @@ import msgspec
 
 from engine.store.messages import MESSAGE_MAX, RunBegan, ToRecorder, one_to_recorder
 from engine.store.schema import StoreError
+from engine.store.trust import is_own
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
 
+_CAREFUL: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A file of that name may be somebody else's: a link, or a pipe."""
 _HEAD: Final = struct.Struct("<II")
 """Before each message: its length, and its CRC-32."""
 _AT_ONCE: Final = 500
@@ -57,7 +61,7 @@ class Aside:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.path = folder / f"{prefix}{run}.aside"
-                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._fd = _locked(self.path)
             except OSError as error:
                 failed = failed or error
                 continue
@@ -66,7 +70,6 @@ class Aside:
             assert failed is not None
             raise failed
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
             self._end = 0
             for _, end in _frames(self._fd):
                 self._end = end
@@ -108,6 +111,32 @@ class Aside:
         os.close(self._fd)
 
 
+def _locked(path: Path) -> int:
+    """Open a file to write to, made if there is none, and lock it. Raises OSError, PermissionError if it is somebody
+    else's.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFUL, 0o600)
+        try:
+            if not is_own(os.fstat(fd)):
+                raise PermissionError(errno.EACCES, "a file there is not ours alone to write to")
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if _is_there(path, fd):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # whoever had the lock has taken it in, and removed it
+
+
+def _is_there(path: Path, fd: int) -> bool:
+    """Whether a file that is open still has its name."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _frames(fd: int) -> Iterator[tuple[bytes, int]]:
     """The whole messages of a file, each with where it ends."""
     at = 0
@@ -126,12 +155,12 @@ def _frames(fd: int) -> Iterator[tuple[bytes, int]]:
 
 
 def waiting(database: Path) -> list[Path]:
-    """Files that stand in for a database, whether or not somebody still writes them."""
+    """Files that stand in for a database, whether or not somebody still writes them, and whosever they are."""
     found = []
     for folder, prefix in folders(database):
         with contextlib.suppress(OSError):
             names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix))
-            found += [path for name in names if (path := folder / name).is_file()]
+            found += [path for name in names if not (path := folder / name).is_dir()]
     return found
 
 
@@ -144,16 +173,23 @@ def fold_in(database: Path, db: sqlite3.Connection, say: Callable[[str], None]) 
     """Write what stands in such files into the database, open as `db`, and remove them. Raises sqlite3.Error where it
     takes nothing now: then they stay.
 
-    One that is still written to is left alone. `say` hears one line about each.
+    One that is still written to is left alone, and so is one that others may have written: a run could be resumed from
+    it, whose commands and pickles are theirs. `say` hears one line about each.
     """
     for path in waiting(database):
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # somebody else has just taken it in, or it is not ours to read
+            fd = os.open(path, os.O_RDONLY | _CAREFUL)
+        except FileNotFoundError:  # somebody else has just taken it in
+            continue
+        except OSError as error:
+            say(f"{path} was not taken into {database}: {error.strerror or error}")
             continue
         try:
+            if not is_own(os.fstat(fd)):
+                say(f"{path} was not taken into {database}: it is not yours alone to write to")
+                continue
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_nlink:
+            if _is_there(path, fd):
                 _fold(fd, db, lambda text, name=path: say(f"{name}: {text}"))  # type: ignore[misc]
                 path.unlink()
                 say(f"{path} was taken into {database}")

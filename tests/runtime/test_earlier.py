@@ -83,3 +83,19 @@ def test_pickles_are_read_only_from_a_file_of_ones_own(tmp_path: Path) -> None:
         else:
             with pytest.raises(StartError, match="not yours alone"):
                 check_owner(path)
+
+
+def test_nor_from_one_beside_which_others_can_put_files(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    path.touch(0o600)
+    check_owner(path)
+    for mode in (0o777, 0o1777):
+        tmp_path.chmod(mode)
+        with pytest.raises(StartError, match="others can put files beside"):
+            check_owner(path)
+    tmp_path.chmod(0o700)
+    log = tmp_path / "runs.db-wal"
+    log.touch()
+    log.chmod(0o666)
+    with pytest.raises(StartError, match=r"runs\.db-wal is not yours alone"):
+        check_owner(path)

@@ -177,6 +177,67 @@ def test_what_does_not_fit_leaves_no_trace(
     assert counted(path) == [("r1", "running", 2)]
 
 
+# -- whose they are ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_one_that_others_may_write_to_is_left_alone_and_said(mode: int, path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]))
+    one.close()
+    one.path.chmod(mode)
+    assert taken_in(path) == [f"{one.path} was not taken into {path}: it is not yours alone to write to"]
+    assert counted(path) == []
+    assert one.path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_one_of_another_user_is_left_alone_and_said(path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]))
+    one.close()
+    os.chown(one.path, 65534, 65534)
+    assert taken_in(path) == [f"{one.path} was not taken into {path}: it is not yours alone to write to"]
+    assert counted(path) == []
+
+
+def test_a_link_or_a_pipe_of_that_name_is_left_alone(path: Path, tmp_path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]))
+    one.close()
+    one.path.rename(tmp_path / "theirs")
+    one.path.symlink_to(tmp_path / "theirs")
+    os.mkfifo(path.with_name("runs.db.r2.aside"))
+    link, pipe = taken_in(path)
+    assert link == f"{one.path} was not taken into {path}: Too many levels of symbolic links"
+    assert pipe.endswith("it is not yours alone to write to")
+    assert counted(path) == []
+
+
+def test_nothing_is_written_to_a_file_of_somebody_elses(path: Path, state: Path, put: Callable[..., Aside]) -> None:
+    path.parent.mkdir()
+    theirs = path.with_name("runs.db.r1.aside")
+    theirs.touch()
+    theirs.chmod(0o666)
+    one = put(*opening(), finished(0, [1]))
+    assert one.path.parent == state
+    assert theirs.read_bytes() == b""
+
+
+def test_one_that_is_taken_in_while_its_next_writer_waits_for_the_lock(
+    path: Path, put: Callable[..., Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(*opening(), finished(0, [1])).close()
+    lock = fcntl.flock
+
+    def late(fd: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        taken_in(path)
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    put(*opening(), finished(1, [2])).close()
+    assert len(taken_in(path)) == 1, "what was written after that has a name"
+    assert counted(path) == [("r1", "running", 2)]
+
+
 # -- recorders --------------------------------------------------------------------------------------------------------
 
 
