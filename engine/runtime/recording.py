@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.runtime.bounds import short
 from engine.runtime.gate import Gate
 from engine.runtime.gathering import Gathered, small
 from engine.runtime.jobs import Group
@@ -141,6 +142,7 @@ class Recording:
         if hurry:
             line.push()
         line.tick()
+        line.speak()
         if not self.crowded:
             if self._told_crowded:
                 self._told_crowded = False
@@ -263,8 +265,8 @@ class Recording:
             return
         if count == 1:
             results, parcels = self._apart(message.results)
-            short = [messages.Failed(f.index, f.kind, f.type, f.message[:4096], "") for f in message.failures]
-            data = messages.encode(msgspec.structs.replace(message, results=results, failures=short))
+            failures = [messages.Failed(f.index, f.kind, short(f.type), short(f.message), "") for f in message.failures]
+            data = messages.encode(msgspec.structs.replace(message, results=results, failures=failures))
             self.line.send(data, len(data) + _TASK_BYTES, parcels)
             return
         half = count // 2

@@ -452,6 +452,7 @@ class Run:
                 self.recording.line.tell(messages.Measured(self.meters.distributions()))
             self.recording.line.tell(messages.RunEnded(time.time(), status, summary))
             self.settle(give_up)
+            self.recording.line.speak()
 
     def close(self) -> None:
         """End every process of the run and give everything back. May be called twice."""

@@ -18,6 +18,7 @@ from engine.store.columns import as_json, clean
 from engine.store.messages import (
     AlertNow,
     Attempt,
+    BeginningPart,
     Distribution,
     Ended,
     Finished,
@@ -57,6 +58,8 @@ class Writer:
         """Events that were recorded before the run was resumed."""
         self._alerts = 0
         """Numbers of alerts that were taken before that."""
+        self._parts: dict[int, str] = {}
+        """Of a beginning that did not fit one message."""
         self.run: str | None = None
         """Id of the run, once it is in the database."""
         self.ended = False
@@ -68,7 +71,7 @@ class Writer:
 
         `now`, seconds since the Unix epoch, is kept as the time when the run was last seen alive. Raises
         sqlite3.Error where the database does not take them now, or `StoreError` where the run's id is another
-        run's: then none is written.
+        run's, or its beginning can't be written: then none is written.
         """
         try:
             self._transaction(messages, now, None)
@@ -85,7 +88,7 @@ class Writer:
         return complaints + self._tasks.unread
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents), self._events, self._alerts
+        before = self.run, self.ended, list(self._agents), self._events, self._alerts, self._resumed, dict(self._parts)
         self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -102,7 +105,7 @@ class Writer:
             self._texts.done(committed=True)
         except BaseException:
             self._texts.done(committed=False)
-            self.run, self.ended, self._agents, self._events, self._alerts = before
+            self.run, self.ended, self._agents, self._events, self._alerts, self._resumed, self._parts = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -120,6 +123,8 @@ class Writer:
             self._tasks.back_to(mark)
             db.execute("ROLLBACK TO one")
             text = " ".join(str(error).split())
+            if isinstance(message, RunBegan):
+                raise StoreError(f"the beginning of run {message.run} can't be recorded: {text}") from error
             complaints.append(f"a message was not recorded ({type(message).__name__}: {type(error).__name__}: {text})")
         db.execute("RELEASE one")
 
@@ -172,6 +177,8 @@ class Writer:
             case ItemsRead() as read:
                 piece = run, read.first, len(read.items), as_json(read.items)
                 db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?, ?)", piece)
+            case BeginningPart() as beginning:
+                self._beginning(run, beginning)
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
@@ -214,7 +221,7 @@ class Writer:
         over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
         samples.roll_up_ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
-        self._resumed = run.resumed
+        self._resumed, self._parts = run.resumed, {}
         # Those of this engine have fired since it began: it may have told of some already, to a recorder that died.
         query = "SELECT ifnull(max(number), 0) FROM alerts WHERE run = ? AND fired < ?"
         self._alerts = self._db.execute(query, (run.run, run.started)).fetchone()[0] if run.resumed else 0
@@ -241,6 +248,16 @@ class Writer:
             (run.pid, identity(run.pid), run.resumed, run.started, worked, run.started, events, run.run),
         )
         return int(events)
+
+    def _beginning(self, run: str, message: BeginningPart) -> None:
+        """What the run was begun with; that stays where it is resumed."""
+        if self._resumed:
+            return
+        self._parts[message.part] = message.text
+        if len(self._parts) == message.parts:
+            found = json.loads("".join(self._parts[part] for part in range(message.parts)))
+            told = as_json(found["command"]), as_json(found["config"]), run
+            self._db.execute("UPDATE runs SET command = ?, config = ? WHERE id = ?", told)
 
     def _spec(self, run: str, part: int, parts: int, text: str) -> None:
         self._db.execute("INSERT OR IGNORE INTO specs VALUES (?, ?, ?, ?)", (run, part, parts, clean(text)))
