@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import sqlite3
 import struct
@@ -61,7 +62,7 @@ class Aside:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.path = folder / f"{prefix}{run}.aside"
-                self._fd = _locked(self.path)
+                self._fd, self._end = _opened(self.path)
             except OSError as error:
                 failed = failed or error
                 continue
@@ -69,14 +70,6 @@ class Aside:
         else:
             assert failed is not None
             raise failed
-        try:
-            self._end = 0
-            for _, end in _frames(self._fd):
-                self._end = end
-            os.ftruncate(self._fd, self._end)
-        except BaseException:
-            os.close(self._fd)
-            raise
         self._durable = durable
 
     def append(self, messages: Iterable[bytes]) -> None:
@@ -107,8 +100,38 @@ class Aside:
         return at + done
 
     def close(self) -> None:
-        """Give the lock back; the next recorder may take it in."""
-        os.close(self._fd)
+        """Give the lock back; the next recorder may take it in. May be called twice."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    """A file to go on with, and where its last message ends. One that is damaged before that is moved out of the way:
+    what is behind the damage was confirmed. Raises OSError.
+    """
+    while True:
+        fd = _locked(path)
+        try:
+            end = max((end for _, end in _frames(fd)), default=0)
+            if _ends(fd, end):
+                os.ftruncate(fd, end)
+                return fd, end
+            _keep(path)
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _keep(path: Path) -> Path:
+    """Give a file of which not all could be taken in another name, for people to look at. Whoever does it has its lock.
+    Raises OSError.
+    """
+    names = (path.with_name(f"{path.name}.bad{number or ''}") for number in itertools.count())
+    kept = next(name for name in names if not os.path.lexists(name))
+    path.rename(kept)
+    return kept
 
 
 def _locked(path: Path) -> int:
@@ -154,6 +177,29 @@ def _frames(fd: int) -> Iterator[tuple[bytes, int]]:
         yield data, at
 
 
+def _ends(fd: int, at: int) -> bool:
+    """Whether nothing is behind the message that ends there, but for one that was cut off while it was written, and so
+    was never confirmed.
+    """
+    left = os.fstat(fd).st_size - at
+    if left > MESSAGE_MAX + _HEAD.size:
+        return False
+    rest = os.pread(fd, left, at)
+    if len(rest) < _HEAD.size or not any(rest):  # zeros: its length outlived the machine, and it did not
+        return True
+    size, _ = _HEAD.unpack_from(rest)
+    if not 0 < size <= MESSAGE_MAX or _HEAD.size + size <= len(rest):
+        return False
+    return not any(_is_message(rest, start) for start in range(1, len(rest) - _HEAD.size))
+
+
+def _is_message(data: bytes, at: int) -> bool:
+    """Whether a whole message begins there."""
+    size, check = _HEAD.unpack_from(data, at)
+    begin = at + _HEAD.size
+    return 0 < size <= len(data) - begin and bool(zlib.crc32(memoryview(data)[begin : begin + size]) == check)
+
+
 def waiting(database: Path) -> list[Path]:
     """Files that stand in for a database, whether or not somebody still writes them, and whosever they are."""
     found = []
@@ -169,12 +215,15 @@ def _is_one(name: str, prefix: str) -> bool:
     return name.startswith(prefix) and bool(run) and rest == "aside"
 
 
-def fold_in(database: Path, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
+def fold_in(
+    database: Path, db: sqlite3.Connection, say: Callable[[str], None], complain: Callable[[str], None]
+) -> None:
     """Write what stands in such files into the database, open as `db`, and remove them. Raises sqlite3.Error where it
     takes nothing now: then they stay.
 
     One that is still written to is left alone, and so is one that others may have written: a run could be resumed from
-    it, whose commands and pickles are theirs. `say` hears one line about each.
+    it, whose commands and pickles are theirs. One of which not everything could be written down is kept under another
+    name. `say` hears one line about each that was taken in, `complain` of all the others.
     """
     for path in waiting(database):
         try:
@@ -182,21 +231,25 @@ def fold_in(database: Path, db: sqlite3.Connection, say: Callable[[str], None]) 
         except FileNotFoundError:  # somebody else has just taken it in
             continue
         except OSError as error:
-            say(f"{path} was not taken into {database}: {error.strerror or error}")
+            complain(f"{path} was not taken into {database}: {error.strerror or error}")
             continue
         try:
             if not is_own(os.fstat(fd)):
-                say(f"{path} was not taken into {database}: it is not yours alone to write to")
+                complain(f"{path} was not taken into {database}: it is not yours alone to write to")
                 continue
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_there(path, fd):
-                _fold(fd, db, lambda text, name=path: say(f"{name}: {text}"))  # type: ignore[misc]
-                path.unlink()
-                say(f"{path} was taken into {database}")
+                if wrong := _fold(fd, db):
+                    many = f" (and {len(wrong) - 1:,} things more)" if len(wrong) > 1 else ""
+                    text = f"{path} was not wholly taken into {database}, and is kept as {_keep(path).name}"
+                    complain(f"{text}: {wrong[0]}{many}")
+                else:
+                    path.unlink()
+                    say(f"{path} was taken into {database}")
         except BlockingIOError:
             continue
         except (StoreError, OSError) as error:
-            say(f"{path} was not taken into {database}: {error}")
+            complain(f"{path} was not taken into {database}: {error}")
         finally:
             os.close(fd)
 
@@ -209,25 +262,29 @@ def _alone(db: sqlite3.Connection, message: ToRecorder) -> ToRecorder:
     return message if known else msgspec.structs.replace(message, resumed=0)
 
 
-def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
-    """Raises sqlite3.Error or `StoreError`."""
+def _fold(fd: int, db: sqlite3.Connection) -> list[str]:
+    """Write down what a file has; what could not be, a line each. Raises sqlite3.Error or `StoreError`."""
+    wrong: list[str] = []
+    end = 0
     seen = os.fstat(fd).st_mtime
     writer = Writer(db)
     batch: list[ToRecorder] = []
     (kept,) = db.execute("PRAGMA synchronous").fetchone()
     db.execute("PRAGMA synchronous = FULL")  # the file goes away afterwards
     try:
-        for data, _ in _frames(fd):
+        for data, at in _frames(fd):
+            end = at
             try:
                 batch.append(_alone(db, one_to_recorder.decode(data)))
             except UNREADABLE as error:
-                say(f"a message was not understood: {error}")
+                wrong.append(f"a message was not understood: {error}")
             if len(batch) == _AT_ONCE:
-                for complaint in writer.write(batch, seen):
-                    say(complaint)
+                wrong += writer.write(batch, seen)
                 batch.clear()
-        for complaint in writer.write(batch, seen):
-            say(complaint)
+        wrong += writer.write(batch, seen)
+        if not _ends(fd, end):
+            wrong.append(f"it is damaged at byte {end:,}")
         writer.tidy()
     finally:
         db.execute(f"PRAGMA synchronous = {kept}")
+    return wrong

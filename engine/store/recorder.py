@@ -19,6 +19,7 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -441,12 +442,12 @@ def sweep(db: sqlite3.Connection) -> None:
             raise
 
 
-def _open(path: Path, durability: str) -> sqlite3.Connection:
+def _open(path: Path, durability: str, complain: Callable[[str], None]) -> sqlite3.Connection:
     """The database, with what was put aside for it. Raises `StoreError`."""
     db = open_database(path, durability)
     try:
         with contextlib.suppress(*FAULTS):  # another recorder is at it; there will be a next time
-            fold_in(path, db, _say)
+            fold_in(path, db, _say, complain)
             sweep(db)
     except BaseException:
         db.close()
@@ -460,7 +461,7 @@ def _record(path: Path, sock: socket.socket, engine: int, durability: str, again
     try:
         while db is None:
             try:
-                db = _open(path, durability)
+                db = _open(path, durability, recorder.complain)
             except StoreError as error:
                 cause = error.__cause__
                 if not again:

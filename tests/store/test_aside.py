@@ -41,14 +41,13 @@ def put(path: Path) -> Iterator[Callable[..., Aside]]:
 
     yield write
     for one in made:
-        with contextlib.suppress(OSError):
-            one.close()
+        one.close()
 
 
 def taken_in(path: Path) -> list[str]:
     said: list[str] = []
     with contextlib.closing(open_database(path)) as db:
-        fold_in(path, db, said.append)
+        fold_in(path, db, said.append, said.append)
     return said
 
 
@@ -100,11 +99,66 @@ def test_a_message_that_was_cut_off_is_left_out_and_written_over(
         assert rows(db, "SELECT task FROM all_tasks ORDER BY task") == [(0,), (2,)]
 
 
-def test_garbage_at_its_end_is_no_message(path: Path, put: Callable[..., Aside]) -> None:
+def test_zeros_at_its_end_are_no_message(path: Path, put: Callable[..., Aside]) -> None:
     one = put(*opening(), finished(0, [1]))
     one.close()
     with one.path.open("ab") as file:
-        file.write(os.urandom(64))
+        file.write(bytes(64))
+    assert taken_in(path) == [f"{one.path} was taken into {path}"]
+    assert counted(path) == [("r1", "running", 1)]
+
+
+def bad(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir() if ".bad" in file.name)
+
+
+@pytest.mark.parametrize("at", [-1, -9, -60, 40, 200])
+def test_one_that_is_damaged_is_kept(at: int, path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]), finished(1, [2]))
+    one.close()
+    data = bytearray(one.path.read_bytes())
+    data[at] ^= 1
+    one.path.write_bytes(data)
+    (said,) = taken_in(path)
+    assert said.startswith(f"{one.path} was not wholly taken into {path}, and is kept as runs.db.r1.aside.bad: ")
+    assert path.with_name("runs.db.r1.aside.bad").read_bytes() == data
+    assert taken_in(path) == []
+
+
+def test_a_length_that_is_damaged_hides_nothing(path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]))
+    one.close()
+    end = one.path.stat().st_size
+    put(finished(1, [2]), finished(2, [3])).close()
+    data = bytearray(one.path.read_bytes())
+    data[end + 1] ^= 1  # 256 bytes more than there are: as if it had been cut off
+    one.path.write_bytes(data)
+    (said,) = taken_in(path)
+    assert said.endswith(f"it is damaged at byte {end:,}")
+    assert bad(path) == ["runs.db.r1.aside.bad"]
+
+
+def test_one_that_is_not_understood_is_kept(path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]))
+    one.append([b"\x92\x63\x01"] * 3)  # of another version
+    one.append([encode(finished(1, [2]))])
+    one.close()
+    (said,) = taken_in(path)
+    assert "a message was not understood: " in said
+    assert said.endswith("(and 2 things more)")
+    assert counted(path) == [("r1", "running", 2)]
+    assert bad(path) == ["runs.db.r1.aside.bad"]
+
+
+def test_nothing_behind_a_damage_is_written_over(path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening(), finished(0, [1]), finished(1, [2]))
+    one.close()
+    for number in range(2):
+        data = bytearray(one.path.read_bytes())
+        data[40] ^= 1
+        one.path.write_bytes(data)
+        put(*opening(), finished(2, [3])).close()
+        assert path.with_name(f"runs.db.r1.aside.bad{number or ''}").read_bytes() == data
     taken_in(path)
     assert counted(path) == [("r1", "running", 1)]
 
@@ -134,7 +188,7 @@ def test_while_the_database_takes_nothing_it_stays(path: Path, put: Callable[...
     ):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(sqlite3.OperationalError):
-            fold_in(path, db, lambda text: None)
+            fold_in(path, db, lambda text: None, pytest.fail)
         assert one.path.exists()
         assert not db.in_transaction
         assert rows(db, "PRAGMA synchronous") == [(1,)]
@@ -271,6 +325,18 @@ def test_a_database_that_is_replaced_under_the_run(recorder: Start, path: Path) 
     following.ready()
     assert counted(path) == [("r1", "done", 3)]
     assert following.close() == (0, f"shoal recorder: {beside} was taken into {path}\n")
+
+
+def test_what_could_not_be_taken_in_is_told(recorder: Start, path: Path, put: Callable[..., Aside]) -> None:
+    one = put(*opening())
+    one.append([b"\x63"])
+    one.close()
+    line = recorder()
+    line.ready()
+    line.send(*opening("r2"))
+    line.flush()
+    (told,) = line.complaints
+    assert told.text.startswith(f"{one.path} was not wholly taken into {path}, and is kept as runs.db.r1.aside.bad: ")
 
 
 @pytest.mark.parametrize("garbage", [b"x" * 8192, b"SQLite format 3\0" + b"\xff" * 8176], ids=["text", "damaged"])
