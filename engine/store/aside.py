@@ -200,32 +200,39 @@ def _is_message(data: bytes, at: int) -> bool:
     return 0 < size <= len(data) - begin and bool(zlib.crc32(memoryview(data)[begin : begin + size]) == check)
 
 
-def waiting(database: Path) -> list[Path]:
-    """Files that stand in for a database, whether or not somebody still writes them, and whosever they are."""
+def waiting(database: Path, run: str | None = None) -> list[Path]:
+    """Files that stand in for a database, whether or not somebody still writes them, and whosever they are. With `run`,
+    only those of this one.
+    """
     found = []
     for folder, prefix in folders(database):
         with contextlib.suppress(OSError):
-            names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix))
+            names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix, run))
             found += [path for name in names if not (path := folder / name).is_dir()]
     return found
 
 
-def _is_one(name: str, prefix: str) -> bool:
+def _is_one(name: str, prefix: str, wanted: str | None) -> bool:
     run, _, rest = name.removeprefix(prefix).partition(".")
-    return name.startswith(prefix) and bool(run) and rest == "aside"
+    return name.startswith(prefix) and run == (wanted or run or None) and rest == "aside"
 
 
 def fold_in(
-    database: Path, db: sqlite3.Connection, say: Callable[[str], None], complain: Callable[[str], None]
+    database: Path,
+    db: sqlite3.Connection,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+    run: str | None = None,
 ) -> None:
     """Write what stands in such files into the database, open as `db`, and remove them. Raises sqlite3.Error where it
     takes nothing now: then they stay.
 
     One that is still written to is left alone, and so is one that others may have written: a run could be resumed from
     it, whose commands and pickles are theirs. One of which not everything could be written down is kept under another
-    name. `say` hears one line about each that was taken in, `complain` of all the others.
+    name. With `run`, only what is of this one. `say` hears one line about each that was taken in, `complain` of all the
+    others.
     """
-    for path in waiting(database):
+    for path in waiting(database, run):
         try:
             fd = os.open(path, os.O_RDONLY | _CAREFUL)
         except FileNotFoundError:  # somebody else has just taken it in
@@ -267,7 +274,7 @@ def _fold(fd: int, db: sqlite3.Connection) -> list[str]:
     wrong: list[str] = []
     end = 0
     seen = os.fstat(fd).st_mtime
-    writer = Writer(db)
+    writer = Writer(db, folding=True)
     batch: list[ToRecorder] = []
     (kept,) = db.execute("PRAGMA synchronous").fetchone()
     db.execute("PRAGMA synchronous = FULL")  # the file goes away afterwards

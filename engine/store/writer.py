@@ -39,6 +39,8 @@ from engine.store.schema import StoreError
 from engine.store.tasks import Tasks
 from engine.store.texts import Texts
 
+_NOT_LATE: Final = (BeginningPart, Happened, AlertNow, RunEnded)
+"""What is numbered among what came later, or replaced by it."""
 _OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
 """Events that are lines of output."""
 
@@ -46,7 +48,13 @@ _OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
 class Writer:
     """Writes the messages of one run. The connection is in autocommit mode (``isolation_level=None``)."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folding: bool = False) -> None:
+        """`folding`: the messages were put aside, and may be of a run that was resumed since. Then what came of tasks
+        counts, as if it had been told in time, and not how the run was, or ended.
+        """
+        self._folding = folding
+        self._late = False
+        """Whether it is a run that was resumed since."""
         self._db = connection
         self._texts = Texts(connection)
         self._tasks = Tasks(connection, self._texts)
@@ -88,7 +96,10 @@ class Writer:
         return complaints + self._tasks.unread
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents), self._events, self._alerts, self._resumed, dict(self._parts)
+        before = (
+            self.run, self.ended, list(self._agents), self._events, self._alerts, self._resumed, dict(self._parts),
+            self._late,
+        )  # fmt: skip
         self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -105,7 +116,9 @@ class Writer:
             self._texts.done(committed=True)
         except BaseException:
             self._texts.done(committed=False)
-            self.run, self.ended, self._agents, self._events, self._alerts, self._resumed, self._parts = before
+            (
+                self.run, self.ended, self._agents, self._events, self._alerts, self._resumed, self._parts, self._late,
+            ) = before  # fmt: skip
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -136,6 +149,8 @@ class Writer:
         run = self.run
         if run is None:
             raise ValueError("it came before the beginning of a run")
+        if self._late and isinstance(message, _NOT_LATE):
+            return
         db = self._db
         match message:
             case Finished():
@@ -155,7 +170,7 @@ class Writer:
                 self._happened(run, message)
             case PoolMade() as pool:
                 db.execute(
-                    "INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?, ?)",
+                    f"INSERT OR {'IGNORE' if self._late else 'REPLACE'} INTO pools VALUES (?, ?, ?, ?, ?, ?)",
                     (run, pool.pool, clean(pool.name), pool.first, pool.size, pool.shards),
                 )
                 # The newest first: a pool that has grown is told of again.
@@ -195,7 +210,7 @@ class Writer:
             "SELECT status, started, ended, pid, process, seen, resumed, resumed_at, events_before "
             "FROM runs WHERE id = ?", (run.run,),
         ).fetchone()  # fmt: skip
-        events = 0
+        events, late = 0, False
         if old is None:
             if run.resumed:
                 raise StoreError(f"there is no run {run.run} in the database")
@@ -208,6 +223,8 @@ class Writer:
                 # thought that its engine had.
                 query = "UPDATE runs SET status = 'running', ended = NULL WHERE id = ? AND status = 'crashed'"
                 self._db.execute(query, (run.run,))
+            elif self._folding and _older(run, started, resumed):
+                late = True
             elif not run.resumed:
                 raise StoreError(f"there is another run {run.run} in the database")
             elif status == "running" and not is_gone(pid, process):
@@ -218,10 +235,10 @@ class Writer:
                 events = self._resume_run(run, max(0.0, (seen if ended is None else ended) - since))
         if run.spec:
             self._spec(run.run, 0, 1, run.spec)
-        over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
+        over = late or (old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed)
         samples.roll_up_ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
-        self._resumed, self._parts = run.resumed, {}
+        self._resumed, self._parts, self._late = run.resumed, {}, late
         # Those of this engine have fired since it began: it may have told of some already, to a recorder that died.
         query = "SELECT ifnull(max(number), 0) FROM alerts WHERE run = ? AND fired < ?"
         self._alerts = self._db.execute(query, (run.run, run.started)).fetchone()[0] if run.resumed else 0
@@ -345,3 +362,8 @@ class Writer:
             "UPDATE runs SET status = 'crashed', ended = max(started, ?) WHERE id = ? AND status = 'running'",
             (at, self.run),
         )
+
+
+def _older(run: RunBegan, started: float, resumed: int) -> bool:
+    """Whether it is an earlier beginning of a run that began at `started`, and was resumed so often."""
+    return run.resumed < resumed and (run.started > started if run.resumed else run.started == started)

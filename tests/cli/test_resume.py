@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from killing import SHOAL, kill_all, over, started
 from processes import wait_for
 
+from engine.cli import again
 from engine.cli.again import keep
 from engine.cli.headless import run_headless
 from engine.cli.run import run as command
@@ -21,6 +23,8 @@ from engine.plan import kept as plan
 from engine.plan.steps import RunSpec, Step
 from engine.runtime import recording
 from engine.settings.types import PoolSettings
+from engine.store.aside import Aside
+from engine.store.messages import Finished, JobMade, PoolMade, RunBegan, encode
 
 WORK = '''
 import os, time
@@ -158,6 +162,57 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     db.close()
     line = "run RUN is over, and 1 of its tasks have failed: nothing is left to resume (shoal rerun --failed RUN)"
     assert refusal(folder) == f"shoal: {line}"
+
+
+def test_what_was_put_aside_is_taken_in_before_anything_runs(
+    folder: Path, killed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its recorder was killed, too, and somebody else is just at the file that it has left."""
+    items(folder, "a", "wait", "b", "c")
+    killed(3, "run", "work:held", "--items", "items.txt", *ONE)
+    (folder / "ran.txt").unlink()
+    identity = run_id(folder)
+    db = sqlite3.connect(folder / "runs.db")
+    started_at, pid = db.execute("SELECT started, pid FROM runs").fetchone()
+    db.close()
+    aside = Aside(folder / "runs.db", identity, durable=False)
+    messages = [
+        RunBegan(identity, "work:held", started_at, pid, [], {}, "0", {}), PoolMade(0, "main", 0, 2, 1),
+        JobMade(1, "tasks", "work:held", 0), Finished(1, 1, 0, started_at, bytes(8), ["known"], [], [], {}),
+    ]  # fmt: skip
+    aside.append(map(encode, messages))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        aside.close()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", sleep)
+        found = again.find("last", {"db": str(folder / "runs.db")}, again.Way("resumed", "goes on"))
+    assert len(slept) == 1, "it has waited for whoever was at it"
+    assert found.run.done == 4
+    assert not aside.path.exists()
+    done = resume(folder, "--out", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"work:held {identity}: 4 of 4 tasks were over\n")
+    assert not (folder / "ran.txt").exists(), "what is recorded is not run again"
+    assert lines((folder / "out.jsonl").read_text())[1]["result"] == "known"
+
+
+def test_what_cannot_be_taken_in_is_said(folder: Path, killed: Any) -> None:
+    items(folder, "a", "wait")
+    killed(1, "run", "work:held", "--items", "items.txt", *ONE)
+    aside = folder / f"runs.db.{run_id(folder)}.aside"
+    aside.symlink_to("elsewhere")
+    why = f"run RUN is not resumed: {aside} was not taken into {folder / 'runs.db'}: Too many levels of symbolic links"
+    assert refusal(folder) == f"shoal: {why}".replace(run_id(folder), "RUN")
+    aside.unlink()
+    aside.write_bytes(b"x" * 100)
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0
+    assert f"shoal: warning: {aside} was not wholly taken into" in done.stderr
 
 
 @pytest.mark.needs("pooling")  # hundreds of tasks

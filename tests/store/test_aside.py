@@ -9,15 +9,18 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.store import queries
 from engine.store.aside import Aside, fold_in, waiting
 from engine.store.messages import Aside as ToldAside
-from engine.store.messages import Committed, Held, ToRecorder, encode
+from engine.store.messages import Committed, Happened, Held, PoolMade, ToRecorder, encode
 from engine.store.schema import open_database
+from engine.store.writer import Writer
+from engine.stream.types import Event
 
-from .conftest import Line, ended, finished, opening, rows
+from .conftest import START, Line, began, ended, finished, opening, rows
 
 Start = Callable[..., Line]
 
@@ -106,6 +109,41 @@ def test_zeros_at_its_end_are_no_message(path: Path, put: Callable[..., Aside]) 
         file.write(bytes(64))
     assert taken_in(path) == [f"{one.path} was taken into {path}"]
     assert counted(path) == [("r1", "running", 1)]
+
+
+def test_what_came_of_tasks_counts_though_their_run_was_resumed_since(
+    path: Path, put: Callable[..., Aside], gone: int
+) -> None:
+    first = [*opening(pid=gone), finished(0, [1])]
+    with contextlib.closing(open_database(path)) as db:
+        Writer(db).write(first, START)
+        resumed = msgspec.structs.replace(began(), resumed=1, started=START + 100)
+        Writer(db).write([resumed, PoolMade(0, "other", 0, 2, 1), finished(2, [0])], START)
+    late = [event(1), event(2)]
+    put(*first, finished(1, [2]), finished(2, [3]), Happened(late), ended()).close()
+    assert len(taken_in(path)) == 1
+    assert waiting(path) == []
+    assert counted(path) == [("r1", "running", 3)]
+    with contextlib.closing(queries.open_readonly(path)) as db:
+        assert rows(db, "SELECT task, result FROM all_tasks ORDER BY task") == [(0, "1"), (1, "2"), (2, "0")]
+        assert rows(db, "SELECT resumed, pid, ended FROM runs") == [(1, os.getpid(), None)]
+        assert rows(db, "SELECT name, size FROM pools WHERE pool = 0") == [("other", 2)]
+        assert rows(db, "SELECT * FROM events") == []
+
+
+def test_one_of_another_beginning_stays(path: Path, put: Callable[..., Aside], gone: int) -> None:
+    with contextlib.closing(open_database(path)) as db:
+        Writer(db).write(opening(pid=gone), START)
+        Writer(db).write([msgspec.structs.replace(began(), resumed=1, started=START + 100)], START)
+    one = put(began(started=START - 1), finished(0, [1]))
+    one.close()
+    (said,) = taken_in(path)
+    assert said.endswith("there is another run r1 in the database")
+    assert one.path.exists()
+
+
+def event(number: int) -> Event:
+    return Event(number, START, "info", "x.y", "", {})
 
 
 def bad(path: Path) -> list[str]:
