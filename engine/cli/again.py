@@ -246,7 +246,7 @@ def prepare(found: Found, options: Mapping[str, Any], force: bool) -> Ready:
         given["items"] = kept.items.path
     elif kept.stream:
         given["items"] = "-"
-        given["kept_items"] = KeptItems(found.database, found.stream), found.known.count
+        given["kept_items"] = KeptItems(found.database, found.stream, found.known.count), found.known.count
         _check_stream(found, force)
     changed = plan.changed(kept.prints)
     spec = make_spec(tuple(kept.what), given, kept.dashes, kept)

@@ -168,8 +168,12 @@ class Driver:
                     break
                 if self.writer is not None and self.writer.waiting > AHEAD:
                     break
-                if not self._take(opened):
-                    break
+                try:
+                    if not self._take(opened):
+                        break
+                except SpecError as error:  # what was done before can't be asked for
+                    self.problem = error
+                    return
                 if sum(self._run.before) - begun >= _LOOKED_UP:
                     self.more = True
                     return
