@@ -428,12 +428,13 @@ def sweep(db: sqlite3.Connection) -> None:
     Their recorder was killed too, or the machine went down.
     """
     query = "SELECT id, pid, process FROM runs WHERE status = 'running'"
-    gone = [(run,) for run, pid, process in db.execute(query).fetchall() if is_gone(pid, process)]
+    gone = [(run, pid, process) for run, pid, process in db.execute(query).fetchall() if is_gone(pid, process)]
     if gone:
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany(
-                "UPDATE runs SET status = 'crashed', ended = max(started, seen) WHERE id = ? AND status = 'running'",
+            db.executemany(  # another process may have resumed it meanwhile
+                "UPDATE runs SET status = 'crashed', ended = max(started, seen) "
+                "WHERE id = ? AND status = 'running' AND pid = ? AND process = ?",
                 gone,
             )
             db.execute("COMMIT")

@@ -359,8 +359,9 @@ class Writer:
     def crash(self, at: float) -> None:
         """Say that the run was cut off. Raises sqlite3.Error."""
         self._db.execute(
-            "UPDATE runs SET status = 'crashed', ended = max(started, ?) WHERE id = ? AND status = 'running'",
-            (at, self.run),
+            "UPDATE runs SET status = 'crashed', ended = max(started, ?) "
+            "WHERE id = ? AND status = 'running' AND resumed = ?",
+            (at, self.run, self._resumed),
         )
 
 

@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.store import queries
+from engine.store import recorder as recorder_module
 from engine.store.messages import MESSAGE_MAX, Held, JobMade, Ready, encode, packed
 from engine.store.recorder import sweep
 from engine.store.schema import open_database
@@ -279,6 +281,24 @@ def test_sweeping_gives_the_lock_back(db: sqlite3.Connection, gone: int) -> None
     sweep(db)
     assert not db.in_transaction
     assert rows(db, "SELECT status FROM runs") == [("crashed",)]
+
+
+def test_a_run_that_is_resumed_while_others_are_swept_goes_on(
+    path: Path, db: sqlite3.Connection, gone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Writer(db)
+    first.write(opening(pid=gone), START)
+
+    def looked(pid: int, process: str) -> bool:
+        with contextlib.closing(open_database(path)) as other:
+            Writer(other).write([msgspec.structs.replace(began(), started=START + 10, resumed=1)], START)
+        return True
+
+    monkeypatch.setattr(recorder_module, "is_gone", looked)
+    sweep(db)
+    assert rows(db, "SELECT status, pid FROM runs") == [("running", os.getpid())]
+    first.crash(START + 20)
+    assert rows(db, "SELECT status, ended FROM runs") == [("running", None)], "nor does the recorder of before end it"
 
 
 def test_it_holds_nothing_that_it_does_not_need(recorder: Start, path: Path) -> None:
