@@ -48,6 +48,8 @@ _MANY: Final = 32 << 10
 """Bytes, by weight, that are sent at once: 256 tasks, each of which counts for 128."""
 DATAGRAM: Final = 180_000
 """Bytes of one, at the most: a socket of an unprivileged user takes 212,960."""
+_MESSAGE_BYTES: Final = 200
+"""What a message that waits counts for beside its own bytes: about what Python takes for it."""
 _COUNT: Final = 10_000
 """Messages in one datagram at the most."""
 _SILENCE: Final = 5.0
@@ -167,7 +169,7 @@ class Line:
             return
         if isinstance(message, messages.Opening):
             self._opening.append(data)
-        self.send(data, len(data))
+        self.send(data, len(data) + _MESSAGE_BYTES)
 
     def send(self, data: bytes, weight: int, parcels: list[Parcel] | None = None) -> None:
         """Send an encoded message, no longer than `DATAGRAM`, which counts for so many of the `bytes` as long as it is
