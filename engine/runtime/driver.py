@@ -305,6 +305,24 @@ class Driver:
         if self.writer is not None:
             self.writer.put(line, line_of(outcome, self.label(opened)))
 
+    def rest(self) -> Iterator[str]:
+        """Lines of results of tasks that were over before, and to which a run that was cut off has not come again.
+
+        Raises as `Earlier.outcomes` does.
+        """
+        if self._earlier is None:
+            return
+        label = len(self._spec.steps) > 1
+        for job, step in enumerate(self._spec.steps, 1):
+            opened = self._steps.get(step.name)
+            at = 0 if opened is None else opened.submitted
+            while at < (step.total or 0):
+                for known in self._earlier.outcomes(job, at, at + CHUNK):
+                    outcome = self._earlier.filled(known, job)
+                    if not is_large(outcome):
+                        yield line_of(outcome, step.name if label else None)
+                at += CHUNK
+
     def failures(self) -> int:
         """Tasks that failed so far."""
         return sum(opened.failed for opened in self._steps.values())

@@ -18,10 +18,12 @@ from processes import wait_for
 from engine.cli import again
 from engine.cli.again import keep
 from engine.cli.headless import run_headless
+from engine.cli.resume import go_on
 from engine.cli.run import run as command
 from engine.plan import kept as plan
 from engine.plan.steps import RunSpec, Step
-from engine.runtime import recording
+from engine.runtime import driver, recording
+from engine.runtime.results import OrderedWriter
 from engine.settings.types import PoolSettings
 from engine.store.aside import Aside
 from engine.store.messages import Finished, JobMade, PoolMade, RunBegan, encode
@@ -234,6 +236,36 @@ def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
     done = resume(folder, "--out", "-")
     assert done.returncode == 0, done.stderr
     assert [line["index"] for line in lines(done.stdout)] == list(range(303))
+
+
+def test_results_outlive_a_resumption_that_is_cut_off(
+    folder: Path, killed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed, then interrupted, when it has looked up but some of what was done."""
+    items(folder, *map(str, range(100)), "wait")
+    killed(100, "run", "work:held", "--items", "items.txt", "--out", "out.jsonl", *ONE)
+    before = (folder / "out.jsonl").read_text()
+    process = started(folder, "resume", "last", "--db", "runs.db", "--headless")
+    wait_for((folder / ".out.jsonl.part").exists, 60, "it writes")
+    kill_all(process)
+    assert (folder / "out.jsonl").read_text() == before
+
+    begin = OrderedWriter.begin
+
+    def interrupts(writer: OrderedWriter) -> None:
+        begin(writer)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(OrderedWriter, "begin", interrupts)
+    monkeypatch.setattr(driver, "CHUNK", 10)
+    monkeypatch.setattr(driver, "_LOOKED_UP", 10)
+    monkeypatch.chdir(folder)
+    options = dict.fromkeys(("out", "metrics_port", "serve")) | {"db": "runs.db", "as_json": False}
+    assert go_on("last", options) == 130
+    assert [line["index"] for line in lines((folder / "out.jsonl").read_text())] == list(range(100))
+    db = sqlite3.connect(folder / "runs.db")
+    assert db.execute("SELECT json_extract(summary, '$.tasks'), done FROM runs").fetchall() == [(101, 100)]
+    db.close()
 
 
 def _draining(process: subprocess.Popen[str]) -> bool:
