@@ -31,6 +31,7 @@ from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
 from engine.settings.types import Settings
+from engine.wire import values
 
 _DEFAULTS: Final = Settings()
 _SCREEN_SECONDS: Final = 5.0
@@ -144,6 +145,7 @@ def run_headless(
     with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
+        _load(database is not None)
         if run.metrics_url and serve is None:
             say(f"metrics are served at {run.metrics_url}")
         try:
@@ -158,6 +160,17 @@ def run_headless(
             run.close()
             if writer is not None:
                 writer.close()
+
+
+def _load(recorded: bool) -> None:
+    """Import what is needed only in the midst of a run, or at its end: there may be no descriptor left then.
+
+    The nursery has begun to start by now, so nobody waits for it.
+    """
+    values.prepare()
+    if recorded:
+        import engine.store.queries
+        import engine.store.schema  # noqa: F401
 
 
 def _drive(
@@ -333,7 +346,7 @@ def _finish(driver: Driver, writer: OrderedWriter) -> None:
     """Close the results: a full disk may show here, and not before. Of a run that was cut off again they have all that
     is known.
     """
-    if driver.over:
+    if driver.over or not driver.resumes:
         writer.finish()
         return
     from engine.store.schema import FAULTS, StoreError

@@ -144,6 +144,11 @@ class Driver:
             return None
 
     @property
+    def resumes(self) -> bool:
+        """Whether something may be known of its tasks from before."""
+        return self._earlier is not None
+
+    @property
     def over(self) -> bool:
         """Every task of every step is over."""
         return not self._waiting and all(s.exhausted and s.over >= s.submitted for s in self._steps.values())
