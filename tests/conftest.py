@@ -12,9 +12,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from flags import MECHANISMS
 from processes import MARK, enabled, marked_processes
+
+# How long an example takes is the machine's business, which others use too.
+hypothesis.settings.register_profile("shoal", deadline=None)
+hypothesis.settings.load_profile("shoal")
 
 _GRACE = 5.0
 """Seconds that what is about to end may take for it. A leak is what never ends, so waiting longer hides none."""

@@ -90,6 +90,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "recorder.aside": (),
     "recorder.behind": (),
     "recorder.caught_up": (),
+    "recorder.complaint": (),
     "recorder.died": (),
     "recorder.held": (),
     "recorder.lost": (),

@@ -7,6 +7,7 @@ import os
 import select
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -169,13 +170,20 @@ def find(name: str, options: Mapping[str, Any], way: Way) -> Found:
         run = queries.find(db, name)
         if run.status == "crashed":
             _await_recorder(run, way)
+        if _take_in(database, run, run.id, way) or run.status == "crashed":
             run = queries.find(db, run.id)
         if run.status == "running":
             raise SpecError(f"run {run.id} is still running (shoal attach {run.id})")
         kept = _kept(db, run, way)
+        taken = _taken(db, run, way)
+        came = [one for one in taken if _take_in(database, run, one.id, way)]
+        if came:
+            taken = _taken(db, run, way)
+        if kept.stream_of:
+            _take_in(database, run, kept.stream_of, way)
         known = queries.inputs(db, kept.stream_of or run.id)
         given = None if options["db"] is None else str(database)
-        return Found(way, database, run, kept, _taken(db, run, way), known, given)
+        return Found(way, database, run, kept, taken, known, given)
 
 
 def _kept(db: sqlite3.Connection, run: Run, way: Way) -> Kept:
@@ -238,7 +246,7 @@ def prepare(found: Found, options: Mapping[str, Any], force: bool) -> Ready:
         given["items"] = kept.items.path
     elif kept.stream:
         given["items"] = "-"
-        given["kept_items"] = KeptItems(found.database, found.stream), found.known.count
+        given["kept_items"] = KeptItems(found.database, found.stream, found.known.count), found.known.count
         _check_stream(found, force)
     changed = plan.changed(kept.prints)
     spec = make_spec(tuple(kept.what), given, kept.dashes, kept)
@@ -318,6 +326,37 @@ def _await_recorder(run: Run, way: Way) -> None:
                 raise SpecError(f"run {run.id} is not {way.done}: {why}")
         finally:
             os.close(process)
+
+
+def _take_in(database: Path, run: Run, of: str, way: Way) -> bool:
+    """Have in the database what was put aside of the run `of`, which `run` needs: tasks that are over would run again
+    otherwise. Whoever is just doing that is waited for. Returns whether there was anything. Raises `SpecError`.
+    """
+    from engine.plan.steps import SpecError
+    from engine.store import aside
+    from engine.store.schema import FAULTS, explain, is_busy, open_database
+
+    until = time.monotonic() + _RECORDER_SECONDS
+    found = False
+    while left := aside.waiting(database, of):
+        found, busy = True, False
+        said: list[str] = []
+        with contextlib.closing(open_database(database)) as db:
+            try:
+                aside.fold_in(database, db, lambda text: None, said.append, of)
+            except FAULTS as error:
+                busy = is_busy(error)
+                said.append(str(explain(database, error)))
+        still = aside.waiting(database, of)
+        if still and ((said and not busy) or time.monotonic() > until):
+            why = said[0] if said else f"somebody else has been at {left[0]} for {_RECORDER_SECONDS:g} s"
+            raise SpecError(f"run {run.id} is not {way.done}: {why}")
+        if not still:
+            for text in said:
+                click.echo(f"shoal: warning: {text}", err=True)
+            break
+        time.sleep(0.05)
+    return found
 
 
 def _recorders(engine: int) -> list[int]:

@@ -29,6 +29,7 @@ def check(db: Path | None, as_json: bool) -> None:
     import msgspec
 
     from engine.store import aside, checking
+    from engine.store.trust import is_own
 
     path = database(db)
     found: list[str] = []
@@ -47,7 +48,8 @@ def check(db: Path | None, as_json: bool) -> None:
         for text in found:
             click.echo(printable(text))
     for one in waiting:
-        say(f"{one} stands in for it: the next run takes it in")
+        text = "the next run takes it in" if is_own(Path(one).lstat()) else "it is not yours alone, and stays there"
+        say(f"{one} stands in for it: {text}")
     if found:
         say(f"{path}: {several(len(found), 'thing')} wrong")
         raise SystemExit(1)

@@ -31,6 +31,7 @@ from engine.runtime.nest import Image
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
 from engine.settings.types import Settings
+from engine.wire import values
 
 _DEFAULTS: Final = Settings()
 _SCREEN_SECONDS: Final = 5.0
@@ -125,7 +126,8 @@ def run_headless(
     sys.path.extend(entry for entry in path if entry not in sys.path)
     serve: int | None = options["serve"]
     database = database_of(options)
-    writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])])
+    again = resumed is not None or bool(taken)
+    writer = _writer(options["out"], [*inputs, *([] if database is None else [str(database)])], again)
     reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     if options["out"] not in (None, "-"):
@@ -143,11 +145,12 @@ def run_headless(
     with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         run = Run(pools, run_options)
         interrupts.run = run
+        _load(database is not None)
         if run.metrics_url and serve is None:
             say(f"metrics are served at {run.metrics_url}")
         try:
             earlier = None
-            if (resumed is not None or taken) and database is not None:
+            if again and database is not None:
                 # Asked now: from here on nobody else writes to the run.
                 known = Earlier(database, None if resumed is None else run.id, taken)
                 earlier = stack.enter_context(contextlib.closing(known))
@@ -157,6 +160,17 @@ def run_headless(
             run.close()
             if writer is not None:
                 writer.close()
+
+
+def _load(recorded: bool) -> None:
+    """Import what is needed only in the midst of a run, or at its end: there may be no descriptor left then.
+
+    The nursery has begun to start by now, so nobody waits for it.
+    """
+    values.prepare()
+    if recorded:
+        import engine.store.queries
+        import engine.store.schema  # noqa: F401
 
 
 def _drive(
@@ -274,15 +288,17 @@ def _end(
     run.settle(give_up)
     failed, before = core.failed + run.before[1], sum(run.before)
     if driver.writer is not None:
-        driver.writer.close()  # a full disk may show here, and not before
+        _finish(driver, driver.writer)
     broken, left = _broken(driver, options, reporter)
     interrupted = interrupted or (left and not driver.over)
     status = "interrupted" if interrupted else "failed" if broken or failed or core.cancelled else "done"
     run.sampler.end()
     seconds = run.sampler.elapsed
     over = core.over
+    # Of a rerun only those count that it has come to: which of the others were done is not known.
+    known = 0 if run.origin else run.total or 0
     summary = {
-        "run": run.id, "name": run.name, "status": status, "tasks": core.submitted + before,
+        "run": run.id, "name": run.name, "status": status, "tasks": max(core.submitted + before, known),
         "done": core.done + run.before[0], "failed": failed,
         "delivered": round(run.sampler.delivered(), 6), "seconds": round(seconds, 3),
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.agents,
@@ -324,6 +340,22 @@ def _end(
             say(f"to go on: shoal resume {_named(run.id, options)}")
         return 130
     return 1 if failed or core.cancelled else 0
+
+
+def _finish(driver: Driver, writer: OrderedWriter) -> None:
+    """Close the results: a full disk may show here, and not before. Of a run that was cut off again they have all that
+    is known.
+    """
+    if driver.over or not driver.resumes:
+        writer.finish()
+        return
+    from engine.store.schema import FAULTS, StoreError
+
+    try:
+        writer.finish(driver.rest())
+    except (SpecError, StoreError, *FAULTS) as error:
+        driver.problem = driver.problem or SpecError(f"the results of before stay as they are: {error}")
+        writer.close()
 
 
 def _named(run: str, options: dict[str, Any]) -> str:
@@ -374,8 +406,11 @@ def _data_on_stdout() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _writer(out: str | None, kept: list[str | int]) -> OrderedWriter | None:
-    """Who writes results to `out`, which must be none of the files `kept`. Nothing is written, or made, by this."""
+def _writer(out: str | None, kept: list[str | int], again: bool = False) -> OrderedWriter | None:
+    """Who writes results to `out`, which must be none of the files `kept`. Nothing is written, or made, by this.
+
+    `again`: results that are there stay until the new ones are whole.
+    """
     if out is None:
         return None
     if out == "-":
@@ -388,7 +423,7 @@ def _writer(out: str | None, kept: list[str | int]) -> OrderedWriter | None:
         _check_writable(Path(out))
     except OSError as error:
         raise SpecError(f"can't write {out}: {error.strerror or error}") from None
-    return OrderedWriter(Path(out))
+    return OrderedWriter(Path(out), replaces=again)
 
 
 def _same_file(out: str, other: str | int) -> bool:

@@ -116,16 +116,23 @@ class FileItems:
 class KeptItems:
     """Items that came on standard input when the run was begun. Iterating reads them from the database."""
 
-    def __init__(self, database: Path, run: str) -> None:
-        """Nothing is read yet."""
+    def __init__(self, database: Path, run: str, count: int) -> None:
+        """Nothing is read yet. `count`: how many there are."""
         self._database = database
         self._run = run
+        self._count = count
 
     def __iter__(self) -> Iterator[str]:
         from engine.store.queries import input_items, open_readonly
 
+        number = 0
         with contextlib.closing(open_readonly(self._database)) as db:
-            yield from input_items(db, self._run)
+            for item in input_items(db, self._run):
+                number += 1
+                yield item
+        if number < self._count:
+            gone = f"only {number:,} of {self._count:,} are left of the items that were recorded with run {self._run}"
+            raise SpecError(f"{gone}: it has been deleted meanwhile")
 
 
 class StdinItems:

@@ -63,7 +63,8 @@ def _tell(runs: list[Old], as_json: bool) -> None:
 def prune(db: Path | None, keep: float | None, max_size: int | None, dry_run: bool, as_json: bool) -> None:
     """Delete old runs, and give their space back.
 
-    Runs that are going on are never touched, nor do they, or whoever reads, have to wait for this.
+    Runs that are going on are never touched, nor are those whose results or items these take over; and neither they,
+    nor whoever reads, have to wait for this.
     """
     if keep is None and max_size is None:
         raise click.UsageError("say what to keep: --keep 30d, --max-size 2G, or both")

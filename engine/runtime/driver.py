@@ -144,6 +144,11 @@ class Driver:
             return None
 
     @property
+    def resumes(self) -> bool:
+        """Whether something may be known of its tasks from before."""
+        return self._earlier is not None
+
+    @property
     def over(self) -> bool:
         """Every task of every step is over."""
         return not self._waiting and all(s.exhausted and s.over >= s.submitted for s in self._steps.values())
@@ -168,8 +173,12 @@ class Driver:
                     break
                 if self.writer is not None and self.writer.waiting > AHEAD:
                     break
-                if not self._take(opened):
-                    break
+                try:
+                    if not self._take(opened):
+                        break
+                except SpecError as error:  # what was done before can't be asked for
+                    self.problem = error
+                    return
                 if sum(self._run.before) - begun >= _LOOKED_UP:
                     self.more = True
                     return
@@ -300,6 +309,24 @@ class Driver:
                 self.reports.append(value)
         if self.writer is not None:
             self.writer.put(line, line_of(outcome, self.label(opened)))
+
+    def rest(self) -> Iterator[str]:
+        """Lines of results of tasks that were over before, and to which a run that was cut off has not come again.
+
+        Raises as `Earlier.outcomes` does.
+        """
+        if self._earlier is None:
+            return
+        label = len(self._spec.steps) > 1
+        for job, step in enumerate(self._spec.steps, 1):
+            opened = self._steps.get(step.name)
+            at = 0 if opened is None else opened.submitted
+            while at < (step.total or 0):
+                for known in self._earlier.outcomes(job, at, at + CHUNK):
+                    outcome = self._earlier.filled(known, job)
+                    if not is_large(outcome):
+                        yield line_of(outcome, step.name if label else None)
+                at += CHUNK
 
     def failures(self) -> int:
         """Tasks that failed so far."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import heapq
 import json
-import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.plan.steps import SpecError
 from engine.runtime.launch import StartError
 from engine.runtime.results import row
 from engine.wire import frames, values
@@ -35,19 +34,36 @@ class Earlier:
     def __init__(self, database: Path, run: str | None, taken: Sequence[str] = ()) -> None:
         """`run`: that goes on; None for a new one. `taken`: runs whose done tasks count as done, the newest first.
 
-        Raises `StartError` where it can't be asked, and if somebody else may write to it, for there are pickles in it.
+        Raises `StartError` where it can't be asked, and if somebody else may write to it, for there are pickles in it;
+        `SpecError` if one of `taken` is no more.
         """
         from engine.store import queries  # a run that is begun has no need of it
 
         check_owner(database)
+        self._taken = taken
         self._runs = [*([] if run is None else [(run, False)]), *((one, True) for one in taken)]
         self._queries = queries
         with _asking(database):
             self._db = queries.open_readonly(database)
+            try:
+                self._look()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _look(self) -> None:
+        """Raise `SpecError` if a run whose done tasks count is no more: some of what was read may be missing then."""
+        for run in self._taken:
+            if self._queries.of_id(self._db, run) is None:
+                why = f"what was done before it was recorded with run {run}, which has been deleted"
+                raise SpecError(f"nothing more can be begun: {why}")
 
     def outcomes(self, job: int, first: int, stop: int) -> Iterator[Known]:
-        """Those of the tasks first..stop-1 of a job that are over, in order, each once."""
-        found = [self._of(run, taken, job, first, stop) for run, taken in self._runs]
+        """Those of the tasks first..stop-1 of a job that are over, in order, each once. Raises `SpecError` if a run
+        that had some of them is no more.
+        """
+        found = [list(self._of(run, taken, job, first, stop)) for run, taken in self._runs]
+        self._look()  # afterwards: it is taken off the list before its rows go
         last = -1
         for known in heapq.merge(*found, key=lambda known: known.outcome.task):  # the newest first among equals
             if known.outcome.task > last:
@@ -60,8 +76,11 @@ class Earlier:
                 yield Known(outcome, run, taken)
 
     def filled(self, known: Known, job: int) -> Outcome:
-        """The outcome, with a large result."""
-        return self._queries.filled(self._db, known.run, job, known.outcome)
+        """The outcome, with a large result. Raises `SpecError` if its run is no more."""
+        found = self._queries.filled(self._db, known.run, job, known.outcome)
+        if is_large(found) and known.taken:
+            self._look()
+        return found
 
     def close(self) -> None:
         """May be called twice."""
@@ -93,15 +112,16 @@ def _asking(database: Path) -> Iterator[None]:
 
 
 def check_owner(database: Path) -> None:
-    """Raise `StartError` if a file is not this user's, or others may write to it: what is in it is not to be trusted.
+    """Raise `StartError` if others may have written to a database, or to files beside it: what is in it is not to be
+    trusted.
 
     Raises OSError if there is none.
     """
-    found = database.stat()
-    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
-        raise StartError(
-            f"{database} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
-        )
+    from engine.store.trust import distrust
+
+    why = distrust(database)
+    if why is not None:
+        raise StartError(f"{why}: results in it are not read")
 
 
 def is_large(outcome: Outcome) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from engine.runtime.bounds import bounded
 from engine.runtime.deaths import how
 from engine.runtime.launch import StartError, launch
 from engine.runtime.loop import Loop
@@ -47,6 +48,8 @@ _MANY: Final = 32 << 10
 """Bytes, by weight, that are sent at once: 256 tasks, each of which counts for 128."""
 DATAGRAM: Final = 180_000
 """Bytes of one, at the most: a socket of an unprivileged user takes 212,960."""
+_MESSAGE_BYTES: Final = 200
+"""What a message that waits counts for beside its own bytes: about what Python takes for it."""
 _COUNT: Final = 10_000
 """Messages in one datagram at the most."""
 _SILENCE: Final = 5.0
@@ -80,6 +83,8 @@ class Line:
         self.on_safe: Callable[[], None] = lambda: None
         self.on_commit: Callable[[float], None] = lambda seconds: None
         self.rows = 0
+        self._complaints: list[messages.Complaint] = []
+        """Of recorders, not told yet."""
         self._opening: list[bytes] = []
         """What every recorder must hear first."""
         self._kept: deque[Told] = deque()
@@ -149,14 +154,26 @@ class Line:
         return self._process.pid if self._process is not None else None
 
     def tell(self, message: messages.ToRecorder) -> None:
-        """Send a message now or later, in order."""
+        """Send a message now or later, in order. Of one that is too long, texts are cut."""
         data = messages.encode(message)
-        if isinstance(message, messages.RunBegan | messages.SpecPart | messages.PoolMade | messages.JobMade):
+        if len(data) > DATAGRAM:
+            for part in bounded(message):
+                self._tell(part, messages.encode(part))
+        else:
+            self._tell(message, data)
+
+    def _tell(self, message: messages.ToRecorder, data: bytes) -> None:
+        if len(data) > DATAGRAM:
+            text = f"a message is too long to be recorded ({type(message).__name__}, {len(data):,} bytes)"
+            self._complaints.append(messages.Complaint(1, text))
+            return
+        if isinstance(message, messages.Opening):
             self._opening.append(data)
-        self.send(data, len(data))
+        self.send(data, len(data) + _MESSAGE_BYTES)
 
     def send(self, data: bytes, weight: int, parcels: list[Parcel] | None = None) -> None:
-        """Send an encoded message, which counts for so many of the `bytes` as long as it is kept, and beside it
+        """Send an encoded message, no longer than `DATAGRAM`, which counts for so many of the `bytes` as long as it is
+        kept, and beside it
         `parcels`, no more than `engine.wire.values.PARCELS_SENT`.
         """
         if self.lost is None:
@@ -248,6 +265,8 @@ class Line:
                 if answer.seconds:
                     self.on_commit(answer.seconds)
                 self._forget(answer.count + self._heard)
+            case messages.Complaint():
+                self._complaints.append(answer)
             case messages.Held():
                 self._hold(answer.why)
             case messages.Aside():
@@ -259,6 +278,15 @@ class Line:
                 if self._was_ready:
                     self._say("info", "recorder.restarted", "another recorder has taken over", {"pid": self.pid})
                 self._was_ready = True
+
+    def speak(self) -> None:
+        """Tell of what recorders have complained of, once somebody listens."""
+        if self._complaints:
+            count, text = sum(found.count for found in self._complaints), self._complaints[0].text
+            self._complaints.clear()
+            more = f" (and {count - 1:,} more)" if count > 1 else ""
+            text = f"not all that was told could be recorded: {text}{more}"
+            self._say("error", "recorder.complaint", text, {"count": count})
 
     def _forget(self, safe: int) -> None:
         """All up to here is safe."""

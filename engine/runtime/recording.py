@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.runtime.bounds import short
 from engine.runtime.gate import Gate
 from engine.runtime.gathering import Gathered, small
 from engine.runtime.jobs import Group
@@ -48,6 +49,7 @@ _TEXT_BYTES: Final = 32 << 10
 """Of a result that is recorded as text; a longer one stays a pickle."""
 
 
+_OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
 _BESIDE: Final = ["pieces", b""]
 """A large result, which comes beside the message."""
 _LEFT_OUT: Final = ["large", b""]
@@ -73,6 +75,7 @@ class Recording:
         samples_dropped: how many were not recorded because the recorder was behind.
         moments: what is recorded for a replay.
         keeps_moments: whether that is to be.
+        output_dropped: lines of agents' output likewise.
     """
 
     def __init__(self, loop: Loop, database: Path, durability: Durability, say: Say, largest: int) -> None:
@@ -81,7 +84,9 @@ class Recording:
         self.line = Line(loop, database, durability, say)
         self.gate = Gate(self.line) if durability != "off" else None
         """What sinks are told passes here; None: at once."""
-        self.samples_dropped = 0
+        self.samples_dropped = self.output_dropped = 0
+        self._output_told = 0
+        """How many of the latter were told."""
         self.moments = Moments()
         self.keeps_moments = True
         self.exact: set[int] = set()
@@ -117,6 +122,7 @@ class Recording:
                 return False
             self.line.loop.step(0.5 if line.due is None else max(0.0, min(0.5, line.due - time.monotonic())))
             line.tick()
+        self._tell_output()
         return True
 
     @property
@@ -146,6 +152,8 @@ class Recording:
         if hurry:
             line.push()
         line.tick()
+        line.speak()
+        self._tell_output()
         if not self.crowded:
             if self._told_crowded:
                 self._told_crowded = False
@@ -170,8 +178,21 @@ class Recording:
         return True
 
     def event(self, event: Event) -> None:
-        """Record an event."""
+        """Record an event. What agents write is left out where the recorder is behind: that alone goes on coming while
+        no tasks are begun.
+        """
+        if event.kind in _OUTPUT and (self.line.held or self.crowded):
+            self.output_dropped += 1
+            return
         self.line.tell(messages.Happened([event]))
+
+    def _tell_output(self) -> None:
+        """How much of it was left out, once the recorder has caught up."""
+        count = self.output_dropped - self._output_told
+        if count and not self.crowded and not self.line.held:
+            self._output_told += count
+            text = f"{count:,} lines of output were not recorded, for the database was behind"
+            self._say("warning", "output.dropped", text, {"lines": count})
 
     def outcomes(self, job: int, base: int, group: Group) -> int:
         """Record a group of outcomes of a job, of which the range's first task has the index `base`. Returns how many
@@ -269,8 +290,8 @@ class Recording:
             return
         if count == 1:
             results, parcels = self._apart(message.results)
-            short = [messages.Failed(f.index, f.kind, f.type, f.message[:4096], "") for f in message.failures]
-            data = messages.encode(msgspec.structs.replace(message, results=results, failures=short))
+            failures = [messages.Failed(f.index, f.kind, short(f.type), short(f.message), "") for f in message.failures]
+            data = messages.encode(msgspec.structs.replace(message, results=results, failures=failures))
             self.line.send(data, len(data) + _TASK_BYTES, parcels)
             return
         half = count // 2

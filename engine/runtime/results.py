@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
+from engine.runtime.replacing import Replacement
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -152,15 +155,18 @@ class OrderedWriter:
     """Writes lines in the order of their numbers, whatever the order they come in.
 
     A line waits in memory until all before it are written. A file is opened, and what was in it is gone, with `begin`
-    or the first line: a run that never begins destroys nothing.
+    or the first line: a run that never begins destroys nothing. With `replaces` it is gone only with `finish`, where
+    the file is one that can be replaced.
     """
 
-    def __init__(self, path: Path | None, stream: IO[str] | None = None) -> None:
+    def __init__(self, path: Path | None, stream: IO[str] | None = None, replaces: bool = False) -> None:
         """To a file that is not opened yet, or to a stream that is open."""
         self._path = path
+        self._replaces = replaces
+        self._replacement: Replacement | None = None
         self._own = stream is None
         self._file: IO[str] | None = stream
-        self._closed = False
+        self._closed = self._whole = False
         self._next = 0
         self._waiting: dict[int, str] = {}
         self.failed: OSError | None = None
@@ -182,7 +188,13 @@ class OrderedWriter:
         if self.failed is not None and self._file is None:  # what could not be opened once is not tried again
             raise self.failed
         if self._file is None:
-            self._file = open(self._path or "", "w", encoding="utf-8")  # noqa: SIM115
+            path = self._path or Path()
+            target: Path | int = path
+            if self._replaces:
+                with contextlib.suppress(OSError):
+                    self._replacement = Replacement(path)
+                    target = self._replacement.fd
+            self._file = open(target, "w", encoding="utf-8")  # noqa: SIM115
         return self._file
 
     def put(self, number: int, line: str) -> None:
@@ -206,21 +218,58 @@ class OrderedWriter:
         except OSError as error:
             self.failed = self.failed or error
 
+    def finish(self, rest: Iterable[str] = ()) -> None:
+        """Write what is left, and `rest` behind it if the file is open by then; close. The new file takes its place.
+
+        What `rest` raises comes through.
+        """
+        self._drain()
+        if self._file is not None and not self._closed:
+            try:
+                for line in rest:
+                    self._file.write(line + "\n")
+            except OSError as error:
+                self.failed = self.failed or error
+        self._whole = True
+        self.close()
+
     def close(self) -> None:
-        """Write what is left (after an interruption there are gaps) and close. May be called twice."""
+        """Write what is left (after an interruption there are gaps) and close. May be called twice.
+
+        Unless it was finished, a file that was to be replaced stays.
+        """
         if self._closed:
             return
+        self._drain()
         self._closed = True
-        try:
-            for number in sorted(self._waiting):
-                self._opened().write(self._waiting[number] + "\n")
-            self._waiting.clear()
-            if self._file is not None:
+        if self._file is not None:
+            try:
                 self._file.flush()
-        except OSError as error:
-            self.failed = self.failed or error
+            except OSError as error:
+                self.failed = self.failed or error
         if self._own and self._file is not None:
             try:
                 self._file.close()
             except OSError as error:
                 self.failed = self.failed or error
+        if self._replacement is not None:
+            self._settle(self._replacement)
+
+    def _drain(self) -> None:
+        """Write what waits for lines that have not come."""
+        try:
+            for number in sorted(self._waiting):
+                self._opened().write(self._waiting[number] + "\n")
+            self._waiting.clear()
+        except OSError as error:
+            self.failed = self.failed or error
+
+    def _settle(self, replacement: Replacement) -> None:
+        if not self._whole or self.failed is not None:
+            replacement.drop()
+            return
+        try:
+            replacement.settle()
+        except OSError as error:
+            self.failed = error
+            replacement.drop()

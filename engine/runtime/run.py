@@ -485,6 +485,7 @@ class Run:
             self._keep_moment(self.recording, frame, last=True)
             self.recording.line.tell(messages.RunEnded(time.time(), status, summary))
             self.settle(give_up)
+            self.recording.line.speak()
 
     def close(self) -> None:
         """End every process of the run and give everything back. May be called twice."""

@@ -8,8 +8,10 @@ holds a lock on it, so nobody does that too early; whatever was cut off in its l
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import sqlite3
 import struct
@@ -22,9 +24,12 @@ import msgspec
 
 from engine.store.messages import MESSAGE_MAX, RunBegan, ToRecorder, one_to_recorder
 from engine.store.schema import StoreError
+from engine.store.trust import is_own
 from engine.store.writer import Writer
 from engine.stream.types import UNREADABLE
 
+_CAREFUL: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A file of that name may be somebody else's: a link, or a pipe."""
 _HEAD: Final = struct.Struct("<II")
 """Before each message: its length, and its CRC-32."""
 _AT_ONCE: Final = 500
@@ -57,7 +62,7 @@ class Aside:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.path = folder / f"{prefix}{run}.aside"
-                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._fd, self._end = _opened(self.path)
             except OSError as error:
                 failed = failed or error
                 continue
@@ -65,15 +70,6 @@ class Aside:
         else:
             assert failed is not None
             raise failed
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-            self._end = 0
-            for _, end in _frames(self._fd):
-                self._end = end
-            os.ftruncate(self._fd, self._end)
-        except BaseException:
-            os.close(self._fd)
-            raise
         self._durable = durable
 
     def append(self, messages: Iterable[bytes]) -> None:
@@ -104,8 +100,64 @@ class Aside:
         return at + done
 
     def close(self) -> None:
-        """Give the lock back; the next recorder may take it in."""
-        os.close(self._fd)
+        """Give the lock back; the next recorder may take it in. May be called twice."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    """A file to go on with, and where its last message ends. One that is damaged before that is moved out of the way:
+    what is behind the damage was confirmed. Raises OSError.
+    """
+    while True:
+        fd = _locked(path)
+        try:
+            end = max((end for _, end in _frames(fd)), default=0)
+            if _ends(fd, end):
+                os.ftruncate(fd, end)
+                return fd, end
+            _keep(path)
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _keep(path: Path) -> Path:
+    """Give a file of which not all could be taken in another name, for people to look at. Whoever does it has its lock.
+    Raises OSError.
+    """
+    names = (path.with_name(f"{path.name}.bad{number or ''}") for number in itertools.count())
+    kept = next(name for name in names if not os.path.lexists(name))
+    path.rename(kept)
+    return kept
+
+
+def _locked(path: Path) -> int:
+    """Open a file to write to, made if there is none, and lock it. Raises OSError, PermissionError if it is somebody
+    else's.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFUL, 0o600)
+        try:
+            if not is_own(os.fstat(fd)):
+                raise PermissionError(errno.EACCES, "a file there is not ours alone to write to")
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if _is_there(path, fd):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # whoever had the lock has taken it in, and removed it
+
+
+def _is_there(path: Path, fd: int) -> bool:
+    """Whether a file that is open still has its name."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _frames(fd: int) -> Iterator[tuple[bytes, int]]:
@@ -125,42 +177,86 @@ def _frames(fd: int) -> Iterator[tuple[bytes, int]]:
         yield data, at
 
 
-def waiting(database: Path) -> list[Path]:
-    """Files that stand in for a database, whether or not somebody still writes them."""
+def _ends(fd: int, at: int) -> bool:
+    """Whether nothing is behind the message that ends there, but for one that was cut off while it was written, and so
+    was never confirmed.
+    """
+    left = os.fstat(fd).st_size - at
+    if left > MESSAGE_MAX + _HEAD.size:
+        return False
+    rest = os.pread(fd, left, at)
+    if len(rest) < _HEAD.size or not any(rest):  # zeros: its length outlived the machine, and it did not
+        return True
+    size, _ = _HEAD.unpack_from(rest)
+    if not 0 < size <= MESSAGE_MAX or _HEAD.size + size <= len(rest):
+        return False
+    return not any(_is_message(rest, start) for start in range(1, len(rest) - _HEAD.size))
+
+
+def _is_message(data: bytes, at: int) -> bool:
+    """Whether a whole message begins there."""
+    size, check = _HEAD.unpack_from(data, at)
+    begin = at + _HEAD.size
+    return 0 < size <= len(data) - begin and bool(zlib.crc32(memoryview(data)[begin : begin + size]) == check)
+
+
+def waiting(database: Path, run: str | None = None) -> list[Path]:
+    """Files that stand in for a database, whether or not somebody still writes them, and whosever they are. With `run`,
+    only those of this one.
+    """
     found = []
     for folder, prefix in folders(database):
         with contextlib.suppress(OSError):
-            names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix))
-            found += [path for name in names if (path := folder / name).is_file()]
+            names = sorted(name for name in os.listdir(folder) if _is_one(name, prefix, run))
+            found += [path for name in names if not (path := folder / name).is_dir()]
     return found
 
 
-def _is_one(name: str, prefix: str) -> bool:
+def _is_one(name: str, prefix: str, wanted: str | None) -> bool:
     run, _, rest = name.removeprefix(prefix).partition(".")
-    return name.startswith(prefix) and bool(run) and rest == "aside"
+    return name.startswith(prefix) and run == (wanted or run or None) and rest == "aside"
 
 
-def fold_in(database: Path, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
+def fold_in(
+    database: Path,
+    db: sqlite3.Connection,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+    run: str | None = None,
+) -> None:
     """Write what stands in such files into the database, open as `db`, and remove them. Raises sqlite3.Error where it
     takes nothing now: then they stay.
 
-    One that is still written to is left alone. `say` hears one line about each.
+    One that is still written to is left alone, and so is one that others may have written: a run could be resumed from
+    it, whose commands and pickles are theirs. One of which not everything could be written down is kept under another
+    name. With `run`, only what is of this one. `say` hears one line about each that was taken in, `complain` of all the
+    others.
     """
-    for path in waiting(database):
+    for path in waiting(database, run):
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # somebody else has just taken it in, or it is not ours to read
+            fd = os.open(path, os.O_RDONLY | _CAREFUL)
+        except FileNotFoundError:  # somebody else has just taken it in
+            continue
+        except OSError as error:
+            complain(f"{path} was not taken into {database}: {error.strerror or error}")
             continue
         try:
+            if not is_own(os.fstat(fd)):
+                complain(f"{path} was not taken into {database}: it is not yours alone to write to")
+                continue
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_nlink:
-                _fold(fd, db, lambda text, name=path: say(f"{name}: {text}"))  # type: ignore[misc]
-                path.unlink()
-                say(f"{path} was taken into {database}")
+            if _is_there(path, fd):
+                if wrong := _fold(fd, db):
+                    many = f" (and {len(wrong) - 1:,} things more)" if len(wrong) > 1 else ""
+                    text = f"{path} was not wholly taken into {database}, and is kept as {_keep(path).name}"
+                    complain(f"{text}: {wrong[0]}{many}")
+                else:
+                    path.unlink()
+                    say(f"{path} was taken into {database}")
         except BlockingIOError:
             continue
         except (StoreError, OSError) as error:
-            say(f"{path} was not taken into {database}: {error}")
+            complain(f"{path} was not taken into {database}: {error}")
         finally:
             os.close(fd)
 
@@ -173,25 +269,29 @@ def _alone(db: sqlite3.Connection, message: ToRecorder) -> ToRecorder:
     return message if known else msgspec.structs.replace(message, resumed=0)
 
 
-def _fold(fd: int, db: sqlite3.Connection, say: Callable[[str], None]) -> None:
-    """Raises sqlite3.Error or `StoreError`."""
+def _fold(fd: int, db: sqlite3.Connection) -> list[str]:
+    """Write down what a file has; what could not be, a line each. Raises sqlite3.Error or `StoreError`."""
+    wrong: list[str] = []
+    end = 0
     seen = os.fstat(fd).st_mtime
-    writer = Writer(db)
+    writer = Writer(db, folding=True)
     batch: list[ToRecorder] = []
     (kept,) = db.execute("PRAGMA synchronous").fetchone()
     db.execute("PRAGMA synchronous = FULL")  # the file goes away afterwards
     try:
-        for data, _ in _frames(fd):
+        for data, at in _frames(fd):
+            end = at
             try:
                 batch.append(_alone(db, one_to_recorder.decode(data)))
             except UNREADABLE as error:
-                say(f"a message was not understood: {error}")
+                wrong.append(f"a message was not understood: {error}")
             if len(batch) == _AT_ONCE:
-                for complaint in writer.write(batch, seen):
-                    say(complaint)
+                wrong += writer.write(batch, seen)
                 batch.clear()
-        for complaint in writer.write(batch, seen):
-            say(complaint)
+        wrong += writer.write(batch, seen)
+        if not _ends(fd, end):
+            wrong.append(f"it is damaged at byte {end:,}")
         writer.tidy()
     finally:
         db.execute(f"PRAGMA synchronous = {kept}")
+    return wrong

@@ -58,6 +58,18 @@ class SpecPart(msgspec.Struct, frozen=True, array_like=True, tag=11):
     text: str
 
 
+class BeginningPart(msgspec.Struct, frozen=True, array_like=True, tag=17):
+    """A part of what does not fit a `RunBegan`, which has neither command nor config then; it counts once all `parts`
+    are there.
+    """
+
+    part: int
+    """From 0 on."""
+    parts: int
+    text: str
+    """Of the JSON of an object with `command` and `config`."""
+
+
 class ItemsRead(msgspec.Struct, frozen=True, array_like=True, tag=12):
     """Items that came by a stream, which nobody can read again: kept for a resumption."""
 
@@ -296,6 +308,14 @@ class Ready(msgspec.Struct, frozen=True, array_like=True, tag=21):
     error: str
 
 
+class Complaint(msgspec.Struct, frozen=True, array_like=True, tag=24):
+    """Some of what came could not be written, and never will be; it counts among what a `Committed` confirms."""
+
+    count: int
+    text: str
+    """What is wrong with the first of it, one line."""
+
+
 class Held(msgspec.Struct, frozen=True, array_like=True, tag=22):
     """The database takes nothing for now: why, as part of a sentence. Over with the next `Committed`."""
 
@@ -313,6 +333,7 @@ class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
 ToRecorder: TypeAlias = (
     RunBegan
     | SpecPart
+    | BeginningPart
     | ItemsRead
     | PoolMade
     | JobMade
@@ -327,7 +348,9 @@ ToRecorder: TypeAlias = (
     | AlertNow
     | RunEnded
 )
-FromRecorder: TypeAlias = Committed | Ready | Held | Aside
+FromRecorder: TypeAlias = Committed | Ready | Complaint | Held | Aside
+Opening: TypeAlias = RunBegan | SpecPart | BeginningPart | PoolMade | JobMade
+"""What every recorder of a run must hear, before anything else."""
 
 encode = msgspec.msgpack.Encoder().encode
 to_recorder = msgspec.msgpack.Decoder(list[ToRecorder])

@@ -86,8 +86,43 @@ def _sizes(db: sqlite3.Connection) -> dict[str, float]:
     return {run: used(db) * weight / whole for run, weight in weights.items()} if whole else {}
 
 
+def _read_by_others(db: sqlite3.Connection) -> set[str]:
+    """The runs that one that goes on may read from: what was done in them is not run again in it, and items that came
+    on standard input are there alone.
+    """
+    query = "SELECT id, pid, process FROM runs WHERE status = 'running'"
+    ahead = [run for run, pid, process in db.execute(query) if not is_gone(pid, process)]
+    found: set[str] = set()
+    while ahead:
+        run = ahead.pop()
+        origin = db.execute("SELECT origin FROM runs WHERE id = ?", (run,)).fetchone()
+        for one in (None if origin is None else origin[0], _stream_of(db, run)):
+            if one is not None and one not in found:
+                found.add(one)
+                ahead.append(one)
+    return found
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    """What concerns us of a spec (`engine.plan.kept.Kept`)."""
+
+    stream_of: str | None = None
+
+
+def _stream_of(db: sqlite3.Connection, run: str) -> str | None:
+    """The run that has the items of this one."""
+    text = "".join(part for (part,) in db.execute("SELECT text FROM specs WHERE run = ? ORDER BY part", (run,)))
+    try:
+        return msgspec.json.decode(text, type=_Spec).stream_of
+    except msgspec.DecodeError:  # none was kept, or not yet all of it
+        return None
+
+
 def candidates(db: sqlite3.Connection, sized: bool = True) -> list[Old]:
-    """The runs that are not going on, the oldest first. `sized`: with their sizes, for which all rows are read."""
+    """The runs that are not going on, and that none that goes on reads from, the oldest first. `sized`: with their
+    sizes, for which all rows are read.
+    """
+    kept = _read_by_others(db)
     sizes = _sizes(db) if sized else {}
     query = """
         SELECT id, name, status, started, coalesce(ended, max(started, seen)) AS last, tasks, pid, process
@@ -95,7 +130,7 @@ def candidates(db: sqlite3.Connection, sized: bool = True) -> list[Old]:
     return [
         Old(run, name, "crashed" if status == "running" else status, started, last, tasks, int(sizes.get(run, 0)))
         for run, name, status, started, last, tasks, pid, process in db.execute(query)
-        if status != "running" or is_gone(pid, process)
+        if run not in kept and (status != "running" or is_gone(pid, process))
     ]
 
 
@@ -114,7 +149,7 @@ def choose(old: list[Old], size: int, before: float | None, most: int | None) ->
 
 
 def remove(db: sqlite3.Connection, run: str) -> bool:
-    """Delete a run, unless it is going on or is no more. Raises sqlite3.Error.
+    """Delete a run, unless it is going on, one that is reads from it, or it is no more. Raises sqlite3.Error.
 
     `db` is in autocommit mode, open for writing, and without ``foreign_keys``.
     """
@@ -122,6 +157,8 @@ def remove(db: sqlite3.Connection, run: str) -> bool:
     with _transaction(db):
         found = db.execute("SELECT status, pid, process FROM runs WHERE id = ?", (run,)).fetchone()
         if found is None or (found[0] == "running" and not is_gone(found[1], found[2])):
+            return False
+        if run in _read_by_others(db):
             return False
         for reference in references:
             if not reference.owned:

@@ -19,6 +19,7 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +27,15 @@ from engine.store.aside import Aside, fold_in
 from engine.store.messages import (
     MESSAGE_MAX,
     Committed,
+    Complaint,
     Ended,
     Finished,
     FromRecorder,
     Happened,
     Held,
-    JobMade,
-    PoolMade,
+    Opening,
     Ready,
     RunBegan,
-    SpecPart,
     ToRecorder,
     encode,
     one_by_one,
@@ -124,8 +124,12 @@ class Recorder:
         self._over = False
         """Whether the channel is empty for good."""
         self._ends = 0
+        self._unfit = ""
+        """What came that can't be taken in, nor confirmed: nothing after it can be."""
         self._received = 0
         """Messages, whether or not they were understood."""
+        self._complaints: list[str] = []
+        """What the engine is to be told of, with the next answer."""
         self._answered = 0
         self._held: list[ToRecorder] = []
         self._rows = 0
@@ -162,7 +166,7 @@ class Recorder:
 
     def run(self) -> bool:
         """Record until the engine is gone and all is written. False if something could not be. Raises
-        `StoreError` where this run can't be recorded at all.
+        `StoreError` where this run can't be recorded at all, or not any further.
         """
         while True:
             self._take()
@@ -181,6 +185,8 @@ class Recorder:
                 self.pause()
             elif self._answered < self._received:
                 self._answer()
+            elif self._unfit:
+                raise StoreError(self._unfit)
             elif self._over:
                 return self._finish()
             else:
@@ -227,7 +233,7 @@ class Recorder:
 
     def _take(self) -> None:
         """Take messages until there are no more now, or enough for a transaction."""
-        while not self._over and not self._enough():
+        while not self._over and not self._unfit and not self._enough():
             try:
                 received = self._receiver.receive(socket.MSG_DONTWAIT)
             except Closed:
@@ -242,9 +248,9 @@ class Recorder:
                 if isinstance(error, Starved) and self._gone_at is None:
                     self._starved = True
                     return
-                self._received += 1
-                _say(f"a message was not recorded: {error}")
-                continue
+                # Nobody knows how many there were in it, so those that follow could not be confirmed either.
+                self._unfit = f"something came that can't be recorded: {error}"
+                return
             if received is None:
                 # A dead engine's end may stay open in a process that it forked; nobody writes to it.
                 self._over = self._gone_at is not None
@@ -273,14 +279,14 @@ class Recorder:
             raw = one_by_one.decode(view)
         except UNREADABLE as error:
             self._received += 1
-            _say(f"a message was not understood: {error}")
+            self.complain(f"a message was not understood: {error}")
             return []
         for data in raw:
             self._received += 1
             try:
                 found.append(one_to_recorder.decode(data))
             except UNREADABLE as error:
-                _say(f"a message was not understood: {error}")
+                self.complain(f"a message was not understood: {error}")
         return found
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -296,19 +302,27 @@ class Recorder:
         if self._told:
             _say("rows are taken again")
             self._told = ""
-        self._opening += [held for held in self._held if isinstance(held, RunBegan | SpecPart | PoolMade | JobMade)]
+        self._opening += [held for held in self._held if isinstance(held, Opening)]
         self._held.clear()
         self._answer(rows, seconds)
         return True
 
     def _answer(self, rows: int = 0, seconds: float = 0.0) -> None:
-        """All that has come is written, but for what nobody could."""
+        """All that has come is written, but for what is complained of."""
         self._rows = self._bytes = 0
         for parcel in self._parcels:
             parcel.close()
         self._parcels.clear()
         self._answered = self._received
+        if self._complaints:
+            self._tell(Complaint(len(self._complaints), self._complaints[0]))
+            self._complaints.clear()
         self._tell(Committed(self._received, rows, seconds))
+
+    def complain(self, text: str) -> None:
+        """Something can't be written, and never will be."""
+        _say(text)
+        self._complaints.append(text)
 
     def _to_database(self) -> bool:
         assert self._writer is not None
@@ -323,7 +337,9 @@ class Recorder:
             self.stand_aside(explain(self._path, error))
             return self._to_file()
         for complaint in complaints:
-            _say(complaint)
+            self.complain(complaint)
+        if self._writer.run is None:
+            raise StoreError(f"the run has no beginning: {next(iter(complaints), 'nothing was understood')}")
         return True
 
     def _to_file(self) -> bool:
@@ -333,7 +349,7 @@ class Recorder:
                     raise StoreError(self._why_aside)
                 aside = Aside(self._path, run, self._durability == "full")
                 try:
-                    aside.append(encoded((*self._opening, *self._held), _say))
+                    aside.append(encoded((*self._opening, *self._held), self.complain))
                 except OSError:
                     aside.close()
                     raise
@@ -342,7 +358,7 @@ class Recorder:
                 _say(text)
                 self._tell(ToldAside(str(aside.path), text))
             else:
-                self._aside.append(encoded(self._held, _say))
+                self._aside.append(encoded(self._held, self.complain))
         except OSError as error:
             self.excuse(f"{self._why_aside}, and no other place takes anything ({error.strerror or error})")
             return False
@@ -412,12 +428,13 @@ def sweep(db: sqlite3.Connection) -> None:
     Their recorder was killed too, or the machine went down.
     """
     query = "SELECT id, pid, process FROM runs WHERE status = 'running'"
-    gone = [(run,) for run, pid, process in db.execute(query).fetchall() if is_gone(pid, process)]
+    gone = [(run, pid, process) for run, pid, process in db.execute(query).fetchall() if is_gone(pid, process)]
     if gone:
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany(
-                "UPDATE runs SET status = 'crashed', ended = max(started, seen) WHERE id = ? AND status = 'running'",
+            db.executemany(  # another process may have resumed it meanwhile
+                "UPDATE runs SET status = 'crashed', ended = max(started, seen) "
+                "WHERE id = ? AND status = 'running' AND pid = ? AND process = ?",
                 gone,
             )
             db.execute("COMMIT")
@@ -426,12 +443,12 @@ def sweep(db: sqlite3.Connection) -> None:
             raise
 
 
-def _open(path: Path, durability: str) -> sqlite3.Connection:
+def _open(path: Path, durability: str, complain: Callable[[str], None]) -> sqlite3.Connection:
     """The database, with what was put aside for it. Raises `StoreError`."""
     db = open_database(path, durability)
     try:
         with contextlib.suppress(*FAULTS):  # another recorder is at it; there will be a next time
-            fold_in(path, db, _say)
+            fold_in(path, db, _say, complain)
             sweep(db)
     except BaseException:
         db.close()
@@ -445,7 +462,7 @@ def _record(path: Path, sock: socket.socket, engine: int, durability: str, again
     try:
         while db is None:
             try:
-                db = _open(path, durability)
+                db = _open(path, durability, recorder.complain)
             except StoreError as error:
                 cause = error.__cause__
                 if not again:

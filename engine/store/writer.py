@@ -18,6 +18,7 @@ from engine.store.columns import as_json, clean
 from engine.store.messages import (
     AlertNow,
     Attempt,
+    BeginningPart,
     Distribution,
     Ended,
     Finished,
@@ -39,6 +40,8 @@ from engine.store.schema import StoreError
 from engine.store.tasks import Tasks
 from engine.store.texts import Texts
 
+_NOT_LATE: Final = (BeginningPart, Happened, AlertNow, RunEnded)
+"""What is numbered among what came later, or replaced by it."""
 _OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
 """Events that are lines of output."""
 
@@ -46,7 +49,13 @@ _OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
 class Writer:
     """Writes the messages of one run. The connection is in autocommit mode (``isolation_level=None``)."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folding: bool = False) -> None:
+        """`folding`: the messages were put aside, and may be of a run that was resumed since. Then what came of tasks
+        counts, as if it had been told in time, and not how the run was, or ended.
+        """
+        self._folding = folding
+        self._late = False
+        """Whether it is a run that was resumed since."""
         self._db = connection
         self._texts = Texts(connection)
         self._tasks = Tasks(connection, self._texts)
@@ -56,6 +65,8 @@ class Writer:
         self._resumed = 0
         self._events = 0
         """Events that were recorded before the run was resumed."""
+        self._parts: dict[int, str] = {}
+        """Of a beginning that did not fit one message."""
         self.run: str | None = None
         """Id of the run, once it is in the database."""
         self.ended = False
@@ -67,7 +78,7 @@ class Writer:
 
         `now`, seconds since the Unix epoch, is kept as the time when the run was last seen alive. Raises
         sqlite3.Error where the database does not take them now, or `StoreError` where the run's id is another
-        run's: then none is written.
+        run's, or its beginning can't be written: then none is written.
         """
         try:
             self._transaction(messages, now, None)
@@ -84,7 +95,9 @@ class Writer:
         return complaints + self._tasks.unread
 
     def _transaction(self, messages: Sequence[ToRecorder], now: float, complaints: list[str] | None) -> None:
-        before = self.run, self.ended, list(self._agents), self._events
+        before = (
+            self.run, self.ended, list(self._agents), self._events, self._resumed, dict(self._parts), self._late,
+        )  # fmt: skip
         self._tasks.begin()
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -101,7 +114,7 @@ class Writer:
             self._texts.done(committed=True)
         except BaseException:
             self._texts.done(committed=False)
-            self.run, self.ended, self._agents, self._events = before
+            self.run, self.ended, self._agents, self._events, self._resumed, self._parts, self._late = before
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -119,6 +132,8 @@ class Writer:
             self._tasks.back_to(mark)
             db.execute("ROLLBACK TO one")
             text = " ".join(str(error).split())
+            if isinstance(message, RunBegan):
+                raise StoreError(f"the beginning of run {message.run} can't be recorded: {text}") from error
             complaints.append(f"a message was not recorded ({type(message).__name__}: {type(error).__name__}: {text})")
         db.execute("RELEASE one")
 
@@ -130,6 +145,8 @@ class Writer:
         run = self.run
         if run is None:
             raise ValueError("it came before the beginning of a run")
+        if self._late and isinstance(message, _NOT_LATE):
+            return
         db = self._db
         match message:
             case Finished():
@@ -149,7 +166,7 @@ class Writer:
                 self._happened(run, message)
             case PoolMade() as pool:
                 db.execute(
-                    "INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?, ?)",
+                    f"INSERT OR {'IGNORE' if self._late else 'REPLACE'} INTO pools VALUES (?, ?, ?, ?, ?, ?)",
                     (run, pool.pool, clean(pool.name), pool.first, pool.size, pool.shards),
                 )
                 # The newest first: a pool that has grown is told of again.
@@ -174,6 +191,8 @@ class Writer:
             case ItemsRead() as read:
                 piece = run, read.first, len(read.items), as_json(read.items)
                 db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?, ?)", piece)
+            case BeginningPart() as beginning:
+                self._beginning(run, beginning)
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
             case RunEnded() as end:
@@ -190,7 +209,7 @@ class Writer:
             "SELECT status, started, ended, pid, process, seen, resumed, resumed_at, events_before "
             "FROM runs WHERE id = ?", (run.run,),
         ).fetchone()  # fmt: skip
-        events = 0
+        events, late = 0, False
         if old is None:
             if run.resumed:
                 raise StoreError(f"there is no run {run.run} in the database")
@@ -203,6 +222,8 @@ class Writer:
                 # thought that its engine had.
                 query = "UPDATE runs SET status = 'running', ended = NULL WHERE id = ? AND status = 'crashed'"
                 self._db.execute(query, (run.run,))
+            elif self._folding and _older(run, started, resumed):
+                late = True
             elif not run.resumed:
                 raise StoreError(f"there is another run {run.run} in the database")
             elif status == "running" and not is_gone(pid, process):
@@ -213,10 +234,10 @@ class Writer:
                 events = self._resume_run(run, max(0.0, (seen if ended is None else ended) - since))
         if run.spec:
             self._spec(run.run, 0, 1, run.spec)
-        over = old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed
+        over = late or (old is not None and old[0] not in ("running", "crashed") and old[6] == run.resumed)
         aging.ended(self._db, run.started)
         self.run, self.ended, self._agents, self._events = run.run, over, [], events
-        self._resumed = run.resumed
+        self._resumed, self._parts, self._late = run.resumed, {}, late
 
     def _insert_run(self, run: RunBegan) -> None:
         self._db.execute(
@@ -240,6 +261,16 @@ class Writer:
             (run.pid, identity(run.pid), run.resumed, run.started, worked, run.started, events, run.run),
         )
         return int(events)
+
+    def _beginning(self, run: str, message: BeginningPart) -> None:
+        """What the run was begun with; that stays where it is resumed."""
+        if self._resumed:
+            return
+        self._parts[message.part] = message.text
+        if len(self._parts) == message.parts:
+            found = json.loads("".join(self._parts[part] for part in range(message.parts)))
+            told = as_json(found["command"]), as_json(found["config"]), run
+            self._db.execute("UPDATE runs SET command = ?, config = ? WHERE id = ?", told)
 
     def _spec(self, run: str, part: int, parts: int, text: str) -> None:
         self._db.execute("INSERT OR IGNORE INTO specs VALUES (?, ?, ?, ?)", (run, part, parts, clean(text)))
@@ -323,6 +354,12 @@ class Writer:
     def crash(self, at: float) -> None:
         """Say that the run was cut off. Raises sqlite3.Error."""
         self._db.execute(
-            "UPDATE runs SET status = 'crashed', ended = max(started, ?) WHERE id = ? AND status = 'running'",
-            (at, self.run),
+            "UPDATE runs SET status = 'crashed', ended = max(started, ?) "
+            "WHERE id = ? AND status = 'running' AND resumed = ?",
+            (at, self.run, self._resumed),
         )
+
+
+def _older(run: RunBegan, started: float, resumed: int) -> bool:
+    """Whether it is an earlier beginning of a run that began at `started`, and was resumed so often."""
+    return run.resumed < resumed and (run.started > started if run.resumed else run.started == started)

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from engine.stream.types import (
+    PAGE_MAX,
     RATE_MAX,
     STREAM_VERSION,
     UNREADABLE,
@@ -122,6 +123,10 @@ class Client:
     def post_subscribe(self, topics: Iterable[Topic], hz: float = RATE_MAX) -> int:
         """As `subscribe`, without waiting. Raises `StreamEnded`."""
         return self._send(Subscribe(next(self._numbers), list(topics), hz))
+
+    def post_agents(self, conditions: Sequence[Condition] = (), *, offset: int = 0, limit: int = PAGE_MAX) -> int:
+        """Ask for a page of agents, and do not wait: the `Reply` of this number has it. Raises `StreamEnded`."""
+        return self._send(Page(next(self._numbers), "agents", list(conditions), "", False, offset, limit))
 
     def command(self, name: str, *args: str, timeout: float = 10.0) -> Reply:
         """Ask for something to be done, and wait for the answer.

@@ -48,6 +48,11 @@ read = msgspec.msgpack.Decoder().decode
 encode = _encoder.encode
 
 
+def prepare() -> None:
+    """Load what pickling any value takes: a process that runs out of descriptors can't load it any more."""
+    import cloudpickle  # noqa: F401
+
+
 def dumps(value: object, buffers: list[pickle.PickleBuffer] | None = None) -> bytes:
     """Pickle any value; large buffers inside it (arrays) are appended to `buffers`.
 

@@ -170,6 +170,7 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "recorder-held": (tells("recorder.held", why="disk full"), 1, tells("recorder.resumed")),
     "recorder-died": (tells("recorder.died", pid=7), 1, tells("recorder.restarted", pid=8)),
     "recorder-lost": (tells("recorder.lost"), 1, tells("recorder.died")),
+    "recorder-complaint": (tells("recorder.complaint", count=2), 1, tells("recorder.died")),
     "sink-failed": (tells("sink.failed", sink="webhook"), 1, tells("setting.changed", name="batch_size")),
     "output-dropped": (tells("output.dropped", lines=3), 1, tells("agent.stdout", agent="main/1")),
     "memory": (sets(memory_used_ratio=0.92), 3, sets(memory_used_ratio=0.9)),

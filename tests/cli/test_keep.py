@@ -124,6 +124,24 @@ def test_a_run_that_goes_on_is_never_touched(path: Path) -> None:
         assert not pruning.remove(db, "none")
 
 
+def test_what_a_run_that_goes_on_reads_from_stays(path: Path) -> None:
+    """It reruns what failed of `new3`, a rerun of `old1` itself; and has the items of `mid2`."""
+    with opened(path) as db:
+        db.execute("UPDATE runs SET origin = 'old1', rerun = 'failed' WHERE id = 'new3'")
+        db.execute("UPDATE runs SET origin = 'new3', rerun = 'failed' WHERE id = 'live5'")
+        db.executemany(
+            "INSERT INTO specs VALUES ('live5', ?, 2, ?)", [(0, '{"version": 1, "stream'), (1, '_of": "mid2"}')]
+        )
+        assert not pruning.remove(db, "old1")
+    result = call(prune, "--db", path, "--keep", "0s")
+    assert result.exit_code == 0, result.output
+    assert left(path) == ["live5", "mid2", "new3", "old1"]
+    with opened(path) as db:
+        db.execute("UPDATE runs SET status = 'done', ended = 1 WHERE id = 'live5'")
+    call(prune, "--db", path, "--keep", "0s")
+    assert left(path) == []
+
+
 def test_a_dry_run_deletes_nothing(path: Path) -> None:
     result = call(prune, "--db", path, "--keep", "30d", "--dry-run")
     assert result.exit_code == 0

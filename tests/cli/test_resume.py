@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ import pytest
 from killing import SHOAL, kill_all, over, started
 from processes import wait_for
 
+from engine.cli import again
 from engine.cli.again import keep
 from engine.cli.headless import run_headless
+from engine.cli.resume import go_on
 from engine.cli.run import run as command
 from engine.plan import kept as plan
 from engine.plan.steps import RunSpec, Step
-from engine.runtime import recording
+from engine.runtime import driver, recording
+from engine.runtime.results import OrderedWriter
 from engine.settings.types import PoolSettings
+from engine.store.aside import Aside
+from engine.store.messages import Finished, JobMade, PoolMade, RunBegan, encode
 
 WORK = '''
 import os, time
@@ -160,6 +166,57 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     assert refusal(folder) == f"shoal: {line}"
 
 
+def test_what_was_put_aside_is_taken_in_before_anything_runs(
+    folder: Path, killed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its recorder was killed, too, and somebody else is just at the file that it has left."""
+    items(folder, "a", "wait", "b", "c")
+    killed(3, "run", "work:held", "--items", "items.txt", *ONE)
+    (folder / "ran.txt").unlink()
+    identity = run_id(folder)
+    db = sqlite3.connect(folder / "runs.db")
+    started_at, pid = db.execute("SELECT started, pid FROM runs").fetchone()
+    db.close()
+    aside = Aside(folder / "runs.db", identity, durable=False)
+    messages = [
+        RunBegan(identity, "work:held", started_at, pid, [], {}, "0", {}), PoolMade(0, "main", 0, 2, 1),
+        JobMade(1, "tasks", "work:held", 0), Finished(1, 1, 0, started_at, bytes(8), ["known"], [], [], {}),
+    ]  # fmt: skip
+    aside.append(map(encode, messages))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        aside.close()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", sleep)
+        found = again.find("last", {"db": str(folder / "runs.db")}, again.Way("resumed", "goes on"))
+    assert len(slept) == 1, "it has waited for whoever was at it"
+    assert found.run.done == 4
+    assert not aside.path.exists()
+    done = resume(folder, "--out", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"work:held {identity}: 4 of 4 tasks were over\n")
+    assert not (folder / "ran.txt").exists(), "what is recorded is not run again"
+    assert lines((folder / "out.jsonl").read_text())[1]["result"] == "known"
+
+
+def test_what_cannot_be_taken_in_is_said(folder: Path, killed: Any) -> None:
+    items(folder, "a", "wait")
+    killed(1, "run", "work:held", "--items", "items.txt", *ONE)
+    aside = folder / f"runs.db.{run_id(folder)}.aside"
+    aside.symlink_to("elsewhere")
+    why = f"run RUN is not resumed: {aside} was not taken into {folder / 'runs.db'}: Too many levels of symbolic links"
+    assert refusal(folder) == f"shoal: {why}".replace(run_id(folder), "RUN")
+    aside.unlink()
+    aside.write_bytes(b"x" * 100)
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0
+    assert f"shoal: warning: {aside} was not wholly taken into" in done.stderr
+
+
 @pytest.mark.needs("pooling")  # hundreds of tasks
 def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
     """The recorder of a killed engine still writes: it is waited for. Then the first ctrl-c, and to the end."""
@@ -179,6 +236,36 @@ def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
     done = resume(folder, "--out", "-")
     assert done.returncode == 0, done.stderr
     assert [line["index"] for line in lines(done.stdout)] == list(range(303))
+
+
+def test_results_outlive_a_resumption_that_is_cut_off(
+    folder: Path, killed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed, then interrupted, when it has looked up but some of what was done."""
+    items(folder, *map(str, range(100)), "wait")
+    killed(100, "run", "work:held", "--items", "items.txt", "--out", "out.jsonl", *ONE)
+    before = (folder / "out.jsonl").read_text()
+    process = started(folder, "resume", "last", "--db", "runs.db", "--headless")
+    wait_for((folder / ".out.jsonl.part").exists, 60, "it writes")
+    kill_all(process)
+    assert (folder / "out.jsonl").read_text() == before
+
+    begin = OrderedWriter.begin
+
+    def interrupts(writer: OrderedWriter) -> None:
+        begin(writer)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(OrderedWriter, "begin", interrupts)
+    monkeypatch.setattr(driver, "CHUNK", 10)
+    monkeypatch.setattr(driver, "_LOOKED_UP", 10)
+    monkeypatch.chdir(folder)
+    options = dict.fromkeys(("out", "metrics_port", "serve")) | {"db": "runs.db", "as_json": False}
+    assert go_on("last", options) == 130
+    assert [line["index"] for line in lines((folder / "out.jsonl").read_text())] == list(range(100))
+    db = sqlite3.connect(folder / "runs.db")
+    assert db.execute("SELECT json_extract(summary, '$.tasks'), done FROM runs").fetchall() == [(101, 100)]
+    db.close()
 
 
 def _draining(process: subprocess.Popen[str]) -> bool:

@@ -23,6 +23,7 @@ from engine.stream.types import DEAD, IDLE, AgentRow, Cells, Event, Frame, Reply
 from shoal import Engine, PoolSettings
 
 pytestmark = pytest.mark.needs("pooling")
+USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_pause_and_resume(engine: Engine, client: Client, heard: list[Event], tm
     assert [future.result(20) for future in later] == list(range(50))
     assert client.command("resume") == Reply(client.post("x") - 1, False, "the run is not paused")
     (paused,) = kinds(heard, "run.paused")
-    assert paused.data["by"].startswith(f"{pwd.getpwuid(os.getuid()).pw_name} (pid {os.getpid()}, ")
+    assert paused.data["by"].startswith(f"{USER} (pid {os.getpid()}, ")
     assert "asked" in paused.text
     assert len(kinds(heard, "run.resumed")) == 1
 
@@ -180,8 +181,8 @@ def test_scale_up_down_and_up_again(engine: Engine, client: Client, heard: list[
     assert client.command("scale", "main", "6").ok
     wait_for(lambda: up(client) == 6, what="six agents")
     texts = [event.text for event in kinds(heard, "pool.scaled")]
-    assert texts[0].startswith("pool main is scaled from 4 to 9 agents, as pid ")
-    assert texts[3].startswith("pool main is scaled from 1..6 to 6 agents, as pid ")
+    assert texts[0].startswith(f"pool main is scaled from 4 to 9 agents, as {USER} (pid ")
+    assert texts[3].startswith(f"pool main is scaled from 1..6 to 6 agents, as {USER} (pid ")
     assert list(engine.map(abs, range(scaled(2000)))) == list(range(scaled(2000)))
 
 

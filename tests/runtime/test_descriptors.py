@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import mail_functions as mail
 import pytest
@@ -102,3 +105,43 @@ def test_a_result_for_which_an_agent_finds_no_descriptor_is_its_tasks_failure(si
             engine.submit(remote.use_up_descriptors, size).result(30)
         assert len(engine.submit(remote.use_up_descriptors, 10).result(30)) == 10
         assert core_of(engine).restarts == 0
+
+
+LATE = """
+import sys
+from engine.cli import main
+from engine.runtime import driver
+
+def begins(self, *given):
+    begin(self, *given)
+    self.loaded = set(sys.modules)
+
+def feeds(self):
+    feed(self)
+    runs.append(self)
+
+begin, driver.Driver.__init__ = driver.Driver.__init__, begins
+feed, driver.Driver.feed = driver.Driver.feed, feeds
+runs = []
+sys.argv[0] = "shoal"
+try:
+    main.main()
+finally:
+    print(*sorted(set(sys.modules) - runs[-1].loaded))
+"""
+ELSEWHERE = ("engine.alerts", "engine.runtime.alerting", "engine.metrics", "engine.runtime.meters")
+"""What a thread loads, or what the run goes on without."""
+
+
+def test_nothing_is_imported_once_a_run_has_begun(tmp_path: Path) -> None:
+    """There may be no descriptor left for it then."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[[tasks]]\nname = "a"\ncall = "builtins:dict"\nover = { n = { from = 1, to = 20 } }\n')
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", LATE, "run", str(plan), "--agents", "1", "--db", str(tmp_path / "runs.db"),
+         "--headless"],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    late = [name for name in done.stdout.split() if name.startswith(("engine.", "cloudpickle", "sqlite3"))]
+    assert [name for name in late if not name.startswith(ELSEWHERE)] == []

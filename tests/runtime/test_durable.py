@@ -308,6 +308,36 @@ def test_what_waits_is_bounded(database: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(results(database)) == 200_001
 
 
+def test_output_that_nobody_can_write_down_does_not_pile_up(database: Path, tmp_path: Path) -> None:
+    def shout(until: str) -> None:
+        while not os.path.exists(until):
+            print("x" * 1000, flush=True)
+            time.sleep(0.005)
+
+    events: list[Event] = []
+
+    def told(kind: str) -> int:
+        return sum(event.kind == kind for event in events)
+
+    with Engine(1, record=database, attachable=False, on_event=events.append) as engine:
+        future = engine.submit(shout, str(tmp_path / "enough"))
+        wait_for(lambda: told("agent.stdout"), what="it is heard")
+        with locked(database):
+            wait_for(lambda: told("recorder.held"), what="it is said")
+            recording = engine._worker.run.recording
+            assert recording is not None
+            held, heard = recording.line.bytes, told("agent.stdout")
+            wait_for(lambda: told("agent.stdout") >= heard + 50, what="it goes on")
+            assert recording.line.bytes < held + 20_000
+        wait_for(lambda: told("output.dropped"), what="what was left out is told")
+        (tmp_path / "enough").touch()
+        future.result(60)
+    left_out = sum(event.data["lines"] for event in events if event.kind == "output.dropped")
+    ((kept,),) = ask(database, "SELECT count(*) FROM events WHERE kind = 'agent.stdout'")
+    assert left_out >= 50
+    assert kept + left_out == told("agent.stdout")
+
+
 def finished_by_signals(run: Run, database: Path) -> tuple[int, str]:
     """The run's end after two interrupts, while nothing can be written."""
     run.process.send_signal(signal.SIGINT)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import pickle
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded_runs import GONE, began, group, made, write
 
-from engine.runtime.earlier import check_owner, is_large, item_of, line_of
+from engine.cli.items import KeptItems
+from engine.plan.steps import SpecError
+from engine.runtime.earlier import Earlier, check_owner, is_large, item_of, line_of
 from engine.runtime.launch import StartError
 from engine.runtime.recording import _detail, _storable
 from engine.runtime.results import row, value_of
+from engine.store import pruning
 from engine.store.columns import stored
+from engine.store.messages import ItemsRead
 from engine.store.queries import Outcome
 from engine.wire import frames, values
 
@@ -83,3 +90,45 @@ def test_pickles_are_read_only_from_a_file_of_ones_own(tmp_path: Path) -> None:
         else:
             with pytest.raises(StartError, match="not yours alone"):
                 check_owner(path)
+
+
+def test_nor_from_one_beside_which_others_can_put_files(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    path.touch(0o600)
+    check_owner(path)
+    for mode in (0o777, 0o1777):
+        tmp_path.chmod(mode)
+        with pytest.raises(StartError, match="others can put files beside"):
+            check_owner(path)
+    tmp_path.chmod(0o700)
+    log = tmp_path / "runs.db-wal"
+    log.touch()
+    log.chmod(0o666)
+    with pytest.raises(StartError, match=r"runs\.db-wal is not yours alone"):
+        check_owner(path)
+
+
+def test_what_is_deleted_while_a_rerun_reads_it_does_not_pass_for_never_done(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    write(path, began("old", "old", pid=GONE), *made("fit"), group(0, [1, 2, 3]))
+    with contextlib.closing(Earlier(path, None, ["old"])) as earlier:
+        assert [known.outcome.task for known in earlier.outcomes(0, 0, 9)] == [0, 1, 2]
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            assert pruning.remove(db, "old")
+        with pytest.raises(SpecError, match="recorded with run old, which has been deleted"):
+            list(earlier.outcomes(0, 0, 9))
+    with pytest.raises(SpecError, match="which has been deleted"):
+        Earlier(path, None, ["old"])
+
+
+def test_items_that_are_deleted_while_they_are_read_are_missed(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    write(path, began("old", "old", pid=GONE), ItemsRead(0, ["a", "b"]), ItemsRead(2, ["c"]), ItemsRead(3, []))
+    kept = KeptItems(path, "old", 3)
+    assert list(kept) == ["a", "b", "c"]
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        items = iter(kept)
+        assert next(items) == "a"
+        assert pruning.remove(db, "old")
+        with pytest.raises(SpecError, match="only 2 of 3 are left of the items that were recorded with run old"):
+            list(items)

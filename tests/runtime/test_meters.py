@@ -357,7 +357,7 @@ def test_messages_between_agents_are_counted() -> None:
         until(engine, lambda now: now.value("shoal_messages_delivered_total", result="delivered") == 1)
 
 
-@pytest.mark.parametrize("part", ["count", "view", "distributions"])
+@pytest.mark.parametrize("part", ["Sampling.count", "view", "Sampling.distributions"])
 @pytest.mark.needs("pooling")
 def test_a_sampler_that_fails_ends_the_samples_and_not_the_run(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -368,9 +368,9 @@ def test_a_sampler_that_fails_ends_the_samples_and_not_the_run(
     with Engine(1, record=tmp_path / "runs.db", settings={"metrics_port": 0}) as engine:
         until(engine, lambda now: True)
         client = Client(places.runtime_folder() / f"{engine.run_id}.sock")
-        monkeypatch.setattr(f"engine.runtime.meters.sampling.Sampling.{part}", broken)
+        monkeypatch.setattr(f"engine.runtime.meters.sampling.{part}", broken)
         assert client.subscribe(["metrics"]).ok
-        if part != "distributions":  # those are for the end, and for every minute
+        if part != "Sampling.distributions":  # those are for the end, and for every minute
             wait_for(lambda: "can't be sampled" in caplog.text, LONG)
         assert len(list(engine.map(abs, range(20_000)))) == 20_000
     client.close()

@@ -217,7 +217,7 @@ def edges(shape: Shape, bucket: int) -> tuple[float, float]:
 
 FAMILIES = {
     "wait": ("shoal_message_latency_seconds", ("queue",)),
-    "assign": ("shoal_pool_acquire_seconds", ("wait",)),
+    "assign": ("shoal_message_latency_seconds", ("assign",)),
     "spawn": ("shoal_agent_spawn_seconds", ("total", "cold")),
     "batch_back": ("shoal_batch_messages", ("back",)),
     "linger": ("shoal_batch_linger_seconds", ()),

@@ -13,6 +13,7 @@ import math
 import os
 import pickle
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -310,6 +311,55 @@ def test_a_file_is_left_alone_until_there_is_something_to_write(tmp_path: Path) 
     writer.begin()
     assert path.read_text() == ""
     writer.close()
+
+
+def test_a_file_that_is_replaced_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path, link = tmp_path / "out.jsonl", tmp_path / "link.jsonl"
+    path.write_text("of last week\n")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    for name in (path, link):
+        writer = OrderedWriter(name, replaces=True)
+        writer.put(0, "a")
+        writer.put(2, "c")
+        writer.close()  # it was cut off
+        assert path.read_text() == "of last week\n"
+    (tmp_path / ".out.jsonl.part").write_text("left behind by one that was killed")
+    writer = OrderedWriter(link, replaces=True)
+    writer.put(0, "a")
+    writer.put(2, "c")
+    assert path.read_text() == "of last week\n"
+    writer.finish(["known"])
+    assert path.read_text() == "a\nc\nknown\n"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert not (tmp_path / ".out.jsonl.part").exists()
+
+
+def test_a_file_with_another_name_is_written_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("of last week\n")
+    (tmp_path / "other").hardlink_to(path)
+    writer = OrderedWriter(path, replaces=True)
+    writer.put(0, "a")
+    writer.finish()
+    assert (tmp_path / "other").read_text() == "a\n"
+
+
+def test_what_goes_wrong_with_the_rest_leaves_the_old_file(tmp_path: Path) -> None:
+    def rest() -> Iterator[str]:
+        yield "b"
+        raise LookupError
+
+    path = tmp_path / "out.jsonl"
+    path.write_text("of last week\n")
+    writer = OrderedWriter(path, replaces=True)
+    writer.put(0, "a")
+    with pytest.raises(LookupError):
+        writer.finish(rest())
+    writer.close()
+    assert path.read_text() == "of last week\n"
+    assert not (tmp_path / ".out.jsonl.part").exists()
 
 
 def test_a_full_disk_is_remembered_and_raises_nowhere() -> None:

@@ -19,6 +19,7 @@ from engine.procs import boot
 from engine.store.messages import (
     MESSAGE_MAX,
     Committed,
+    Complaint,
     Failed,
     Finished,
     FromRecorder,
@@ -96,6 +97,7 @@ class Line:
 
     def __init__(self, path: Path, pid: int, durability: str = "normal", again: bool = False) -> None:
         self.sent = self.safe = 0
+        self.complaints: list[Complaint] = []
         self.sock, theirs = pair()
         with theirs:
             self.process = subprocess.Popen(
@@ -142,6 +144,9 @@ class Line:
         """Wait until all that was sent is in the database."""
         while self.safe < self.sent:
             answer = self.answer()
+            if isinstance(answer, Complaint):
+                self.complaints.append(answer)
+                continue
             assert isinstance(answer, Committed), answer
             assert self.safe < answer.count <= self.sent
             self.safe = answer.count

@@ -334,7 +334,7 @@ def test_a_file_that_ends_within_a_result_leaves_nothing_of_it(path: Path) -> No
     one.close()
     os.truncate(one.path, one.path.stat().st_size - 5)  # the last message, the outcome of task 1
     with contextlib.closing(open_database(path)) as db:
-        fold_in(path, db, lambda text: None)
+        fold_in(path, db, lambda text: None, pytest.fail)
         assert rows(db, "SELECT DISTINCT task FROM pieces") == [(0,)]
         assert value(db, 0) == 1
         assert sound(db)

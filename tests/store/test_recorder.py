@@ -6,16 +6,19 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.store import queries
-from engine.store.messages import Held, Ready, encode, packed
+from engine.store import recorder as recorder_module
+from engine.store.messages import MESSAGE_MAX, Held, JobMade, Ready, encode, packed
 from engine.store.recorder import sweep
 from engine.store.schema import open_database
 from engine.store.writer import Writer
@@ -209,6 +212,55 @@ def test_what_is_no_message_is_passed_over(recorder: Start, path: Path, garbage:
     assert ask(path, "SELECT status FROM runs") == [("done",)]
 
 
+def test_what_is_passed_over_is_told_before_it_is_confirmed(recorder: Start, path: Path) -> None:
+    line = recorder()
+    line.ready()
+    line.send(*opening())
+    line.flush()
+    odd = JobMade(9, "name", "call", 1 << 63)
+    line.send_raw(packed([b"\x63", encode(finished(0, [1])), encode(odd)]), 3)
+    line.flush()
+    (told,) = line.complaints
+    assert told.count == 2
+    assert told.text.startswith("a message was not understood: ")
+    assert ask(path, "SELECT done FROM runs") == [(1,)]
+
+
+def test_what_does_not_fit_is_never_confirmed(recorder: Start, path: Path) -> None:
+    line = recorder()
+    line.ready()
+    line.send(*opening(), finished(0, [1]))
+    line.flush()
+    line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MESSAGE_MAX)
+    if line.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < 2 * MESSAGE_MAX:
+        pytest.skip("this system's sockets take nothing that is too long (net.core.wmem_max)")
+    line.send_raw(packed([encode(finished(1, ["x" * MESSAGE_MAX])), encode(finished(2, [2]))]), 2)
+    assert line.answer() == Ready("something came that can't be recorded: a message longer than any frame")
+    assert line.answer() is None
+    assert line.close()[0] == 1
+    assert ask(path, "SELECT done FROM runs") == [(1,)]
+
+
+def test_a_run_without_a_beginning_is_refused(recorder: Start, path: Path) -> None:
+    line = recorder()
+    line.ready()
+    line.send_raw(packed([b"\x63", *map(encode, opening()[1:])]), len(opening()))
+    answer = line.answer()
+    assert isinstance(answer, Ready)
+    assert answer.error.startswith("the run has no beginning: ")
+    assert line.answer() is None
+
+
+def test_a_beginning_that_cannot_be_written_is_refused(recorder: Start, path: Path) -> None:
+    line = recorder()
+    line.ready()
+    line.send(began(pid=1 << 63))
+    answer = line.answer()
+    assert isinstance(answer, Ready)
+    assert answer.error.startswith("the beginning of run r1 can't be recorded: ")
+    assert line.answer() is None
+
+
 def test_runs_of_engines_that_are_gone_are_swept(recorder: Start, path: Path, gone: int) -> None:
     with contextlib.closing(open_database(path)) as db:
         Writer(db).write([began("lost", pid=gone)], START + 3)
@@ -229,6 +281,24 @@ def test_sweeping_gives_the_lock_back(db: sqlite3.Connection, gone: int) -> None
     sweep(db)
     assert not db.in_transaction
     assert rows(db, "SELECT status FROM runs") == [("crashed",)]
+
+
+def test_a_run_that_is_resumed_while_others_are_swept_goes_on(
+    path: Path, db: sqlite3.Connection, gone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Writer(db)
+    first.write(opening(pid=gone), START)
+
+    def looked(pid: int, process: str) -> bool:
+        with contextlib.closing(open_database(path)) as other:
+            Writer(other).write([msgspec.structs.replace(began(), started=START + 10, resumed=1)], START)
+        return True
+
+    monkeypatch.setattr(recorder_module, "is_gone", looked)
+    sweep(db)
+    assert rows(db, "SELECT status, pid FROM runs") == [("running", os.getpid())]
+    first.crash(START + 20)
+    assert rows(db, "SELECT status, ended FROM runs") == [("running", None)], "nor does the recorder of before end it"
 
 
 def test_it_holds_nothing_that_it_does_not_need(recorder: Start, path: Path) -> None:

@@ -24,9 +24,14 @@ from engine.stream.types import (
     MetricsNow,
     Page,
     PoolMetrics,
+    PoolQueue,
     PoolView,
+    QueuesNow,
     Refused,
     Reply,
+    Shape,
+    ShapesNow,
+    ShardView,
     SilenceView,
     Spread,
     Subscribe,
@@ -34,8 +39,11 @@ from engine.stream.types import (
 
 POOL = PoolView("main", 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 16)
 MACHINE = MachineView(0.5, 2, 1 << 30, 1 << 34, 1.5, 20)
-SPREAD = Spread(100, 0.25, 0.5, None, 1.5)
+SPREAD = Spread(100, 0.25, 0.5, None, 1.5, 0.75)
 METRICS = PoolMetrics("main", 10.0, 9.5, 90, 10, 12.5, 0.75, SPREAD, SPREAD, SPREAD)
+SHARD = ShardView("main", 1, 4, 7, 100, 90, 3, 0.75, 1.25, SPREAD, 2)
+QUEUE = PoolQueue("main", "least-loaded", {"full": 9}, 5, 3, 1, {"crash": 2}, {"idle": 1}, 8, 1, 2, 3, 4, 1.5, 1 << 20)
+SHAPE = Shape("run", "main", "seconds", SPREAD, 0.001, 1.25, [1, 0, 7])
 ALERT = AlertView(
     1, "0123abcd", "memory", "memory is short", "capacity", "critical", "firing", "98 % in use", {"pool": "main"}, "h",
     "a", "ratio", 0.5, 0.25, 0.75, 2, 3, 4, True, 1.5, 2.5, 3.5, 4.5, 5.5, None, AckView("ada", 6.5, "mine", None), 7,
@@ -72,9 +80,26 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
         MetricsNow(1.5, (METRICS,), 0.25, SPREAD, 7, 1, 2),
         (
             "98a76d657472696373cb3ff8000000000000919aa46d61696ecb4024000000000000cb40230000000000005a0acb402900000000"
-            "0000cb3fe80000000000009564cb3fd0000000000000cb3fe0000000000000c0cb3ff80000000000009564cb3fd0000000000000"
-            "cb3fe0000000000000c0cb3ff80000000000009564cb3fd0000000000000cb3fe0000000000000c0cb3ff8000000000000cb3fd0"
-            "0000000000009564cb3fd0000000000000cb3fe0000000000000c0cb3ff8000000000000070102"
+            "0000cb3fe80000000000009664cb3fd0000000000000cb3fe0000000000000c0cb3ff8000000000000cb3fe80000000000009664"
+            "cb3fd0000000000000cb3fe0000000000000c0cb3ff8000000000000cb3fe80000000000009664cb3fd0000000000000cb3fe000"
+            "0000000000c0cb3ff8000000000000cb3fe8000000000000cb3fd00000000000009664cb3fd0000000000000cb3fe00000000000"
+            "00c0cb3ff8000000000000cb3fe8000000000000070102"
+        ),
+    ),
+    (
+        QueuesNow(1.5, (SHARD,), (QUEUE,), 2),
+        (
+            "95a6717565756573cb3ff8000000000000919ba46d61696e010407645a03cb3fe8000000000000cb3ff40000000000009664cb3f"
+            "d0000000000000cb3fe0000000000000c0cb3ff8000000000000cb3fe800000000000002919fa46d61696eac6c656173742d6c6f"
+            "6164656481a466756c6c0905030181a563726173680281a469646c65010801020304cb3ff8000000000000ce0010000002"
+        ),
+    ),
+    (
+        ShapesNow(1.5, 60.0, (SHAPE,), 2),
+        (
+            "95a6736861706573cb3ff8000000000000cb404e0000000000009197a372756ea46d61696ea77365636f6e64739664cb3fd00000"
+            "00000000cb3fe0000000000000c0cb3ff8000000000000cb3fe8000000000000cb3f50624dd2f1a9fccb3ff40000000000009301"
+            "000702"
         ),
     ),
     (

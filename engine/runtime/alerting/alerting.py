@@ -235,7 +235,7 @@ class Alerting:
 
     def known(self) -> list[AlertsNow]:
         """The same, without reading the rules before their time."""
-        return [AlertsNow(time.time(), [], [])] if self._core is None else self.now()
+        return [AlertsNow(time.time(), [], [])] if self._core is None and not self._failed else self.now()
 
     def _asked(self) -> tuple[AlertCore, Teller]:
         """The rules at work, for somebody who asks for something. Raises `Refusal`."""

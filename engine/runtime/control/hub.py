@@ -47,10 +47,6 @@ _SAMPLED: Final = sorted((topic for topic, kind in TOPICS.items() if kind.sample
 """In the order in which they are shown. A frame comes last: who has it knows all else of that moment."""
 
 
-_SAMPLED: Final = sorted((topic for topic, kind in TOPICS.items() if kind.sampled), key=lambda topic: topic == "frames")
-"""In the order in which they are shown. A frame comes last: who has it knows all else of that moment."""
-
-
 class Answerer(Protocol):
     """Who answers what the hub itself can't: the run."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from engine.core.pools import Pool
 from engine.metrics.histogram import Histogram
 from engine.metrics.observer import Observer
+from engine.metrics.packed import pack
 from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
 from engine.metrics.snapshot import Builder, Snapshot
@@ -190,8 +191,6 @@ class Sampling:
 
     def distributions(self) -> list[Distribution]:
         """Run time and wait of each pool since the run began, for the record."""
-        from engine.metrics.packed import pack
-
         made = []
         snapshot = self.windows.newest
         for pool in self.living:
