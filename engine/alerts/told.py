@@ -139,7 +139,8 @@ def as_row(alert: Alert, epoch: float, pools: Mapping[str, int]) -> dict[str, An
         "reopened": alert.reopened, "detected": wall(timeline.detected), "shown": wall(timeline.shown),
         "samples": [msgspec.to_builtins(sample) | {"at": sample.at + epoch} for sample in alert.samples],
         "ack": None if alert.ack is None else {"by": alert.ack.by, "note": alert.ack.note},
-        "last": wall(timeline.last), "title": alert.title,
+        "last": wall(timeline.last), "title": alert.title, "unit": alert.unit, "hint": alert.hint,
+        "action": alert.action,
     }  # fmt: skip
     pool = pools.get(alert.labels.get("pool", ""))
     return {

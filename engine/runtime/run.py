@@ -59,6 +59,14 @@ _PART: Final = 100_000
 """Characters of a spec in one message; it is all ASCII."""
 
 
+def _settled(database: Path | None) -> Path | None:
+    """The same file wherever the program goes: another recorder may have to open it. Raises `StartError`."""
+    try:
+        return None if database is None else database.absolute()
+    except OSError as error:  # the working folder was deleted
+        raise StartError(f"can't tell where {database} is: {error.strerror or error}") from error
+
+
 class ControlError(StartError):
     """A run can't be made attachable."""
 
@@ -111,6 +119,7 @@ class Run:
         self.resumed = options.resumed
         self.resumable = bool(options.spec or options.resumed)
         """Whether it can be resumed, as far as is known."""
+        options.database = _settled(options.database)
         self._options = options
         self._job_count = 0
         self._next_frame = 0.0

@@ -20,9 +20,10 @@ Kind = Literal[
 
 _MOST: Final = 10**9
 """Of any count. A number with a digit too many is told here, and not where it fits no frame."""
-_SWITCHES: Final = {
+SWITCHES: Final = {
     "1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False,
 }  # fmt: skip
+"""How people write a switch."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -107,7 +108,7 @@ class Field:
             elif self.kind == "seconds":
                 value = float(value)
             elif self.kind == "switch":
-                value = _SWITCHES.get(value.lower())
+                value = SWITCHES.get(value.lower())
         if self.kind == "size" and isinstance(value, str):
             return parse_size(value)
         if self.kind in ("command", "address", "path") and value == "none":

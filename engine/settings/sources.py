@@ -6,11 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 from engine.settings.fields import fields, nearest, shown
 from engine.settings.types import Settings, SettingsError
 
 _PREFIX = "SHOAL_"
+OTHER_TABLES: Final = ("screen", "keys")
+"""Of the config file: how the screens are to be, which is no setting of a run."""
+OTHER_VARIABLES: Final = tuple(f"{_PREFIX}{name}" for name in ("THEME", "ASCII", "RATE", "READ_ONLY", "MOUSE"))
+"""That say the same."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,7 +57,7 @@ def from_environment(environ: Mapping[str, str]) -> Source:
 
 def misspelt(environ: Mapping[str, str]) -> list[str]:
     """A line for each variable that is nearly the name of a setting, and is none. Others are nobody's business."""
-    known = {setting.variable: name for name, setting in fields().items()}
+    known = [*(setting.variable for setting in fields().values()), *OTHER_VARIABLES]
     given = [name for name in _ours(environ) if name not in known]
     if not given:
         return []
@@ -84,12 +89,12 @@ def config_path(environ: Mapping[str, str] | None = None) -> Path:
     return Path(base if os.path.isabs(base) else os.path.expanduser("~/.config")) / "shoal" / "config.toml"
 
 
-def from_config(path: Path) -> Source:
-    """What a config file says; nothing if there is none. Raises `SettingsError`."""
+def read(path: Path) -> dict[str, Any]:
+    """All tables of a config file; none if there is no file. Raises `SettingsError`."""
     try:
         text = path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return NOTHING
+        return {}
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not a text file (byte {error.start} is no UTF-8)") from None
     except OSError as error:
@@ -97,9 +102,14 @@ def from_config(path: Path) -> Source:
     import tomllib
 
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def from_config(path: Path) -> Source:
+    """What a config file says of settings; nothing if there is none. Raises `SettingsError`."""
+    raw = read(path)
     tables: dict[str, dict[str, str]] = {}
     for name, setting in fields().items():
         table, key = setting.place
@@ -109,10 +119,12 @@ def from_config(path: Path) -> Source:
         if table in Settings.__struct_fields__:
             place = "[{}] {}".format(*fields()[table].place)
             raise SettingsError(f"{path}: {table} is written {place}")
-        if table not in tables:
-            raise SettingsError(f"{path}: unknown table {table!r}{nearest(table, tables)}")
+        if table not in tables and table not in OTHER_TABLES:
+            raise SettingsError(f"{path}: unknown table {table!r}{nearest(table, [*tables, *OTHER_TABLES])}")
         if not isinstance(content, dict):
             raise SettingsError(f"{path}: {table} is a table, written [{table}]")
+        if table in OTHER_TABLES:
+            continue
         for key, value in content.items():
             if key not in tables[table]:
                 raise SettingsError(f"{path}: unknown key {key!r} in [{table}]{nearest(key, tables[table])}")

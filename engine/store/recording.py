@@ -55,9 +55,9 @@ class StoredRecording:
 
     @contextlib.contextmanager
     def _asked(self) -> Iterator[sqlite3.Connection]:
-        """The database, for a moment."""
+        """The database, for a moment. A window that one thread has begun, another one may go on with."""
         try:
-            with contextlib.closing(queries.open_readonly(self._path)) as db:
+            with contextlib.closing(queries.open_readonly(self._path, any_thread=True)) as db:
                 yield db
         except FAULTS as error:
             raise RecordingError(str(explain(self._path, error))) from error

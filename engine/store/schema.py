@@ -149,7 +149,8 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
     while True:
         connection = None
         try:
-            connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+            # Absolute: SQLite takes some names, such as ":memory:", for no file at all.
+            connection = sqlite3.connect(path.absolute(), isolation_level=None, timeout=BUSY_MS / 1000)
             check(path, connection)  # before anything is written: it may be somebody else's
             # Only a new file heeds it: what forgotten runs leave can then be given back without copying the rest.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -268,7 +268,10 @@ class Writer:
             return
         self._parts[message.part] = message.text
         if len(self._parts) == message.parts:
-            found = json.loads("".join(self._parts[part] for part in range(message.parts)))
+            try:
+                found = json.loads("".join(self._parts[part] for part in range(message.parts)))
+            except RecursionError as error:
+                raise ValueError("it is nested too deeply") from error
             told = as_json(found["command"]), as_json(found["config"]), run
             self._db.execute("UPDATE runs SET command = ?, config = ? WHERE id = ?", told)
 

@@ -76,5 +76,7 @@ def test(condition: Condition) -> Callable[[Any], bool]:
         return lambda found: (found in values) == wanted
     elif sign in _ORDERS:
         compare = _ORDERS[sign]
-        return lambda found: any(compare(found, value) for value in values)
+        # Several values are one: what is above any of them is above the lowest.
+        bound = min(values) if sign in (">", ">=") else max(values)
+        return lambda found: compare(found, bound)
     raise ValueError(f"{condition.field} can't be compared by {sign!r}")

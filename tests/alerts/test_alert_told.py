@@ -92,4 +92,9 @@ def test_a_row_fits_the_table(tmp_path: Path) -> None:
     connection.close()
     assert kept[:5] == ("crash", "warning", 2, EPOCH + 4.996, EPOCH + 5)
     assert kept[5] >= EPOCH + 15
-    assert json.loads(row["evidence"])["count"] == 1
+    evidence = json.loads(row["evidence"])
+    alert = watched.told[-1].alert
+    assert evidence["count"] == 1
+    assert {name: evidence[name] for name in ("title", "unit", "hint", "action")} == {
+        "title": alert.title, "unit": alert.unit, "hint": alert.hint, "action": alert.action,
+    }  # fmt: skip

@@ -122,13 +122,29 @@ def test_samples_are_left_out_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         ({"record": 7}, TypeError, "record must be a path, True or None, not int"),
         ({"record": True, "durability": "always"}, ValueError, "durability is one of full, normal, off, not 'always'"),
-        ({"record": ""}, StartError, "can't open ."),
+        ({"record": ""}, StartError, "Is a directory"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], told: str) -> None:
     with pytest.raises(error) as caught:
         Engine(1, attachable=False, **arguments)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["runs.db", ":memory:"])
+def test_a_program_that_goes_elsewhere_has_one_record(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = tmp_path / name
+    (tmp_path / "other").mkdir()
+    with Engine(1, record=name, attachable=False) as engine:
+        assert engine.submit(neg, 1).result(60) == -1
+        monkeypatch.chdir("other")
+        kill_recorder(database)
+        assert engine.submit(neg, 2).result(60) == -2
+    assert results(database) == [(0, "-1"), (1, "-2")]
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 @pytest.mark.parametrize("kills", [2, 3])

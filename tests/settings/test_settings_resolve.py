@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.settings.fields import Field, fields
 from engine.settings.resolve import DEFAULT, resolve
-from engine.settings.sources import NOTHING, Source, config_path, misspelt
+from engine.settings.sources import NOTHING, OTHER_TABLES, OTHER_VARIABLES, Source, config_path, misspelt, read
 from engine.settings.types import Settings, SettingsError
 
 pytestmark = pytest.mark.usefixtures("nothing_switched_off")
@@ -134,12 +134,15 @@ def refused(
     return told.removeprefix(f"{path}: ")
 
 
+TABLES = [*dict.fromkeys(field.place[0] for field in fields().values()), *OTHER_TABLES]
 CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "no such table": ("[pol]\nsize = 1", "unknown table 'pol': did you mean 'pool'?"),
     "a table like none": (
         "[zzz]",
-        "unknown table 'zzz'; known: pool, batch, spawn, shard, frame, record, alert, memory, metrics, enable",
+        f"unknown table 'zzz'; known: {', '.join(TABLES)}",
     ),
+    "near a table of the screens": ("[screens]", "unknown table 'screens': did you mean 'screen'?"),
+    "no table of the screens": ("keys = 1", "keys is a table, written [keys]"),
     "flat": ("pool_size = 1", "pool_size is written [pool] size"),
     "no table": ("pool = 1", "pool is a table, written [pool]"),
     "a list of tables": ("[[pool]]", "pool is a table, written [pool]"),
@@ -201,3 +204,13 @@ def test_variables_that_are_nearly_settings_are_told_and_no_others() -> None:
         "SHOAL_POOLSIZE is not a setting: did you mean SHOAL_POOL_SIZE?",
     ]
     assert misspelt({"PATH": "/bin"}) == []
+    assert misspelt(dict.fromkeys(OTHER_VARIABLES, "1")) == [], "those of the screens are somebody's"
+    assert misspelt({"SHOAL_THEMES": "x"}) == ["SHOAL_THEMES is not a setting: did you mean SHOAL_THEME?"]
+
+
+def test_what_is_said_of_the_screens_is_no_setting(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[screen]\ntheme = "nord"\nrate = 7\n[keys]\n"app.pause" = "f9"\n[pool]\nsize = 3\n')
+    assert resolve(environ={"SHOAL_THEME": "x"}, config=path).settings == Settings(pool_size=3)
+    assert read(path)["screen"] == {"theme": "nord", "rate": 7}
+    assert read(tmp_path / "none") == {}

@@ -60,6 +60,16 @@ def test_buckets_are_close(first: list[int], second: list[int]) -> None:
             assert seconds == pytest.approx(ranked(values, share), rel=0.0005, abs=1e-9)
 
 
+@settings(deadline=None)
+@given(TIMES)
+def test_places_in_order(values: list[int]) -> None:
+    spread = Spread()
+    spread.add(values)
+    wanted = {1, len(values), (len(values) + 1) // 2}
+    assert spread.at(wanted) == {rank: sorted(values)[rank - 1] / 1e9 for rank in wanted}
+    assert spread.at([]) == {}
+
+
 def test_many_are_found_without_being_sorted() -> None:
     spread = Spread()
     values = [(number * 7919) % 200_003 for number in range(200_003)]

@@ -114,12 +114,11 @@ class Run:
         state = "ended" if last else "running"
         now = frame(float(number), pool(size=AGENTS), number=number, done=self.done, state=state)
         spread = Spread(self.done, None, None, None, None)
-        # Of now, but the same while nothing goes on; told each time, as that topic is.
-        metrics = MetricsNow(float(self.done), (), None, spread)
+        metrics = MetricsNow(float(self.done), (), None, spread)  # of now, but the same while nothing goes on
         alerts = AlertsNow(at, [alert(name, "firing", value) for name, value in self.firing.items()], [])
         cells = [Cells(0, bytes(self.states[:7])), Cells(7, bytes(self.states[7:]))]
         self.messages.append(
-            self.moments.make(at, self.events, now, cells, {"queues": lambda: metrics}, lambda: [alerts], last)
+            self.moments.make(at, self.events, now, cells, {"metrics": lambda: metrics}, lambda: [alerts], last)
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from pathlib import Path
 
 import msgspec
@@ -66,6 +67,16 @@ def recorded(path: Path) -> Path:
     between = [event(1, 3.25), event(2, 3.5)]
     write(path, *opening(), *moments[:3], *between, *moments[3:], event(3, 10.2, "run.ended"), ended(at=START + 10.3))
     return path
+
+
+def test_another_thread_may_go_on_with_a_window(recorded: Path) -> None:
+    window = StoredRecording(recorded, "r1").window(START, START + 20)
+    first = next(window)
+    rest: list[float] = []
+    thread = threading.Thread(target=lambda: rest.extend(at for at, _ in window))
+    thread.start()
+    thread.join()
+    assert [first[0], *rest] == [at for at, _ in StoredRecording(recorded, "r1").window(START, START + 20)]
 
 
 def test_moments_have_the_events_before_them(recorded: Path) -> None:

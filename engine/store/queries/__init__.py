@@ -5,7 +5,7 @@ Nothing heavy is imported, and every answer is a plain struct, so that a command
 
 from __future__ import annotations
 
-from engine.store.queries.durations import QUANTILES, Durations, Spread, durations
+from engine.store.queries.durations import QUANTILES, Durations, Spread, durations, spreads
 from engine.store.queries.history import (
     EventGroup,
     Found,
@@ -13,6 +13,7 @@ from engine.store.queries.history import (
     StoredAlert,
     StoredEvent,
     alerts,
+    alerts_of_all,
     deaths,
     event_groups,
     events,
@@ -49,6 +50,7 @@ from engine.store.queries.tasks import (
     failures,
     redelivered,
     slowest,
+    tasks_of,
 )
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "StoredEvent",
     "Task",
     "alerts",
+    "alerts_of_all",
     "deaths",
     "durations",
     "event_groups",
@@ -102,5 +105,7 @@ __all__ = [
     "shards",
     "slowest",
     "spec",
+    "spreads",
+    "tasks_of",
     "unfinished",
 ]

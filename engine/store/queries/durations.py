@@ -88,21 +88,25 @@ class Spread:
         """What is asked of them."""
         wanted = {share: self.count >= needed(share) for share in shares}
         ranks = {share: max(1, math.ceil(round(share * self.count, 6))) for share, known in wanted.items() if known}
-        found = self._at(ranks) if ranks else {}
-        quantiles = {share: found.get(share) for share in wanted}
+        found = self.at(ranks.values())
+        quantiles = {share: found[ranks[share]] if share in ranks else None for share in wanted}
         return Durations(self.count, self.total / 1e9, self.most / 1e9, quantiles)
 
-    def _at(self, ranks: dict[float, int]) -> dict[float, float]:
+    def at(self, ranks: Iterable[int]) -> dict[int, float]:
+        """The run times at these places when all are put in order, the shortest at 1; in seconds."""
+        wanted = set(ranks)
+        if not wanted:
+            return {}
         if self._folded is not None:
             self._fold()
-            return {share: self._folded.at_rank(rank) / 1e9 for share, rank in ranks.items()}
+            return {rank: self._folded.at_rank(rank) / 1e9 for rank in wanted}
         if self.count <= _PLAIN:
             ordered = sorted(self.values)
-            return {share: ordered[rank - 1] / 1e9 for share, rank in ranks.items()}
+            return {rank: ordered[rank - 1] / 1e9 for rank in wanted}
         import numpy as np
 
-        parted = np.partition(np.frombuffer(self.values, np.uint64), [rank - 1 for rank in ranks.values()])
-        return {share: float(parted[rank - 1]) / 1e9 for share, rank in ranks.items()}
+        parted = np.partition(np.frombuffer(self.values, np.uint64), [rank - 1 for rank in wanted])
+        return {rank: float(parted[rank - 1]) / 1e9 for rank in wanted}
 
 
 def durations(db: sqlite3.Connection, run: str, shares: Iterable[float] = QUANTILES) -> dict[int, Durations]:
@@ -111,11 +115,18 @@ def durations(db: sqlite3.Connection, run: str, shares: Iterable[float] = QUANTI
     Exact up to a million tasks of a pool, beyond that to within 0.05 %. Reads all tasks of the run: a million rows in
     half a second, a million tasks of blocks in a quarter of one.
     """
+    found = spreads(db, run)
+    shares = tuple(shares)
+    return {pool: spread.told(shares) for pool, spread in found.items()}
+
+
+def spreads(db: sqlite3.Connection, run: str) -> dict[int, Spread]:
+    """The same, to be asked more of."""
     pools = dict(map(tuple, db.execute("SELECT job, pool FROM jobs WHERE run = ?", (run,))))
-    spreads: dict[int, Spread] = {}
+    found: dict[int, Spread] = {}
 
     def of(job: int) -> Spread:
-        return spreads.setdefault(pools.get(job, 0), Spread())
+        return found.setdefault(pools.get(job, 0), Spread())
 
     cursor: Any = db.cursor()
     cursor.row_factory = None  # plain tuples: half the time
@@ -131,8 +142,7 @@ def durations(db: sqlite3.Connection, run: str, shares: Iterable[float] = QUANTI
     for job, text in db.execute("SELECT job, ends FROM blocks WHERE run = ?", (run,)):
         ends = decode(text)
         of(job).add([max(0, end - begin) for begin, end in zip([0, *ends], ends, strict=False)])
-    shares = tuple(shares)
     whole = Spread()
-    for spread in spreads.values():
+    for spread in found.values():
         whole.merge(spread)
-    return {-1: whole.told(shares)} | {pool: spreads[pool].told(shares) for pool in sorted(spreads)}
+    return {-1: whole} | {pool: found[pool] for pool in sorted(found)}

@@ -111,6 +111,18 @@ def last_alert(db: sqlite3.Connection, run: str) -> int:
     return int(db.execute("SELECT ifnull(max(number), 0) FROM alerts WHERE run = ?", (run,)).fetchone()[0])
 
 
+def alerts_of_all(db: sqlite3.Connection, limit: int = 1000) -> list[tuple[str, str, StoredAlert]]:
+    """The last alerts of all runs, the newest first: id and name of the run, and the alert."""
+    query = (
+        "SELECT r.id, r.name, a.number, a.rule, a.level, p.name, a.agent, a.began, a.fired, a.resolved, "
+        "a.acknowledged, a.value, a.threshold, a.text, a.evidence "
+        "FROM alerts a JOIN runs r ON r.id = a.run LEFT JOIN pools p ON p.run = a.run AND p.pool = a.pool "
+        "ORDER BY coalesce(a.fired, a.began) DESC, r.started DESC, a.number DESC LIMIT ?"
+    )
+    rows = db.execute(query, (limit,))
+    return [(row[0], row[1], StoredAlert(*(*row[2:-1], msgspec.json.decode(row[-1])))) for row in map(tuple, rows)]
+
+
 def deaths(db: sqlite3.Connection, run: str) -> int:
     """Agents that died."""
     query = "SELECT count(*) FROM events WHERE run = ? AND kind = 'agent.died'"

@@ -76,12 +76,13 @@ class Pool(msgspec.Struct, frozen=True):
     """Run time of its tasks together."""
 
 
-def open_readonly(path: Path) -> sqlite3.Connection:
-    """Open the database; one of an older version is brought up to date first.
+def open_readonly(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+    """Open the database; one of an older version is brought up to date first. `any_thread`: for use by one thread after
+    the other, and not only by this one.
 
     Raises `NoDatabaseError` where there is none (yet), else `StoreError`.
     """
-    connection, version = _open(path)
+    connection, version = _open(path, any_thread)
     if 0 < version < VERSION:
         connection.close()
         try:
@@ -89,7 +90,7 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         except StoreError as error:
             text = f"{path} was written by an older Shoal and can't be brought up to date: {error}"
             raise StoreError(text) from error
-        connection, version = _open(path)
+        connection, version = _open(path, any_thread)
     if version == 0:  # made this very moment, or an empty file
         connection.close()
         raise NoDatabaseError(f"no runs recorded yet at {path}")
@@ -97,13 +98,14 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, int]:
+def _open(path: Path, any_thread: bool) -> tuple[sqlite3.Connection, int]:
     if not path.exists():
         raise NoDatabaseError(f"no runs recorded yet at {path}")
     address = path.absolute().as_uri() + "?mode=ro"
     connection = None
     try:
-        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)
+        same = not any_thread
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=same)
         try:
             return connection, check(path, connection)
         except sqlite3.OperationalError:
@@ -112,7 +114,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
             if path.with_name(path.name + "-wal").exists():
                 raise
             connection.close()
-            connection = sqlite3.connect(address + "&immutable=1", uri=True)
+            connection = sqlite3.connect(address + "&immutable=1", uri=True, check_same_thread=same)
             return connection, check(path, connection)
     except (*FAULTS, StoreError) as error:
         if connection is not None:

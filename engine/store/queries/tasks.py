@@ -57,6 +57,27 @@ def slowest(db: sqlite3.Connection, run: str, limit: int = 10) -> list[Task]:
     return [task for _, task in found[:limit]]
 
 
+def tasks_of(db: sqlite3.Connection, run: str, agent: str, limit: int = 20) -> list[Task]:
+    """The last tasks that an agent ran to their end, the newest first. Reads all rows of tasks of the run: 0.1 s for a
+    million.
+    """
+    query = f"""{_TASK.format("")} AND (t.job, t.task) IN (
+            SELECT job, task FROM tasks WHERE run = ? AND agent = ?
+            ORDER BY started DESC, job DESC, task DESC LIMIT ?)"""
+    found = [(row[0], Task(*row[1:])) for row in db.execute(query, (run, run, agent, limit))]
+    # As many blocks have as many tasks, each of them one at least.
+    query = f"""
+        SELECT {blocks.COLUMNS}, (SELECT nullif(name, '') FROM jobs j WHERE j.run = b.run AND j.job = b.job) AS name
+        FROM blocks b WHERE run = ? AND agent = ? ORDER BY started DESC, job DESC, first DESC LIMIT ?"""
+    for row in db.execute(query, (run, agent, limit)):
+        job, name = row["job"], row["name"] or f"job {row['job']}"
+        found.extend(
+            (job, Task(name, one.task, "done", 1, one.agent, one.started, one.seconds)) for one in blocks.expand(row)
+        )
+    found.sort(key=lambda each: (-(each[1].started or 0.0), -each[0], -each[1].task))
+    return [task for _, task in found[:limit]]
+
+
 class FailureGroup(msgspec.Struct, frozen=True):
     """Failed tasks of one kind whose messages begin with the same line, but for numbers in it."""
 
