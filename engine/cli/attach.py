@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from engine.cli.live import RUN_HELP, find, run_argument, told
+from engine.cli.preferences import screen_options
 
 
 @click.command(
     help="Open the screen of a run that is going on, started anywhere on this machine by you.\n\n"
-    f"{RUN_HELP} `shoal ps` lists them."
+    f"{RUN_HELP} `shoal ps` lists them.\n\n"
+    "What the options say can also be kept in the config file; `shoal config show` lists it."
 )
 @run_argument
-def attach(run: str | None) -> None:
+@screen_options
+def attach(run: str | None, **options: Any) -> None:
     """See `help` above."""
+    from engine.cli.config import ConfigProblem
+    from engine.cli.preferences import preferences
+    from engine.settings.types import SettingsError
+
+    try:
+        wanted = preferences(options)
+    except SettingsError as error:
+        raise ConfigProblem(str(error)) from None
     found = find(run)
     from engine.cli.view import show
 
     with told():
-        how = show(found.path)
+        how = show(found.path, wanted)
     if how == "detached":
         click.echo(f"detached: the run goes on. To come back: shoal attach {found.run}", err=True)
     elif how == "lost":

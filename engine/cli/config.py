@@ -38,10 +38,13 @@ def config() -> None:
 def show(as_json: bool) -> None:
     """List every setting: its value here and now, where that comes from, and what it means.
 
-    A plan and the command line of a run may say otherwise. To set one: the variable, or the config file.
+    A plan and the command line of a run may say otherwise. To set one: the variable, or the config file. Below are the
+    choices for the screens: in the config file they are in [screen], and other keys for commands in [keys], which
+    `shoal config keys` lists.
     """
     import msgspec
 
+    from engine.cli.preferences import choices
     from engine.settings.fields import fields
     from engine.settings.resolve import resolve
     from engine.settings.types import SettingsError
@@ -49,6 +52,7 @@ def show(as_json: bool) -> None:
     warn_misspelt()
     try:
         found = resolve()
+        screen = choices()
     except SettingsError as error:
         raise ConfigProblem(str(error)) from None
     rows: list[dict[str, Any]] = [
@@ -58,14 +62,22 @@ def show(as_json: bool) -> None:
         }
         for name, field in fields().items()
     ]  # fmt: skip
+    rows += [
+        {
+            "name": choice.name, "value": choice.value, "origin": choice.origin, "variable": choice.variable,
+            "meaning": choice.meaning,
+        }
+        for choice in screen
+    ]  # fmt: skip
     if as_json:
         for row in rows:
             click.echo(msgspec.json.encode(row))
         return
     known = fields()
     for row in rows:
-        row["value"] = _written(row["value"], known[row["name"]])
-        row["origin"] = printable(row["origin"])
+        field = known.get(row["name"])
+        row["value"] = _plain(row["value"]) if field is None else _written(row["value"], field)
+        row["origin"], row["name"] = printable(row["origin"]), printable(row["name"])
     _table([tuple(row.values()) for row in rows])
 
 
@@ -75,6 +87,34 @@ def path() -> None:
     from engine.settings.sources import config_path
 
     click.echo(os.fspath(config_path()))
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON, one command a line.")
+def keys(as_json: bool) -> None:
+    """List the commands of the screens that have keys, by the ids that [keys] of the config file gives them others by.
+
+    Keys of one command are apart by commas. Those of the config file are shown in place of the usual ones.
+    """
+    from engine.cli.preferences import preferences
+    from engine.settings.types import SettingsError
+
+    try:
+        chosen = preferences().keys
+    except SettingsError as error:
+        raise ConfigProblem(str(error)) from None
+    from tui.keymap import commands
+
+    found = [(command.id, chosen.get(command.id, command.keys), command.text) for command in commands()]
+    if as_json:
+        import msgspec
+
+        for name, pressed, text in found:
+            click.echo(msgspec.json.encode({"id": name, "keys": pressed, "meaning": text}))
+        return
+    from engine.cli.words import table
+
+    table(("ID", "KEYS", "TEXT"), found, right=3)
 
 
 def _written(value: Any, field: Field) -> str:
@@ -89,6 +129,10 @@ def _written(value: Any, field: Field) -> str:
         return "none"
     if isinstance(value, tuple):
         return printable(shlex.join(value))
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
     if isinstance(value, str):
         return printable(value)
     return f"{value:.15g}" if isinstance(value, float) else str(value).lower()

@@ -13,7 +13,7 @@ import msgspec
 from engine.cli.markdown import block, code, plain, sparkline, table
 from engine.cli.progress import alert_news
 from engine.cli.summary import share_name
-from engine.cli.throughput import throughput
+from engine.cli.throughput import of_run
 from engine.cli.words import duration, number, several, size
 from engine.store.queries import (
     Durations,
@@ -198,14 +198,7 @@ def _run_times(found: Gathered) -> list[str]:
 
 
 def _throughput(found: Gathered) -> list[str]:
-    run = found.run
-    # A minute's row has what was so at its end.
-    points = [(one.at if one.samples == 1 else one.at + 60, one.done + one.failed) for one in found.samples]
-    ended = found.now if run.ended is None else run.ended
-    points = [(min(at, ended), count) for at, count in points]
-    if not run.resumed:  # after a resumption its engine's own count is another one
-        points.append((ended, run.done + run.failed))
-    rates = throughput(points, run.started, ended)
+    rates = of_run(found.run, found.samples, found.now)
     if rates is None:
         return []
     most = max(rates.rates)

@@ -90,11 +90,16 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
-def shoal() -> None:
+@click.pass_context
+def shoal(ctx: click.Context) -> None:
     """Fleets of Python agents on one machine, and a view of where the time goes.
 
     \b
@@ -103,7 +108,18 @@ def shoal() -> None:
     shoal run --items FILE.txt -- command {} ...         a command over items
 
     Items come from .jsonl, .csv or .txt files (one a line), or from standard input with `--items -`.
+
+    Without a command, on a terminal, it opens the history of runs.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    from engine.cli.words import on_terminal
+
+    if not on_terminal():
+        raise click.exceptions.NoArgsIsHelpError(ctx)
+    from engine.cli.history import history
+
+    history()
 
 
 def main() -> None:

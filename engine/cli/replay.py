@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from engine.cli.preferences import screen_options
 from engine.cli.queues import Newest, options
 from engine.cli.recorded import StoreProblem, database, db_option, say, told
+from engine.cli.words import on_terminal
 
 if TYPE_CHECKING:
     from engine.stream.recordings import Recording
@@ -29,6 +31,7 @@ _SPEEDS: Final = 0.01, 1000.0
 @click.option("--speed", type=click.FloatRange(*_SPEEDS), metavar="X", help="X seconds of the run in each second.")
 @click.option("--plain", is_flag=True, help="Lines of text on a terminal, too; at once, if no --speed is given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
+@screen_options
 def replay(
     run: str,
     db: Path | None,
@@ -38,8 +41,10 @@ def replay(
     speed: float | None,
     plain: bool,
     as_json: bool,
+    **wishes: Any,
 ) -> None:
-    """Tell how a recorded run was, one line for each second, as `shoal watch` does while it goes on.
+    """Show how a recorded run was, on the screens that it had: any moment of it, at any speed. Where there is no
+    terminal, and with --plain, --json, --queues or --shapes, tell it: a line for each second, as `shoal watch` does.
 
     RUN is its id, the beginning of it, or `last`; it may still be going on. FILE is a recording that `shoal export
     --recording` has written: its name ends in .shoal, or has a slash.
@@ -50,7 +55,24 @@ def replay(
             say(recording.damage)
         if not recording.complete:
             say("made of samples: what its screens showed was not recorded, or not all the time")
-        _tell(recording, beginning(recording, at), speed, Newest(queues, shapes), as_json)
+        began = beginning(recording, at)
+        if plain or as_json or queues or shapes or not on_terminal():
+            _tell(recording, began, speed, Newest(queues, shapes), as_json)
+        else:
+            _show(recording, began, 1.0 if speed is None else speed, database(db), wishes)
+
+
+def _show(recording: Recording, at: float, speed: float, database: Path, options: dict[str, Any]) -> None:
+    from engine.cli.config import ConfigProblem
+    from engine.cli.preferences import preferences
+    from engine.cli.view import show_recording
+    from engine.settings.types import SettingsError
+
+    try:
+        wanted = preferences(options)
+    except SettingsError as error:
+        raise ConfigProblem(str(error)) from None
+    show_recording(recording, at, speed, database, wanted)
 
 
 def opened(run: str, db: Path | None) -> Recording:

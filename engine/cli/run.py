@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from engine.cli.words import on_terminal
+
 if TYPE_CHECKING:
     from engine.plan.kept import Kept
     from engine.plan.steps import RunSpec
@@ -173,10 +175,7 @@ def code_of(work: Callable[[], int]) -> int:
 
 def wants_screen(options: dict[str, Any]) -> bool:
     """Whether a run is to be shown on a screen: a person sits there, and has not said no."""
-    return (
-        not options["headless"] and not options["as_json"] and options["serve"] is None
-        and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
-    )  # fmt: skip
+    return not options["headless"] and not options["as_json"] and options["serve"] is None and on_terminal()
 
 
 def _check_resumable(options: dict[str, Any]) -> None:

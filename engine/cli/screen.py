@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from engine.cli.preferences import preferences
 from engine.procs import boot
 from engine.stream.client import StreamError
+
+if TYPE_CHECKING:
+    from tui.preferences import Preferences
 
 _START: Final = 120.0
 """Seconds for the engine to say where it listens: importing what the run needs comes before that."""
@@ -22,7 +26,11 @@ _PATIENCE: Final = 1.0
 
 
 def run_on_screen(arguments: list[str]) -> int:
-    """Start ``shoal run`` with these arguments as an engine, and attach a screen to it. The exit code."""
+    """Start ``shoal run`` with these arguments as an engine, and attach a screen to it. The exit code.
+
+    Raises `SettingsError` for a screen that can't be as it is wished, before anything is started.
+    """
+    wanted = preferences()
     reading, writing = os.pipe()
     log = os.memfd_create("shoal-engine-log", os.MFD_CLOEXEC)
     at = arguments.index("--") if "--" in arguments else len(arguments)
@@ -42,7 +50,7 @@ def run_on_screen(arguments: list[str]) -> int:
             process.wait()
             _copy(log)
             return process.returncode
-        return _watch(path, process, log)
+        return _watch(path, process, log, wanted)
     finally:
         os.close(reading)
         os.close(log)
@@ -68,14 +76,14 @@ def _address(reading: int, process: subprocess.Popen[bytes]) -> Path | None:
     return Path(found.decode()) if found else None
 
 
-def _watch(path: Path, process: subprocess.Popen[bytes], log: int) -> int:
+def _watch(path: Path, process: subprocess.Popen[bytes], log: int, wanted: Preferences) -> int:
     from engine.cli.view import show
 
     try:
-        how = show(path)
+        how = show(path, wanted)
     except StreamError:  # it was over before the screen was up
         how = "ended"
-    if how == "detached":
+    if how == "detached" and process.poll() is None:
         click.echo(f"detached: the run goes on. To come back: shoal attach {path.stem.partition('-')[0]}", err=True)
         return 0
     try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from engine.store.queries import Run, Sample
 
 _STEPS: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 """Seconds that a stretch may be long."""
@@ -27,6 +30,17 @@ def step_for(seconds: float) -> int:
     if not fitting:
         return math.ceil(seconds / 86400 / _MOST) * 86400
     return 60 if 60 in fitting and seconds >= 300 else fitting[0]
+
+
+def of_run(run: Run, samples: Sequence[Sample], now: float) -> Throughput | None:
+    """The rates of a recorded run. `samples`: of the whole run, in order of time; `now`: where it may still go on."""
+    # A minute's row has what was so at its end.
+    points = [(one.at if one.samples == 1 else one.at + 60, one.done + one.failed) for one in samples]
+    ended = now if run.ended is None else run.ended
+    points = [(min(at, ended), count) for at, count in points]
+    if not run.resumed:  # after a resumption its engine's own count is another one
+        points.append((ended, run.done + run.failed))
+    return throughput(points, run.started, ended)
 
 
 def throughput(points: Sequence[tuple[float, int]], began: float, ended: float) -> Throughput | None:

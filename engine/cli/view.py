@@ -8,20 +8,57 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.app import Outcome
+    from engine.stream.recordings import Recording
+    from tui.preferences import Preferences
+    from tui.shell import Outcome
 
 _PLACE = Path(__file__).resolve().parent.parent.parent / "tui"
 
 
-def show(path: Path) -> Outcome:
-    """Show the run whose engine listens at `path`, as `tui.app.run` does, and return what that returns."""
-    if "tui" not in sys.modules:
-        # Loaded from its place, not looked up: a user's own package of that name may come first on the path.
-        spec = spec_from_file_location("tui", _PLACE / "__init__.py", submodule_search_locations=[str(_PLACE)])
-        if spec is not None and spec.loader is not None:
-            module = module_from_spec(spec)
-            sys.modules["tui"] = module
-            spec.loader.exec_module(module)
-    from tui.app import run
+def load() -> None:
+    """Make the package ``tui`` ours: a user's own package of that name may come first on the path."""
+    if "tui" in sys.modules:
+        return
+    spec = spec_from_file_location("tui", _PLACE / "__init__.py", submodule_search_locations=[str(_PLACE)])
+    if spec is not None and spec.loader is not None:
+        module = module_from_spec(spec)
+        sys.modules["tui"] = module
+        spec.loader.exec_module(module)
 
-    return run(path)
+
+def show(path: Path, preferences: Preferences) -> Outcome:
+    """Show the run whose engine listens at `path` until the user leaves, and return how that ended.
+
+    Raises `StreamError` if no engine answers there, before the terminal is touched.
+    """
+    load()
+    from engine.cli.archive import StoreArchive, again
+    from tui import session
+    from tui.feed import SocketFeed
+
+    feed = SocketFeed(path, again)
+    hello = feed.take().hello
+    archive = StoreArchive(Path(hello.database) if hello is not None and hello.database else None)
+    return session.show(feed, preferences=preferences, archive=archive)
+
+
+def show_history(preferences: Preferences) -> Outcome:
+    """Show the recorded runs until the user leaves, and return how that ended."""
+    load()
+    from engine.cli.archive import StoreArchive
+    from tui import session
+
+    return session.show(None, preferences=preferences, archive=StoreArchive())
+
+
+def show_recording(recording: Recording, at: float, speed: float, database: Path, preferences: Preferences) -> None:
+    """Show a recording from a moment on until the user leaves. `database`: where its run is, if that is recorded there.
+
+    Raises `RecordingError` if it can't be read, before the terminal is touched.
+    """
+    load()
+    from engine.cli.archive import StoreArchive
+    from tui import session
+    from tui.replay import ReplayFeed
+
+    session.show(ReplayFeed(recording, at, speed), preferences=preferences, archive=StoreArchive(database))

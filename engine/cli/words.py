@@ -95,6 +95,11 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text.expandtabs()).rstrip()
 
 
+def on_terminal() -> bool:
+    """Whether a person sits at a terminal, for all three standard streams."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], right: int, styled: int | None = None, left: int | None = None
 ) -> None:

@@ -19,6 +19,9 @@ from engine.cli.config import config
 from engine.cli.main import shoal
 from engine.settings.types import Settings
 
+SCREEN = ("theme", "ascii", "rate", "read_only", "mouse")
+"""Choices for the screens."""
+
 
 def told(*arguments: str) -> Result:
     return CliRunner().invoke(shoal, ["config", *arguments])
@@ -48,7 +51,9 @@ def test_a_line_for_every_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert result.stderr == "shoal: warning: SHOAL_POOLSIZE is not a setting: did you mean SHOAL_POOL_SIZE?\n"
     head, *lines = result.stdout.splitlines()
     assert head.split() == ["NAME", "VALUE", "FROM", "VARIABLE", "MEANING"]
-    assert [line.split()[0] for line in lines] == list(Settings.__struct_fields__)
+    names = [line.split()[0] for line in lines]
+    assert names[: len(Settings.__struct_fields__)] == list(Settings.__struct_fields__)
+    assert names[len(Settings.__struct_fields__) :] == [f"screen_{name}" for name in SCREEN]
     by_name = {line.split()[0]: line.split()[1:4] for line in lines}
     assert by_name["pool_size"] == ["4", "SHOAL_POOL_SIZE", "SHOAL_POOL_SIZE"]
     assert by_name["batch_timeout"] == ["0.25", str(file), "SHOAL_BATCH_TIMEOUT"]
@@ -59,11 +64,44 @@ def test_a_line_for_every_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b" not in result.stdout
 
 
+def test_choices_for_the_screens_come_last(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[screen]\ntheme = "nord"\n[keys]\n"app.pause" = ["f9", "w"]\n')
+    monkeypatch.setenv("SHOAL_RATE", "2")
+    rows = [json.loads(line) for line in told("show", "--json").stdout.splitlines()]
+    found = {row["name"]: (row["value"], row["origin"], row["variable"]) for row in rows}
+    assert found["screen_theme"] == ("nord", str(file), "SHOAL_THEME")
+    assert found["screen_rate"] == (2, "SHOAL_RATE", "SHOAL_RATE")
+    assert found["screen_mouse"] == (True, "default", "SHOAL_MOUSE")
+    assert found["keys.app.pause"] == ("f9,w", str(file), "")
+    file.write_text("[screen]\nrate = 3\n")
+    result = told("show")
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {file}: screen.rate is one of 1, 2, 5, 10, not 3\n"
+
+
+def test_commands_of_the_screens(file: Path) -> None:
+    file.write_text('[keys]\n"app.pause" = ["f9", "w"]\n')
+    rows = {row["id"]: row for row in map(json.loads, told("keys", "--json").stdout.splitlines())}
+    assert list(rows) == sorted(rows)
+    assert rows["app.pause"]["keys"] == "f9,w"
+    assert rows["runs.compare"] == {
+        "id": "runs.compare",
+        "keys": "c",
+        "meaning": "The two runs that are marked, side by side",
+    }
+    assert "app.drain" not in rows, "it has no key"
+    head, first, *_ = told("keys").stdout.splitlines()
+    assert head.split() == ["ID", "KEYS", "TEXT"]
+    assert first.startswith("acknowledge.leave")
+    file.write_text('[keys]\n"app.paus" = "f9"\n')
+    assert told("keys").stderr == f"Error: {file}: keys.app.paus: there is no such command: did you mean 'app.pause'?\n"
+
+
 @pytest.mark.usefixtures("nothing_switched_off")
 def test_json(file: Path) -> None:
     file.write_text("[spawn]\nparallelism = 2\n")
     rows = [json.loads(line) for line in told("show", "--json").stdout.splitlines()]
-    assert {row["name"]: row["value"] for row in rows} == {
+    assert {row["name"]: row["value"] for row in rows if row["name"] in Settings.__struct_fields__} == {
         name: json.loads(msgspec.json.encode(getattr(Settings(spawn_parallelism=2), name)))
         for name in Settings.__struct_fields__
     }

@@ -191,7 +191,7 @@ def test_status_tells_of_queues_and_distributions(engine: Engine) -> None:
         r"    batches by what ended them: [1-9].* no more ready.*; \d+ found an idle agent, .* 0 had one started",
         r"    agents: 2 started, 0 failed to start, .* ended: none; replaced: none; .*B of their own",
         r"    shard 0: 2 agents \d+% busy; 0 waiting; wait p50 .* of 1,\d\d\d; .*, 0 stolen; balance 1.00",
-        r"  distributions of main, last .* s:",
+        r"  distributions of main, last .*s:",
         r"    run time of tasks: p50 .* p95 .* max .* of 1,000",
     ):
         assert re.search(f"^{told}$", text, re.MULTILINE), text

@@ -363,7 +363,7 @@ with Engine(1, record="runs.db", attachable=False) as engine:
     assert refusal(folder) == f"shoal: {line}"
     path = folder / "runs.db"
     os.chmod(path, 0o666)
-    line = f"{path} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
+    line = f"{path} is not yours alone to write to (chmod 600 if you trust it): results in it are not read"
     assert refusal(folder) == f"shoal: {line}"
     done = shoal(folder, "rerun", "last", "--db", "none.db", "--headless")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -261,7 +261,12 @@ def test_results_outlive_a_resumption_that_is_cut_off(
     monkeypatch.setattr(driver, "_LOOKED_UP", 10)
     monkeypatch.chdir(folder)
     options = dict.fromkeys(("out", "metrics_port", "serve")) | {"db": "runs.db", "as_json": False}
-    assert go_on("last", options) == 130
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert go_on("last", options) == 130
+    finally:  # who was interrupted once ignores it while it ends
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert [line["index"] for line in lines((folder / "out.jsonl").read_text())] == list(range(100))
     db = sqlite3.connect(folder / "runs.db")
     assert db.execute("SELECT json_extract(summary, '$.tasks'), done FROM runs").fetchall() == [(101, 100)]
@@ -422,7 +427,7 @@ with Engine(1, record="runs.db", attachable=False) as engine:
     assert refusal(folder, run="nobody") == "shoal: no run 'nobody' (`shoal runs` lists them)"
     os.chmod(folder / "runs.db", 0o666)
     path = folder / "runs.db"
-    line = f"{path} is not yours alone to write to: results in it are not read (chmod 600 if you trust it)"
+    line = f"{path} is not yours alone to write to (chmod 600 if you trust it): results in it are not read"
     assert refusal(folder) == f"shoal: {line}"
 
 
