@@ -3,161 +3,373 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
-from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+from textual.command import Provider
+from textual.events import AppBlur, AppFocus
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES
 
 from engine.stream.client import StreamError
-from tui import format as fmt
-from tui.feed import Feed, SocketFeed
+from engine.stream.types import Reply
+from tui import questions, saving
+from tui.archive import Archive, ArchiveError
+from tui.commands import EVERYWHERE, REPLAY, SCREENS, Command, allowed, bindings
+from tui.feed import Feed, Wish
+from tui.idle import IdleFeed
+from tui.orders import Orders, Round
+from tui.pace import Pace
+from tui.palette import ShoalCommands
+from tui.preferences import Preferences
+from tui.screens.agent import AgentScreen
+from tui.screens.alerts import AlertsScreen
+from tui.screens.analysis import AnalysisScreen
 from tui.screens.base import LiveScreen
+from tui.screens.bench import BenchScreen
+from tui.screens.confirm import Question
 from tui.screens.fleet import FleetScreen
+from tui.screens.plan import PlanScreen
+from tui.screens.pools import PoolsScreen
+from tui.screens.queues import QueuesScreen
 from tui.screens.quit import Choice, QuitScreen
-from tui.themes import DARK, LIGHT, fallback_variables
+from tui.screens.runs import RunsScreen
+from tui.shell import Outcome, Shell
+from tui.terminal import Terminal
 from tui.view import View
 
-Outcome: TypeAlias = Literal["detached", "stopped", "ended", "lost"]
-"""How a session of the screens ended: the run went on, was told to stop, was over, or was lost from sight."""
-
 _LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_HANG_UP = 1.0
+"""Seconds between two looks whether there is still a terminal: not every one says so when it goes."""
+_ALWAYS: frozenset[Any] = frozenset({"frames", "events", "alerts"})
 
 
-class ShoalApp(App[Outcome]):
-    """The screens over one run."""
+class ShoalApp(Shell):
+    """The screens over one run at a time."""
 
     TITLE = "Shoal"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {"fleet": FleetScreen}
+    CSS_PATH: ClassVar[str] = "shoal.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ShoalCommands}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "fleet": FleetScreen, "pools": PoolsScreen, "queues": QueuesScreen, "plan": PlanScreen,
+        "alerts": AlertsScreen, "analysis": AnalysisScreen, "runs": RunsScreen, "bench": BenchScreen,
+    }  # fmt: skip
     DEFAULT_MODE = "fleet"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit", id="app.quit"),
-        Binding("ctrl+q", "quit", show=False, priority=True, id="app.quit-always"),
-        Binding("p", "pause", "Pause", id="app.pause"),
-        Binding("t", "toggle_theme", "Theme", id="app.theme"),
-    ]
+    OFFERS: ClassVar[tuple[Command, ...]] = (*EVERYWHERE, *REPLAY)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
 
     class Fresh(Message):
         """The feed has something new. The newest view is taken when the message is handled, not before."""
 
-    def __init__(self, feed: Feed, *, theme: str | None = None, catch_signals: bool = False) -> None:
-        """Show what `feed` tells; with `catch_signals`, leave when the terminal hangs up or somebody ends us.
+        def __init__(self, feed: Feed) -> None:
+            super().__init__()
+            self.feed = feed
+
+    def __init__(
+        self,
+        feed: Feed | None = None,
+        *,
+        preferences: Preferences | None = None,
+        archive: Archive | None = None,
+        catch_signals: bool = False,
+    ) -> None:
+        """Show what `feed` tells, or without one the history; with `catch_signals`, leave when the terminal hangs up
+        or somebody ends us.
 
         Raises:
-            ValueError: if there is no theme of that name.
+            ValueError: if there is no theme of that name, or no command of an id that is to have other keys.
         """
-        super().__init__()
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        name = theme or DARK.name
-        if name not in self.available_themes:
-            known = ", ".join([DARK.name, LIGHT.name, *sorted(BUILTIN_THEMES)])
-            raise ValueError(f"no theme named {name!r}: try one of {known}")
-        self._first_theme = name
-        self._feed = feed
+        super().__init__(preferences or Preferences())
+        if self.preferences.keys:
+            self.set_keymap(dict(self.preferences.keys))
+        self.archive = archive
+        self.orders = Orders()
+        self.pace = Pace(self.preferences.rate)
+        self._feed: Feed = feed or IdleFeed()
         self._catch_signals = catch_signals
-        self._latest = View()
+        self._terminal = Terminal()
+        self._latest = View(idle=feed is None)
         self._held: View | None = None
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Colours of agents under any theme."""
-        return fallback_variables(self.current_theme.dark)
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        self.theme = self._first_theme
+        self.theme = self.first_theme
         if self._catch_signals:
             loop = asyncio.get_running_loop()
             for number in _LEAVING_SIGNALS:
                 loop.add_signal_handler(number, self._leave, "detached")
-        self._feed.start(self._poked)
+            self.set_interval(_HANG_UP, self._look_for_terminal)
+        if self._latest.idle:
+            self.switch_mode("runs")
+        self._listen()
 
     def on_unmount(self) -> None:
         """Stop to listen."""
         self._feed.stop()
 
-    def _poked(self) -> None:
-        self.post_message(self.Fresh())
+    # -- views --------------------------------------------------------------------------------------------------------
 
-    def on_shoal_app_fresh(self) -> None:
-        """Something new: show it, unless the view is paused; then only say how much."""
+    def open(self, feed: Feed) -> None:
+        """Show another run. The one before goes on without us."""
+        self._feed.stop()
+        self._feed = feed
+        self._latest, self._held = View(), None
+        self.orders.forget()
+        self._listen()
+        self.switch_mode("fleet")
+
+    def _listen(self) -> None:
+        feed = self._feed
+        self.want()
+
+        def poked() -> None:
+            self.post_message(self.Fresh(feed))
+
+        feed.start(poked)
+
+    def want(self) -> None:
+        """Tell the feed what the screen that is shown needs: to be called when that has changed."""
+        shown = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LiveScreen)), None)
+        if shown is None:
+            return
+        agents = shown.agents_wanted()
+        over = next((screen for screen in reversed(self.screen_stack) if hasattr(screen, "agents_wanted")), shown)
+        if over is not shown:
+            agents = over.agents_wanted()
+        self._feed.want(Wish(_ALWAYS | shown.TOPICS, self.pace.hz, None if agents is None else tuple(agents)))
+
+    def on_shoal_app_fresh(self, message: Fresh) -> None:
+        """Something new: show it, unless the view is held; then only say how much."""
+        if message.feed is not self._feed:
+            return
         self._latest = self._feed.take()
-        self._show()
+        if self._latest.lost:
+            self.orders.forget()
+        self._tell(self.orders.answered(self._latest.replies))
+        self._send_due()
+        self.show()
+        before = self.pace.hz
+        self.pace.drawn(self._waiting_writes())
+        if self.pace.hz != before:
+            self.want()
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Show the newest view, or the one that is held, on what can be seen: screens beneath wait until they are."""
+        if not self.is_running or not self.screen_stack:
+            return
         shown = self._latest if self._held is None else self._held
-        behind = None if self._held is None else _number(self._latest) - _number(self._held)
+        behind = None if self._held is None else self._latest.number - self._held.number
         with self.batch_update():
-            for screen in self.screen_stack:
+            for screen in reversed(self.screen_stack):
                 if isinstance(screen, LiveScreen):
                     screen.show(shown, behind, self._latest.phase)
+                    break
+                if hasattr(screen, "show_view"):
+                    screen.show_view(shown)
+
+    @property
+    def latest(self) -> View:
+        """The newest view, whatever is shown."""
+        return self._latest
+
+    def _waiting_writes(self) -> int:
+        """Writes that the terminal has not taken yet; Textual tells nobody, so we look."""
+        writer = getattr(self._driver, "_writer_thread", None)
+        queue = getattr(writer, "_queue", None)
+        return 0 if queue is None else int(queue.qsize())
+
+    def on_app_focus(self, event: AppFocus) -> None:
+        """Somebody looks again."""
+        self.pace.focused = True
+        self.want()
+
+    def on_app_blur(self, event: AppBlur) -> None:
+        """Another window has the focus: a look a second will do."""
+        self.pace.focused = False
+        self.want()
+
+    # -- what holds everywhere ----------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Moving about in time is for replays, changing a run for those who may."""
+        if any(command.action.partition("(")[0] == action for command in REPLAY):
+            return self._latest.replay is not None
+        return allowed(self, self.OFFERS, action)
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the run on view can be changed from here."""
+        view = self._latest
+        return not (self.preferences.read_only or view.replay is not None or view.over or view.idle)
+
+    async def action_mode(self, name: str) -> None:
+        """Show one of the screens."""
+        assert name in SCREENS
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        await self.switch_mode(name)
 
     def action_pause(self) -> None:
-        """Hold the view, or let it follow again. The engine and its recording go on either way."""
-        self._held = self._latest if self._held is None else None
-        self._show()
+        """Hold the view, or let it follow again: the engine and its recording go on either way. A replay stops."""
+        transport = self._feed.transport
+        if transport is not None:
+            transport.play()
+        else:
+            self._held = self._latest if self._held is None else None
+            self.show()
 
-    def action_toggle_theme(self) -> None:
-        """From dark to light and back."""
-        self.theme = LIGHT.name if self.current_theme.dark else DARK.name
+    def action_pace(self, steps: int) -> None:
+        """More looks a second, or fewer."""
+        rate = self.pace.faster(steps)
+        self.want()
+        self.notify("one look a second" if rate == 1 else f"{rate} looks a second", timeout=2)
+
+    def open_agent(
+        self, name: str, among: Sequence[str] = (), then: Callable[[str | None], None] | None = None
+    ) -> None:
+        """Show one agent; `among`: those that are a step away from it, all of the run if there are none. `then` is
+        told which one was looked at last.
+        """
+        self.push_screen(AgentScreen(name, among), then)
+
+    def action_report(self) -> None:
+        """All there is to tell of the run."""
+        hello = self._latest.hello
+        if hello is None:
+            self.notify("no run is open", severity="warning")
+            return
+        self.run_worker(
+            lambda: self.saved(lambda: saving.save_report(self.archive, hello, self.screen)),
+            thread=True,
+            group="report",
+        )
+
+    # -- orders -------------------------------------------------------------------------------------------------------
+
+    def action_order(self, name: str) -> None:
+        """Have the run do something that concerns all of it."""
+        self.order(name, question=questions.before_order(name, self._latest))
+
+    def order(self, name: str, *args: str, question: Question | None = None) -> None:
+        """Ask something of the engine, once the user has said yes to a question, if there is one. What comes of it is
+        told in a line.
+        """
+        if not self.may_write:
+            self.notify("one may only look here", severity="warning")
+        elif question is not None:
+            question.ask(self, lambda: self._send(name, args))
+        else:
+            self._send(name, args)
+
+    def order_all(self, name: str, whom: Sequence[str], question: Question) -> None:
+        """As `order`, once for each of some agents: a few at a time, so that the engine keeps listening to others."""
+        if not self.may_write:
+            self.notify("one may only look here", severity="warning")
+        elif len(whom) == 1:
+            self.order(name, whom[0], question=question)
+        else:
+
+            def begin() -> None:
+                self.orders.begin(name, whom)
+                self._send_due()
+
+            question.ask(self, begin)
+
+    def halt(self) -> None:
+        """Tell no more of those that `order_all` has not come to."""
+        self._tell(self.orders.halt())
+
+    def _send_due(self) -> None:
+        while (due := self.orders.due()) is not None:
+            round_, agent = due
+            if not self._send(round_.name, (agent,), round_):
+                self.halt()
+
+    def _tell(self, replies: Iterable[Reply]) -> None:
+        for reply in replies:
+            self.notify(reply.text, severity="information" if reply.ok else "error", markup=False)
+
+    def _send(self, name: str, args: tuple[str, ...], of: Round | None = None) -> bool:
+        try:
+            self.orders.sent(self._feed.command(name, *args), of)
+        except StreamError as error:
+            self.notify(str(error), title=f"{name}: not done", severity="error", markup=False)
+            return False
+        return True
+
+    # -- replays ------------------------------------------------------------------------------------------------------
+
+    def action_play(self) -> None:
+        """Play, or hold."""
+        if self._feed.transport is not None:
+            self._feed.transport.play()
+
+    def action_step(self, seconds: int) -> None:
+        """So much on, or back."""
+        if self._feed.transport is not None:
+            self._feed.transport.step(seconds)
+
+    def action_speed(self, steps: int) -> None:
+        """Twice as fast, or half."""
+        if self._feed.transport is not None:
+            self._feed.transport.speed(2.0**steps)
+
+    def seek(self, at: float) -> None:
+        """Go to a moment of a replay, in seconds since the Unix epoch."""
+        if self._feed.transport is not None:
+            self._feed.transport.seek(at)
+
+    def action_seek(self, where: Literal["start", "end"]) -> None:
+        """To one of the ends."""
+        replay = self._latest.replay
+        if replay is not None:
+            self.seek(replay.start if where == "start" else replay.end)
+
+    def action_live(self) -> None:
+        """To the newest moment."""
+        hello = self._latest.hello
+        if self.archive is not None and hello is not None:
+            self.run_worker(lambda: self._go_live(hello.run), thread=True, group="open", exclusive=True)
+        else:
+            self.action_seek("end")
+
+    def _go_live(self, run: str) -> None:
+        assert self.archive is not None
+        try:
+            feed = self.archive.attach(run)
+        except ArchiveError:  # it is over
+            self.call_from_thread(self.action_seek, "end")
+        else:
+            self.call_from_thread(self.open, feed)
+
+    # -- leaving ------------------------------------------------------------------------------------------------------
 
     async def action_quit(self) -> None:
         """Leave; if the run goes on, ask first what becomes of it."""
-        if self._latest.over:
+        view = self._latest
+        if view.over or view.idle or view.replay is not None:
             self._leave("detached")
         elif not isinstance(self.screen, QuitScreen):
-            self.push_screen(QuitScreen(*_question(self._latest)), self._answered)
+            self.push_screen(QuitScreen(*questions.before_leaving(view), may_stop=self.may_write), self._answered)
 
     def _answered(self, choice: Choice | None) -> None:
-        if choice == "detach":
+        if choice == "detach" or (choice == "stop" and self._latest.over):
             self._leave("detached")
-        elif choice == "stop" and not self._latest.over:
-            try:
-                self._feed.command("stop")
-            except StreamError as error:
-                # It was not told to stop, so we stay, and the badge says what became of it.
-                self.notify(str(error), title="not stopped", severity="error")
-            else:
-                self._leave("stopped")
-        elif choice == "stop":
-            self._leave("detached")
+        elif choice == "stop" and self._send("stop", ()):
+            # Had it not been told, we would stay, and the badge says what became of it.
+            self._leave("stopped")
 
     def _leave(self, outcome: Outcome) -> None:
         """Exit; an end that is known counts more than what was asked for."""
         phase = self._latest.phase
-        self.exit(phase if phase in ("ended", "lost") else outcome)
+        known: tuple[Outcome, ...] = ("ended", "lost")
+        self.exit(next((end for end in known if end == phase and self._latest.replay is None), outcome))
 
-
-def _number(view: View) -> int:
-    return view.frame.number if view.frame is not None else 0
-
-
-def _question(view: View) -> tuple[str, str]:
-    hello, frame = view.hello, view.frame
-    name = f"{hello.name} {hello.run}" if hello is not None else "the run"
-    if frame is None:
-        return name, "It has not begun yet."
-    total = f" of {fmt.count(frame.total)}" if frame.total else ""
-    return name, f"{fmt.count(frame.done)}{total} tasks are done."
-
-
-def run(path: Path | str, *, theme: str | None = None) -> Outcome:
-    """Show the run behind a control socket until the user leaves; returns how it ended.
-
-    Raises:
-        StreamError: if no engine answers there, before the terminal is touched.
-        ValueError: if there is no theme of that name.
-    """
-    feed = SocketFeed(path)
-    try:
-        outcome = ShoalApp(feed, theme=theme, catch_signals=True).run()
-    finally:
-        with contextlib.suppress(StreamError):
-            feed.stop()
-    return outcome if outcome is not None else "detached"
+    def _look_for_terminal(self) -> None:
+        """A terminal that went without a word leaves an end of file, of which nothing else would make an end."""
+        if not self.is_web and self._terminal.is_gone():
+            self._leave("detached")

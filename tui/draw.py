@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_RISING = " ▁▂▃▄▅▆▇█"
 _LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 _RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 _NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -16,6 +17,16 @@ def bar(fraction: float, width: int) -> str:
     eighths = math.floor(min(max(fraction, 0.0), 1.0) * width * 8 + 1e-9)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def columns(shares: Sequence[float], height: int) -> list[str]:
+    """Columns side by side, one cell wide each, in eighths of a line; one string a line, the highest first.
+
+    A share of 1 is as high as all of it. What is there at all is seen: only 0 (and NaN) stays blank.
+    """
+    levels = [0 if not share > 0 else max(1, round(min(share, 1.0) * height * 8)) for share in shares]
+    floors = range((height - 1) * 8, -1, -8)
+    return ["".join(_RISING[min(max(level - floor, 0), 8)] for level in levels) for floor in floors]
 
 
 def shares(parts: Sequence[int], width: int) -> list[int]:

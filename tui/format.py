@@ -70,6 +70,45 @@ def of_day(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def date(at: float, width: int = 16) -> str:
+    """A moment, in seconds since the Unix epoch, as local date and time: ``2025-11-21 12:00``; where there is less
+    room, without the year, and then without the date.
+    """
+    form = "%Y-%m-%d %H:%M" if width >= 16 else "%m-%d %H:%M" if width >= 11 else "%H:%M"
+    return time.strftime(form, time.localtime(at))
+
+
+def age(seconds: float) -> str:
+    """How long ago, in at most six characters: ``12s``, ``4m10s``, ``2h05m``, ``3d04h``, ``120d``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole // 60 % 60:02d}m"
+    days = whole // 86_400
+    return f"{days}d{whole // 3600 % 24:02d}h" if days < 100 else f"{days}d"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A value with its unit, as alerts and records name them: ``ratio``, ``seconds``, ``bytes``, ``rate`` (a second),
+    else a count; a dash where it is not known.
+    """
+    if value is None or not math.isfinite(value):
+        return "-" if value is None or math.isnan(value) else "∞"
+    match unit:
+        case "ratio":
+            return f"{value * 100:.3g}%" if abs(value) < 10 else f"{value:.3g}×"
+        case "seconds":
+            return f"-{duration(-value)}" if value < 0 else duration(value)
+        case "bytes":
+            return f"{size(value)}B"
+        case "rate":
+            return f"{si(value)}/s"
+    return si(value)
+
+
 def clean(text: str) -> str:
     """One printable line: whatever a terminal might obey (escapes, tabs, line ends) becomes a space."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
@@ -86,3 +125,15 @@ def fit(text: str, width: int) -> str:
 def pad(text: str, width: int) -> str:
     """A text cut or filled up to exactly `width` cells."""
     return set_cell_size(fit(text, width), max(width, 0))
+
+
+def size(number: float) -> str:
+    """Bytes in at most five characters, in powers of 1024: ``512``, ``1.2K``, ``23.4M``, ``382G``."""
+    if not math.isfinite(number):
+        return "-"
+    for unit in ("", "K", "M", "G", "T"):
+        decimals = 0 if number >= 99.95 or not unit else 1
+        if round(number, decimals) < 1000:
+            return f"{number:.{decimals}f}{unit}"
+        number /= 1024
+    return f"{number:.0f}P"

@@ -1,10 +1,10 @@
-"""The two themes of Shoal, and the one meaning of each colour and glyph."""
+"""The themes of Shoal, and the one meaning of each colour and glyph."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 STATE_NAMES: Final = ("absent", "starting", "idle", "busy", "draining", "dead")
 """By the byte of the state in a frame."""
@@ -80,6 +80,99 @@ LIGHT: Final = Theme(
 )
 
 
+_CONTRAST_VARIABLES: Final = {
+    "state-absent": "#3a3a3a",
+    "state-starting": "#ffff00",
+    "state-idle": "#6f9fff",
+    "state-busy": "#00ff87",
+    "state-draining": "#ff87ff",
+    "state-dead": "#ff3b3b",
+    "quiet": "#d0d0d0",
+    "track": "#5f5f5f",
+    "edge": "#ffffff",
+    "chart-low": "#00d7ff",
+    "chart-high": "#ffffff",
+}
+_ANSI_VARIABLES: Final = {
+    "state-absent": "ansi_bright_black",
+    "state-starting": "ansi_yellow",
+    "state-idle": "ansi_blue",
+    "state-busy": "ansi_green",
+    "state-draining": "ansi_magenta",
+    "state-dead": "ansi_red",
+    "quiet": "ansi_default",
+    "track": "ansi_bright_black",
+    "edge": "ansi_bright_black",
+    "chart-low": "ansi_cyan",
+    "chart-high": "ansi_bright_cyan",
+}
+
+CONTRAST: Final = Theme(
+    name="shoal-contrast",
+    dark=True,
+    primary="#00ffff",
+    secondary="#87d7ff",
+    accent="#ffff00",
+    success="#00ff87",
+    warning="#ffd700",
+    error="#ff5f5f",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1c1c1c",
+    variables={
+        **_CONTRAST_VARIABLES,
+        "footer-key-foreground": "#ffff00",
+        "footer-description-foreground": "#ffffff",
+        "footer-background": "#1c1c1c",
+    },
+)
+"""For tired eyes, beamers and bright rooms."""
+
+ANSI: Final = Theme(
+    name="shoal-ansi",
+    dark=True,
+    ansi=True,
+    primary="ansi_cyan",
+    secondary="ansi_blue",
+    accent="ansi_yellow",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    variables={
+        **_ANSI_VARIABLES,
+        "footer-key-foreground": "ansi_cyan",
+        "footer-description-foreground": "ansi_default",
+        "footer-background": "ansi_default",
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "border-blurred": "ansi_black",
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "input-cursor-background": "ansi_white",
+        "input-cursor-foreground": "ansi_black",
+        "input-selection-background": "ansi_bright_blue",
+        "input-selection-foreground": "ansi_black",
+        "screen-selection-background": "ansi_bright_blue",
+        "screen-selection-foreground": "ansi_black",
+    },
+)
+"""The sixteen colours of the terminal's own, whatever they are, on its own ground."""
+
+OURS: Final = (DARK, LIGHT, CONTRAST, ANSI)
+"""In the order in which `t` goes through them."""
+
+
 def fallback_variables(dark: bool) -> dict[str, str]:
     """Our colours under somebody else's theme, which knows nothing of agents."""
     return dict(_DARK_VARIABLES if dark else _LIGHT_VARIABLES)
+
+
+def names() -> list[str]:
+    """Of all themes, ours first."""
+    return [*(theme.name for theme in OURS), *sorted(BUILTIN_THEMES)]

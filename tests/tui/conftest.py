@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import math
 import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import pytest_textual_snapshot as snapshots  # type: ignore[import-untyped]
+from screen_gallery import Hang, hung
+from screen_runs import NOON, alert_of, cells_of, event_of, frame_of, in_trouble, measured_of, states_of
 from syrupy.location import PyTestLocation
+from textual.pilot import Pilot
 
 from engine.stream.types import (
     BUSY,
-    DEAD,
     DRAINING,
     IDLE,
-    STARTING,
     STREAM_VERSION,
+    AlertView,
     Cells,
     Event,
     Frame,
     Hello,
-    Level,
-    MachineView,
-    PoolView,
-    RunState,
     ToReader,
     encoder,
 )
 from tui.app import ShoalApp
+from tui.archive import Archive
+from tui.feed import Transport, Wish
+from tui.preferences import Preferences
 from tui.view import View, fold
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAWN_BY = {"textual": "8.2.8", "rich": "15.0.0", "pygments": "2.21.0"}
-NOON = 1_763_726_400.0
-"""Friday, 21 November 2025, 12:00:00 UTC."""
 
 
 class ShoalSVG(snapshots.SVGImageExtension):  # type: ignore[misc]
@@ -71,10 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
 class FakeFeed:
     """A feed of ready-made views."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, transport: Transport | None = None) -> None:
         """Begin with `view`."""
         self.view = view
-        self.commands: list[str] = []
+        self.transport = transport
+        self.commands: list[tuple[str, ...]] = []
+        self.wish = Wish()
         self.stopped = False
         self.refuses: Exception | None = None
         self._post: Callable[[], None] | None = None
@@ -92,11 +94,16 @@ class FakeFeed:
         """Remembered."""
         self.stopped = True
 
-    def command(self, name: Literal["stop", "drain"]) -> None:
+    def want(self, wish: Wish) -> None:
+        """Remembered."""
+        self.wish = wish
+
+    def command(self, name: str, *args: str) -> int:
         """Remembered, or refused."""
         if self.refuses is not None:
             raise self.refuses
-        self.commands.append(name)
+        self.commands.append((name, *args))
+        return len(self.commands)
 
     def push(self, view: View) -> None:
         """The next view."""
@@ -189,93 +196,37 @@ def engine_of(tmp_path: Path, hello: Hello) -> Iterator[Callable[..., FakeEngine
 def app_of() -> Callable[..., ShoalApp]:
     """An app over a view, or over a feed."""
 
-    def make(source: View | FakeFeed, theme: str | None = None) -> ShoalApp:
-        app = ShoalApp(FakeFeed(source) if isinstance(source, View) else source, theme=theme)
+    def make(source: View | FakeFeed | None, archive: Archive | None = None, **preferences: Any) -> ShoalApp:
+        feed = FakeFeed(source) if isinstance(source, View) else source
+        app = ShoalApp(feed, preferences=Preferences(**preferences), archive=archive)
         app.animation_level = "none"
         return app
 
     return make
 
 
-def _pool(name: str, first: int, states: bytes, queued: int, done: int, failed: int, restarts: int) -> PoolView:
-    return PoolView(
-        name=name,
-        first=first,
-        size=len(states),
-        starting=states.count(STARTING),
-        idle=states.count(IDLE),
-        busy=states.count(BUSY),
-        draining=states.count(DRAINING),
-        dead=states.count(DEAD),
-        queued=queued,
-        done=done,
-        failed=failed,
-        restarts=restarts,
-    )
+def driven(app: ShoalApp, play: Callable[[Pilot[Any]], Awaitable[None]], size: tuple[int, int] = (80, 24)) -> Any:
+    """Run an app, play with it, and return how it ended."""
+
+    async def session() -> None:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await play(pilot)
+
+    asyncio.run(session())
+    return app.return_value
 
 
-def frame_of(
-    pools: dict[str, bytes],
-    *,
-    number: int = 1027,
-    elapsed: float = 102.7,
-    state: RunState = "running",
-    done: int = 41_203,
-    total: int | None = 100_000,
-    failed: int = 0,
-    rate: float = 582.0,
-    eta: float | None = 101.0,
-    delivered: float = 1.0,
-) -> Frame:
-    """A frame of a fleet, given as the states of the agents of each pool."""
-    views, agents = [], cells_of(pools)
-    at = 0
-    for place, (name, states) in enumerate(pools.items()):
-        part = done * len(states) // max(sum(map(len, pools.values())), 1)
-        queued = (18_240, 2_130, 12)[place % 3] if state == "running" else 0
-        bad, restarts = (failed, failed) if place == 0 else (0, 0)
-        views.append(_pool(name, at, states, queued, part, bad, restarts))
-        at += len(states)
-    return Frame(
-        number=number,
-        at=NOON + elapsed,
-        elapsed=elapsed,
-        state=state,
-        tasks=done + sum(view.queued for view in views),
-        total=total,
-        done=done,
-        failed=failed,
-        queued=sum(view.queued for view in views),
-        running=agents.count(BUSY),
-        rate=rate,
-        eta=eta,
-        delivered=delivered,
-        restarts=failed,
-        redelivered=0,
-        pools=tuple(views),
-        machine=MachineView(0.96, 2, 3 << 30, 24 << 30, 4.1, 7012),
-    )
+@pytest.fixture
+def drive() -> Callable[..., Any]:
+    """Runs an app, plays with it, and returns how it ended."""
+    return driven
 
 
-def cells_of(pools: dict[str, bytes]) -> bytes:
-    """The states of all agents, given by pool."""
-    return b"".join(pools.values())
-
-
-def states_of(size: int, busy: float, *, seed: int, dead: range = range(0), starting: range = range(0)) -> bytes:
-    """The states of a pool: by chance busy or idle, but for those that are named."""
-    chance = random.Random(seed)
-    states = bytearray(BUSY if chance.random() < busy else IDLE for _ in range(size))
-    for agent in dead:
-        states[agent] = DEAD
-    for agent in starting:
-        states[agent] = STARTING
-    return bytes(states)
-
-
-def event_of(number: int, level: Level, kind: str, text: str, after: float) -> Event:
-    """An event some seconds after noon."""
-    return Event(number, NOON + after, level, kind, text, {})
+@pytest.fixture
+def hang() -> Hang:
+    """Shows widgets over a view; the lines of each, as text."""
+    return hung
 
 
 @pytest.fixture
@@ -304,13 +255,41 @@ def _lived(hello: Hello, pools: dict[str, bytes], events: list[Event], **more: A
         view = fold(view, event)
     chance = random.Random(7)
     history, level = view.history, frame.rate or 540.0
+    machine = frame.machine
     for tenth in range(int(frame.elapsed * 10)):
         at = tenth / 10
         warm = min(1.0, at / 6)
         dip = 0.45 if 48 < at < 53 else 1.0
         wave = 0.82 + 0.1 * math.sin(at / 7) + 0.05 * math.sin(at / 1.9) + 0.03 * chance.random()
-        history = history.add(at, level * warm * dip * wave)
-    return fold(replace(view, history=history), frame)
+        told = {"rate": level * warm * dip * wave, "cpu": min(1.0, 0.2 + 0.78 * warm * dip * wave)}
+        history = history.add(at, told | {"memory": machine.memory_used / machine.memory_total * (0.7 + 0.3 * warm)})
+    view = fold(replace(view, history=history), frame)
+    for message in measured_of(frame):
+        view = fold(view, message)
+    return view
+
+
+@pytest.fixture
+def make_alert() -> Callable[..., AlertView]:
+    """Alerts to order."""
+    return alert_of
+
+
+@pytest.fixture
+def alerting(large: View) -> View:
+    """3,435 agents, a shard of which died, with alerts about it and about what came of it."""
+    return in_trouble(large)
+
+
+@pytest.fixture
+def few(hello: Hello) -> View:
+    """Eight agents of one pool: as many as a laptop has cores."""
+    events = [
+        event_of(1, "info", "run.started", "run heart-and-breath begins with 1 pool", 0.1),
+        event_of(2, "info", "pool.ready", "pool default is ready: 8 agents in 84 ms", 0.2),
+    ]
+    states = bytes([BUSY, BUSY, IDLE, BUSY, BUSY, BUSY, IDLE, BUSY])
+    return _lived(hello, {"default": states}, events, done=412, total=1000, rate=7.6, eta=77.0)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from engine.stream.types import Frame
 from tui.app import ShoalApp
 from tui.screens.base import LiveScreen
 from tui.screens.quit import QuitScreen
-from tui.themes import DARK, LIGHT
+from tui.themes import OURS
 from tui.view import View, fold, lose
 from tui.widgets.header import Header
 
@@ -53,9 +53,9 @@ def pressing(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
     ("keys", "outcome", "commands"),
     [
         (["q", "d"], "detached", []),
-        (["q", "s"], "stopped", ["stop"]),
+        (["q", "s"], "stopped", [("stop",)]),
         (["q", "enter"], "detached", []),
-        (["q", "down", "enter"], "stopped", ["stop"]),
+        (["q", "down", "enter"], "stopped", [("stop",)]),
         (["q", "escape"], None, []),
         (["q", "q"], None, []),
         (["q", "escape", "ctrl+q", "d"], "detached", []),
@@ -80,7 +80,7 @@ def test_the_mouse_answers_too(app_of: AppOf, feed_of: Any, running: View) -> No
         await pilot.pause()
 
     assert drive(app_of(feed), play) == "stopped"
-    assert feed.commands == ["stop"]
+    assert feed.commands == [("stop",)]
 
 
 def test_an_ended_run_is_left_at_once(app_of: AppOf, ended: View) -> None:
@@ -151,16 +151,16 @@ def test_pause_holds_the_view_and_counts_on(
     assert "99,000/100,000" in followed
 
 
-def test_the_theme_toggles(app_of: AppOf, running: View) -> None:
+def test_the_themes_take_turns(app_of: AppOf, running: View) -> None:
     themes = []
 
     async def play(pilot: Pilot[Any]) -> None:
-        for _ in range(3):
+        for _ in range(len(OURS) + 1):
             themes.append(pilot.app.theme)
             await pilot.press("t")
 
     drive(app_of(running), play)
-    assert themes == [DARK.name, LIGHT.name, DARK.name]
+    assert themes == [theme.name for theme in OURS] + [OURS[0].name]
 
 
 def test_a_small_terminal_says_so_until_it_grows(app_of: AppOf, running: View) -> None:
@@ -192,7 +192,7 @@ def test_a_signal_restores_the_terminal(
     engine_of: Any, running: View, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of()
-    script = f"import sys; from tui.app import run; sys.exit(run({str(engine.path)!r}))"
+    script = f"import sys; from tui.session import run; sys.exit(run({str(engine.path)!r}))"
     ours, theirs = pty.openpty()
     monkeypatch.setenv("TERM", "xterm-256color")
     process = subprocess.Popen([sys.executable, "-c", script], stdin=theirs, stdout=theirs, stderr=theirs)

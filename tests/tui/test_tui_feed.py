@@ -11,8 +11,9 @@ import pytest
 
 from engine.stream.client import StreamError
 from engine.stream.types import Cells, Event, Frame, Hello, Refused, Reply, to_engine
-from tui.app import run
 from tui.feed import SocketFeed
+from tui.preferences import Preferences
+from tui.session import run
 from tui.view import View
 
 EngineOf = Callable[..., Any]
@@ -170,6 +171,6 @@ def test_another_version_is_told_apart(engine_of: EngineOf) -> None:
 def test_an_unknown_theme_is_said_at_once(engine_of: EngineOf) -> None:
     engine = engine_of()
     with pytest.raises(ValueError, match=r"no theme named 'plaid'.*shoal-light"):
-        run(engine.path, theme="plaid")
+        run(engine.path, preferences=Preferences(theme="plaid"))
     assert asked(engine)
     assert engine.reader.recv(4096) == b""  # hung up, too

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 
 from engine.stream.types import Cells, Event, Frame, Hello, Refused, Reply
-from tui.view import EVENTS_KEPT, HISTORY_KEPT, History, View, fold, lose
+from tui.history import KEPT, History
+from tui.view import EVENTS_KEPT, View, fold, lose
 
 MakeFrame = Callable[..., Frame]
 MakeEvent = Callable[..., Event]
@@ -39,7 +40,7 @@ def test_views_are_never_changed(make_frame: MakeFrame) -> None:
     before = View()
     after = fold(before, make_frame({"micro": b"\3"}))
     assert before.frame is None
-    assert before.history.rates == ()
+    assert before.history.steps == ()
     assert after is not before
 
 
@@ -71,33 +72,33 @@ def test_states_of_agents_are_put_where_they_belong() -> None:
 def test_history_averages_the_frames_of_half_a_second() -> None:
     history = History()
     for tenth in range(10):
-        history = history.add(tenth / 10, float(tenth))
-    assert history.rates == (2.0, 7.0)
+        history = history.add(tenth / 10, {"rate": float(tenth)})
+    assert history.series("rate") == [2.0, 7.0]
     assert (history.last, history.samples) == (1, 5)
 
 
 def test_history_keeps_two_minutes() -> None:
     history = History()
     for step in range(1000):
-        history = history.add(step / 2, float(step))
-    assert len(history.rates) == HISTORY_KEPT
-    assert history.rates[-1] == 999.0
+        history = history.add(step / 2, {"rate": float(step)})
+    assert len(history.series("rate")) == KEPT
+    assert history.series("rate")[-1] == 999.0
 
 
 def test_history_knows_what_it_did_not_see() -> None:
-    history = History().add(0.0, 10.0).add(5.0, 20.0)
-    assert math.isnan(history.rates[1])
+    history = History().add(0.0, {"rate": 10.0}).add(5.0, {"rate": 20.0})
+    assert math.isnan(history.series("rate")[1])
     # A rate looks back two seconds, so the four values before it are known.
-    assert history.rates[-5:] == (20.0,) * 5
-    assert len(history.rates) == 11
-    assert len(history.add(1e6, 1.0).rates) == HISTORY_KEPT
+    assert history.series("rate")[-5:] == [20.0] * 5
+    assert len(history.series("rate")) == 11
+    assert len(history.add(1e6, {"rate": 1.0}).series("rate")) == KEPT
 
 
 def test_history_survives_a_clock_that_stands_or_steps_back() -> None:
-    history = History().add(3.0, 10.0).add(3.0, 20.0).add(1.0, 30.0)
-    assert history.rates == (20.0,)
+    history = History().add(3.0, {"rate": 10.0}).add(3.0, {"rate": 20.0}).add(1.0, {"rate": 30.0})
+    assert history.series("rate") == [20.0]
 
 
 def test_the_end_does_not_blur_the_history(make_frame: MakeFrame) -> None:
     view = fold(View(), make_frame({"micro": b"\3"}, rate=500.0))
-    assert fold(view, make_frame({"micro": b"\0"}, state="ended", rate=0.0)).history.rates == (500.0,)
+    assert fold(view, make_frame({"micro": b"\0"}, state="ended", rate=0.0)).history.series("rate") == [500.0]

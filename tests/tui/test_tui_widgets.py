@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from textual.geometry import Region
-from textual.pilot import Pilot
 
-from engine.stream.types import BUSY, DEAD, IDLE, Cells, Frame, PoolView
+from engine.stream.types import AlertView, Frame, PoolView
 from tui.app import ShoalApp
 from tui.view import View, fold, lose
-from tui.widgets.events import event_lines
-from tui.widgets.fleet_map import FleetMap, MapLine, Plan, Row, Scale, legend, map_lines, plan
+from tui.widgets.events import event_lines, stream_lines
+from tui.widgets.fleet_alerts import alerts_lines
 from tui.widgets.header import header_line
 from tui.widgets.lines import Line
-from tui.widgets.pools import pool_lines
-from tui.widgets.throughput import chart_lines
+from tui.widgets.machine import readings
+from tui.widgets.pools import PoolRow, pool_lines, pool_rows
 
 AppOf = Callable[..., ShoalApp]
 MakeFrame = Callable[..., Frame]
@@ -29,69 +26,6 @@ MakeFrame = Callable[..., Frame]
 def text_of(line: Line) -> str:
     """A line without its inks."""
     return "".join(text for text, _ in line)
-
-
-def agents_in(planned: Plan) -> list[int]:
-    """Every agent that has a place, and every one that is said to be hidden."""
-    found: list[int] = []
-    for row in planned.rows:
-        if row is not None:
-            found += range(row.start, row.end)
-            found += range(row.end, row.hidden)
-    return found
-
-
-@pytest.mark.parametrize("monochrome", [False, True])
-@pytest.mark.parametrize(("width", "height"), [(56, 5), (76, 9), (116, 18), (196, 30), (20, 3)])
-@pytest.mark.parametrize("sizes", [(3000, 363, 72), (300, 99, 36), (8,), (1, 1), (0, 5)])
-def test_every_agent_has_one_place(sizes: tuple[int, ...], width: int, height: int, monochrome: bool) -> None:
-    pools, first = [], 0
-    for place, size in enumerate(sizes):
-        pools.append((f"pool-{place}", first, size))
-        first += size
-    planned = plan(pools, width, height, monochrome)
-    assert agents_in(planned) == list(range(first))
-    assert len(planned.rows) <= height
-    assert not (monochrome and planned.scale is Scale.HALF)
-
-
-def test_small_fleets_are_drawn_large_and_large_ones_small() -> None:
-    assert plan([("a", 0, 40)], 60, 5, False).scale is Scale.ROOMY
-    assert plan([("a", 0, 400)], 60, 5, False).scale is Scale.HALF
-    assert plan([("a", 0, 200)], 60, 5, True).scale is Scale.GLYPH
-
-
-def test_small_pools_keep_all_their_agents() -> None:
-    planned = plan([("large", 0, 3000), ("small", 3000, 60)], 60, 6, False)
-    hidden = [row.hidden for row in planned.rows if row is not None and row.hidden]
-    assert hidden == [3000]
-
-
-def test_pools_without_a_line_are_told() -> None:
-    planned = plan([(f"p{n}", n * 10, 10) for n in range(9)], 60, 4, False)
-    assert planned.unseen == "+6 more pools, 60 agents"
-    assert len(planned.rows) == 3
-
-
-def test_hidden_agents_are_counted_and_their_dead_named() -> None:
-    planned = Plan(Scale.HALF, (Row("a", "9", 0, 2, 4, hidden=9),), 2)
-    agents = bytes([BUSY] * 8 + [DEAD])
-    (line,) = map_lines(planned, agents)
-    assert isinstance(line, MapLine)
-    assert (line.tail, line.tail_ink) == (" +5 more ✕ 1", "dead")
-    (line,) = map_lines(planned, bytes([BUSY] * 9))
-    assert isinstance(line, MapLine)
-    assert (line.tail, line.tail_ink) == (" +5 more", "quiet")
-
-
-def test_the_legend_counts_and_fits() -> None:
-    counts = [0, 3, 470, 2961, 0, 1]
-    text = " ".join(text_of(legend(counts, 100)).split())
-    assert text == "■ busy 2,961 □ idle 470 ◌ starting 3 ▽ draining 0 ✕ dead 1"
-    for width in (56, 76, 116):
-        assert len(text_of(legend(counts, width))) <= width
-        assert len(text_of(legend([5000] * 6, width))) <= width
-    assert "absent 2" in text_of(legend([2, 0, 0, 0, 0, 0], 100))
 
 
 @pytest.mark.parametrize("phase", ["starting", "live", "draining", "ended", "lost"])
@@ -128,29 +62,43 @@ def test_nothing_jumps_in_the_header(make_frame: MakeFrame, running: View) -> No
     assert len(starts) == 1
 
 
+def rows_of(*pools: PoolView) -> list[PoolRow]:
+    """Rows of pools of which nothing was measured."""
+    return [PoolRow(pool) for pool in pools]
+
+
 def test_the_pools_fit_and_sum_up(running: View) -> None:
-    assert running.frame is not None
-    pools = running.frame.pools
+    rows = pool_rows(running)
     assert [text_of(line) for line in pool_lines((), 50, 5)] == ["no pools yet"]
     for width in range(30, 120):
-        lines = [text_of(line) for line in pool_lines(pools, width, 9)]
+        lines = [text_of(line) for line in pool_lines(rows, width, 9)]
         assert {len(line) for line in lines} == {len(lines[0])}
         assert len(lines[0]) <= width
-    many = [PoolView(f"p{n}", n, 1, 0, 0, 1, 0, 0, 1, 2, 0, 0) for n in range(9)]
-    lines = [text_of(line) for line in pool_lines(many, 70, 5)]
+    many = rows_of(*(PoolView(f"p{n}", n, 1, 0, 0, 1, 0, 0, 1, 2, 0, 0) for n in range(9)))
+    lines = [text_of(line) for line in pool_lines(many, 90, 5)]
     assert len(lines) == 5
-    assert lines[-1].startswith("+6 more")
-    assert lines[-1].split()[-5:] == ["6/6", "6", "12", "0", "0"]
+    assert lines[-1].strip().startswith("+5 more")
+    assert lines[-1].split()[-8:] == ["5/5", "5", "-", "0", "-", "-", "0", "10"]
 
 
-def test_the_chart_has_a_line_for_each_row(running: View, starting: View) -> None:
-    for view in (running, starting):
-        for height in range(1, 20):
-            lines = chart_lines(view, 40, height)
-            assert len(lines) == height
-            assert all(len(text_of(line)) <= 40 for line in lines)
-    assert text_of(chart_lines(running, 40, 9)[0]).startswith("  582 now")
-    assert text_of(chart_lines(starting, 40, 9)[1]).startswith("   10 ")
+def test_pools_have_a_heading_where_there_is_room(running: View) -> None:
+    rows = pool_rows(running)
+    heading, *_ = [text_of(line) for line in pool_lines(rows, 100, 4)]
+    assert heading.split() == ["busy/size", "queued", "hits", "failed", "per", "s", "p99", "restarts", "done"]
+    first, *_ = [text_of(line) for line in pool_lines(rows, 100, 3)]
+    assert first.split()[0] == "micro"
+    assert len(pool_lines(rows, 100, 3)) == 3
+
+
+def test_pools_tell_what_was_measured_last(running: View) -> None:
+    line = text_of(pool_lines(pool_rows(running), 100, 4)[1])
+    assert line.split()[-8:] == ["245/300", "18.2k", "99.2%", "3", "401", "9.7ms", "3", "28.4k"]
+    assert text_of(pool_lines(pool_rows(replace(running, metrics=None)), 100, 4)[1]).split()[-6] == "-"
+
+
+def test_the_pool_that_is_picked_is_marked(running: View) -> None:
+    lines = [text_of(line) for line in pool_lines(pool_rows(running), 60, 4, picked="domain")]
+    assert [line[0] for line in lines] == [" ", " ", "▸", " "]
 
 
 def test_events_are_the_newest_first(running: View) -> None:
@@ -158,69 +106,78 @@ def test_events_are_the_newest_first(running: View) -> None:
     assert lines[0].startswith("12:01:42 · agent micro/128 starts")
     assert all(cell_len(line) <= 40 for line in lines)
     assert len(lines) == 3
+    assert event_lines(running, 40, 0) == []
 
 
-def test_the_stream_speaks_above_the_events(running: View) -> None:
+def test_the_stream_speaks_of_itself(running: View) -> None:
     view = replace(lose(running, "the engine is gone"), missed=12, refused="not now")
-    lines = [text_of(line) for line in event_lines(view, 60, 9)]
-    assert lines[:3] == ["✕ the engine is gone", "▲ refused: not now", "… 12 events missed"]
+    lines = [text_of(line) for line in stream_lines(view, 60)]
+    assert lines == ["✕ the engine is gone", "▲ refused: not now", "… 12 events missed"]
+    assert stream_lines(replace(running, ended=True, lost="gone"), 60) == []
 
 
-def drive(app: ShoalApp, play: Callable[[Pilot[Any]], Awaitable[None]], size: tuple[int, int]) -> None:
-    """Run an app and play with it."""
-
-    async def session() -> None:
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await play(pilot)
-
-    asyncio.run(session())
+# -- what asks for attention ------------------------------------------------------------------------------------------
 
 
-def test_two_agents_share_a_cell(app_of: AppOf, large: View) -> None:
-    async def play(pilot: Pilot[Any]) -> None:
-        fleet = pilot.app.query_one(FleetMap)
-        assert large.frame is not None
-        strip = fleet.render_line(0)
-        assert strip.cell_length == fleet.size.width
-        cells = [segment for segment in strip if segment.text.startswith("▀")]
-        width = sum(len(segment.text) for segment in cells)
-        states = large.cells
-        colours = {BUSY: fleet.ink("busy").color, IDLE: fleet.ink("idle").color}
-        drawn = [
-            (segment.style.color, segment.style.bgcolor) for segment in cells for _ in segment.text if segment.style
-        ]
-        assert drawn == [(colours[states[i]], colours[states[i + width]]) for i in range(width)]
-
-    drive(app_of(large), play, (120, 36))
+def told(view: View, width: int, height: int, with_events: bool = True) -> list[str]:
+    """The lines of the alerts of a view."""
+    lines = [text_of(line) for line in alerts_lines(view, width, height, with_events)]
+    assert len(lines) <= height
+    assert all(cell_len(line) <= width for line in lines)
+    return [line.rstrip() for line in lines]
 
 
-def test_only_lines_that_changed_are_painted(
-    app_of: AppOf, feed_of: Any, large: View, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    feed = feed_of(large)
-    painted: list[Region] = []
-
-    async def play(pilot: Pilot[Any]) -> None:
-        fleet = pilot.app.query_one(FleetMap)
-        refresh = fleet.refresh
-
-        def spy(*regions: Region, **options: Any) -> FleetMap:
-            painted.extend(regions or [fleet.region])
-            return refresh(*regions, **options)
-
-        monkeypatch.setattr(fleet, "refresh", spy)
-        feed.push(fold(large, Cells(0, bytes([DEAD]))))
-        await pilot.pause()
-
-    drive(app_of(feed), play, (120, 36))
-    # The line of the agent, and the legend at the bottom.
-    assert [region.y for region in painted] == [0, 18]
+def test_what_fires_comes_first_and_what_somebody_took_on_last(alerting: View) -> None:
+    lines = told(alerting, 60, 4)
+    assert [line[0] for line in lines] == ["●", "▲", "▲", "·"]
+    assert lines[0] == "●    4s  pool micro: 14 agents crashed; the last: mi…  8.0ms"
+    assert lines[2] == "▲   38s  pool micro: tasks wait 2.3s"
+    assert lines[3].endswith("taken on by lena")
 
 
-def test_states_of_the_future_are_drawn_as_absent(app_of: AppOf, make_frame: MakeFrame) -> None:
-    async def play(pilot: Pilot[Any]) -> None:
-        fleet = pilot.app.query_one(FleetMap)
-        assert "·" in fleet.render_line(0).text
+def test_alerts_that_find_no_room_are_counted(alerting: View) -> None:
+    assert told(alerting, 60, 2)[1] == "… 3 more alerts: 5 shows all"
+    assert told(alerting, 60, 1) == ["… 4 more alerts: 5 shows all"]
 
-    drive(app_of(fold(fold(View(), Cells(0, b"\x09\3")), make_frame({"micro": b"\x09\3"}))), play, (80, 24))
+
+def test_where_there_is_room_the_likely_cause_and_the_last_events_are_told(alerting: View) -> None:
+    lines = told(alerting, 90, 14)
+    assert lines[1].strip().startswith("└ One kind of task kills whoever runs it")
+    assert lines[8].endswith("· pool micro asks for 10 agents: 18,240 tasks wait")
+    assert not any("asks for" in line for line in told(alerting, 90, 14, with_events=False))
+
+
+def test_when_all_is_well_it_says_so(running: View, ended: View, starting: View) -> None:
+    assert told(running, 42, 3)[0] == "✓ nothing fires"
+    assert told(starting, 42, 3) == ["nothing has happened yet"]
+    assert told(ended, 42, 1)[0].startswith("12:03:23 · 100,000 tasks done")
+    assert "nothing fires" not in told(ended, 42, 4)[0]
+
+
+def test_what_may_fire_and_what_is_over_is_told_below(running: View, make_alert: Callable[..., AlertView]) -> None:
+    assert running.frame is not None
+    at = running.frame.at
+    alerts = [
+        make_alert(1, "warning", "pool micro: slow", 90.0, at=at, state="resolved", resolved=at - 12),
+        make_alert(2, "warning", "pool prime: slow", 3.0, at=at, state="pending"),
+        make_alert(3, "warning", "long ago", 900.0, at=at, state="resolved", resolved=at - 600),
+    ]
+    view = replace(running, alerts={alert.fingerprint: alert for alert in alerts})
+    assert told(view, 42, 4, with_events=False) == [
+        "✓ nothing fires",
+        "◌    3s  pool prime: slow         may fire",
+        "✓   12s  pool micro: slow             over",
+    ]
+
+
+# -- the machine ------------------------------------------------------------------------------------------------------
+
+
+def test_the_machine_says_how_busy_it_is(running: View, starting: View) -> None:
+    cpu, memory, load = readings(running)
+    assert (cpu.label, cpu.share, cpu.told.strip()) == ("cpu", 0.96, "96%")
+    assert (memory.share, memory.told.strip(), memory.warning) == (0.125, "3.0/24G", 0.9)
+    assert load.share == pytest.approx(4.1 / 2 / 4)
+    assert load.note == "fd  7.0k"
+    assert readings(starting) == []
+    assert len({len(reading.told) for reading in readings(running)}) == 1

@@ -25,9 +25,10 @@ class QuitScreen(ModalScreen[Choice]):
         Binding("down,j", "app.focus_next", show=False, id="quit.down"),
     ]
 
-    def __init__(self, name: str, told: str) -> None:
-        """Ask about the run `name`; `told` says how far it is."""
+    def __init__(self, name: str, told: str, *, may_stop: bool = True) -> None:
+        """Ask about the run `name`; `told` says how far it is. `may_stop`: whether to end it is an answer."""
         super().__init__()
+        self._may_stop = may_stop
         self._name_of_run = name
         self._told = told
 
@@ -38,7 +39,8 @@ class QuitScreen(ModalScreen[Choice]):
             yield Static(self._name_of_run, id="run", markup=False)
             yield Static(self._told, id="told", markup=False)
             yield Button("[b]d[/b]    detach    the run goes on without you", id="detach", compact=True)
-            yield Button("[b]s[/b]    stop      ends the run at once", id="stop", compact=True)
+            if self._may_stop:
+                yield Button("[b]s[/b]    stop      ends the run at once", id="stop", compact=True)
             yield Button("[b]esc[/b]  stay      back to the screens", id="stay", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -48,4 +50,5 @@ class QuitScreen(ModalScreen[Choice]):
 
     def action_choose(self, choice: Choice) -> None:
         """An answer by key."""
-        self.dismiss(choice)
+        if choice != "stop" or self._may_stop:
+            self.dismiss(choice)

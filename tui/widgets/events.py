@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Final
+
+from textual.events import Resize
+from textual.message import Message
+
 from tui import format as fmt
 from tui.view import View
-from tui.widgets.lines import Line, LineWidget
+from tui.widgets.lines import Line, Panel
 
-_GLYPHS = {"info": ("·", "quiet"), "warning": ("▲", "warning"), "error": ("●", "error")}
+_GLYPHS: Final = {"info": ("·", "quiet"), "warning": ("▲", "warning"), "error": ("●", "error")}
 
 
-def event_lines(view: View, width: int, height: int) -> list[Line]:
-    """As many events as fit; above them what the stream has to say: it broke, events are missing."""
+def stream_lines(view: View, width: int) -> list[Line]:
+    """What the stream has to say of itself: it broke, something was refused, events are missing."""
     lines: list[Line] = []
     if view.lost and not view.ended:
         lines.append((("✕ ", "error"), (fmt.fit(view.lost, width - 2), "error")))
@@ -18,20 +23,42 @@ def event_lines(view: View, width: int, height: int) -> list[Line]:
         lines.append((("▲ ", "warning"), (fmt.fit(f"refused: {view.refused}", width - 2), "")))
     if view.missed:
         lines.append(((fmt.fit(f"… {fmt.count(view.missed)} events missed", width), "quiet"),))
-    for event in reversed(view.events):
-        if len(lines) >= height:
-            break
+    return lines
+
+
+def event_lines(view: View, width: int, height: int) -> list[Line]:
+    """As many events as fit."""
+    lines: list[Line] = []
+    for event in reversed(view.events[-height:] if height > 0 else ()):
         glyph, ink = _GLYPHS.get(event.level, _GLYPHS["info"])
         told = fmt.fit(event.text, width - 11)
         lines.append(((fmt.of_day(event.at), "quiet"), (" ", ""), (glyph, ink), (" ", ""), (told, "")))
-    return lines or [(("nothing has happened yet", "quiet"),)]
+    return lines
 
 
-class Events(LineWidget[Line]):
+class Events(Panel[Line]):
     """What happened last to the run, its pools and its agents."""
 
     BORDER_TITLE = " last events "
+    HELP: ClassVar[str] = "What happened to the run, its pools and its agents, the newest first. Never single tasks."
+
+    class Resized(Message):
+        """There is room for so many events now."""
+
+        def __init__(self, height: int) -> None:
+            super().__init__()
+            self.height = height
+
+    def on_resize(self, event: Resize) -> None:
+        """Somebody else may tell of events where we have no room."""
+        super().on_resize(event)
+        self.post_message(self.Resized(self.size.height))
+
+    def on_hide(self) -> None:
+        """No room at all."""
+        self.post_message(self.Resized(0))
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """The events for this size."""
-        return event_lines(view, width, height)
+        told = stream_lines(view, width)
+        return [*told, *event_lines(view, width, height - len(told))] or [(("nothing has happened yet", "quiet"),)]

@@ -2,310 +2,323 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
-from math import ceil
-from typing import NamedTuple
+from typing import ClassVar, Final
 
-from rich.segment import Segment
-from rich.style import Style
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.geometry import Size
-from textual.strip import Strip
+from textual.message import Message
+from textual.reactive import reactive
 
-from engine.stream.types import ABSENT, BUSY, DEAD, DRAINING, IDLE, STARTING, PoolView
+from engine.stream.types import ABSENT, BUSY, DEAD, DRAINING, IDLE, STARTING
 from tui import format as fmt
+from tui.commands import Command, bindings
+from tui.places import Plan, height_of, next_in, plan
 from tui.themes import STATE_GLYPHS, STATE_NAMES
 from tui.view import View
-from tui.widgets.lines import Line, LineWidget, Piece, width_of
+from tui.widgets.agent_grid import AgentGrid
+from tui.widgets.lines import Line, Panel
+from tui.widgets.map_notes import MapNotes, agent_line, legend
 
-_NOBODY = 6
-"""What fills a line behind the last agent: no state at all."""
-_KNOWN_STATES = bytes(state if state < _NOBODY else ABSENT for state in range(256))
-_RUN = re.compile(rb"(.)\1*", re.DOTALL)
-_NAME_MAX = 12
-_LONG = tuple(f" {name} " for name in STATE_NAMES)
-_SHORT = (" absent ", " start ", " idle ", " busy ", " drain ", " dead ")
-_NONE = (" ",) * len(STATE_NAMES)
-_LEGEND_ORDER = (BUSY, IDLE, STARTING, DRAINING, DEAD)
+_SPOTS: Final = (None, DEAD, STARTING, DRAINING, IDLE, BUSY)
+"""What can be shown alone, in the order in which a key goes through it."""
+_TROUBLE: Final = (DEAD, STARTING, DRAINING)
+_LEFT_OVER: Final = 6
+"""Lines under the map that are worth to be left to somebody else."""
 
 
-class Scale(Enum):
-    """How large an agent is drawn."""
+class FleetMap(Panel[Line]):
+    """Every agent of every pool, and under them how many are in each state. Moved about in, it shows one."""
 
-    ROOMY = "a glyph and a gap"
-    GLYPH = "a glyph"
-    HALF = "half a cell, two agents one above the other"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the map: agents `start` to `middle`, and under them, at scale HALF, those up to `end`."""
-
-    label: str
-    size: str
-    start: int
-    middle: int
-    end: int
-    hidden: int = 0
-    """End of the agents that found no room: those from `end` to here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Which agent stands where, for a set of pools and a size."""
-
-    scale: Scale
-    rows: tuple[Row | None, ...]
-    """From the top; None is an empty line."""
-    cells: int
-    """Cells for agents in a line, right of the label."""
-    unseen: str = ""
-    """What to say of pools that found no line at all."""
-
-
-class MapLine(NamedTuple):
-    """What one line shows, to compare with what it showed before."""
-
-    scale: Scale
-    label: str
-    size: str
-    top: bytes
-    bottom: bytes
-    cells: int
-    tail: str
-    tail_ink: str
-
-
-def plan(pools: Sequence[tuple[str, int, int]], width: int, height: int, monochrome: bool) -> Plan:
-    """Places for the agents of pools, given as (name, first agent, size), at the largest scale where all fit.
-
-    Where they don't fit at any, small pools get all they need and the large ones share the rest: the last
-    line of such a pool says how many more there are.
+    DEFAULT_CSS = """
+    FleetMap {
+        layout: vertical;
+        AgentGrid, MapNotes { height: auto; }
+    }
     """
-    pools = [pool for pool in pools if pool[2] > 0]
-    names = min(max((len(name) for name, _, _ in pools), default=0), _NAME_MAX)
-    sizes = max((len(fmt.count(size)) for _, _, size in pools), default=0)
-    cells = max(width - names - sizes - 3, 1)
-    dense = Scale.GLYPH if monochrome else Scale.HALF
-    scale = next((s for s in (Scale.ROOMY, dense) if sum(_needs(pools, cells, s)) <= height), dense)
-    unseen = ""
-    if len(pools) > height:
-        rest = pools[height - 1 :]
-        pools = pools[: height - 1]
-        unseen = f"+{len(rest)} more pools, {fmt.count(sum(size for _, _, size in rest))} agents"
-        height -= 1
-    needs = _needs(pools, cells, scale)
-    given = _share_out(needs, height)
-    gaps = sum(given) + len(pools) - 1 <= height
-    rows: list[Row | None] = []
-    for (name, first, size), need, lines in zip(pools, needs, given, strict=True):
-        if rows and gaps:
-            rows.append(None)
-        label, number = fmt.pad(name, names), fmt.count(size).rjust(sizes)
-        rows += _rows(label, number, first, size, lines, need, cells, scale)
-    return Plan(scale, tuple(rows), cells, unseen)
+    HELP: ClassVar[str] = (
+        "Every agent in its place, pool by pool, in the colour of its state. Where there are more agents than places, "
+        "several share one: it shows if one of them is dead, starts, or drains, in this order; else how many are busy."
+    )
+    OFFERS: ClassVar[tuple[Command, ...]] = (
+        Command("map.left", "left,h", "aside(-1)", "Left", "To the agent at the left", palette=False),
+        Command("map.right", "right,l", "aside(1)", "Right", "To the agent at the right", palette=False),
+        Command("map.up", "up,k", "beneath(-1)", "Up", "To the agent above", palette=False),
+        Command("map.down", "down,j", "beneath(1)", "Down", "To the agent below", palette=False),
+        Command("map.first", "home", "end_of_fleet(-1)", "First", "To the first agent", palette=False),
+        Command("map.last", "end", "end_of_fleet(1)", "Last", "To the last agent", palette=False),
+        Command("map.pool-before", "pageup", "pool(-1)", "Pool before", "To the pool before", palette=False),
+        Command("map.pool-after", "pagedown", "pool(1)", "Next pool", "To the next pool", palette=False),
+        Command("map.trouble", "n", "trouble(1)", "Next dead", "To the next agent that is dead, starts or drains", 45),
+        Command("map.trouble-before", "N", "trouble(-1)", "", "To the one before", palette=False),
+        Command("map.spot", "slash", "spot", "Spot", "Show one state alone, then the next, then all again", 44, "/"),
+        Command("map.open", "enter", "open", "Agent", "Show this agent", 70, "⏎"),
+        Command("map.clear", "escape", "clear", "Clear", "Show all states, point at none", palette=False),
+    )  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
 
+    cursor: reactive[tuple[str, int] | None] = reactive(None, init=False, repaint=False)
+    """The agent that the keys point at, by its pool and its number there: it stays the same when others come."""
 
-def _places(pools: Sequence[PoolView]) -> list[tuple[str, int, int]]:
-    return [(pool.name, pool.first, pool.size) for pool in pools]
+    class Pointed(Message):
+        """Another agent is pointed at, by keys or mouse."""
 
+    class Chosen(Message):
+        """An agent is to be shown."""
 
-def _capacity(cells: int, scale: Scale) -> int:
-    return {Scale.ROOMY: (cells + 1) // 2, Scale.GLYPH: cells, Scale.HALF: cells * 2}[scale]
-
-
-def _needs(pools: Sequence[tuple[str, int, int]], cells: int, scale: Scale) -> list[int]:
-    return [ceil(size / _capacity(cells, scale)) for _, _, size in pools]
-
-
-def _share_out(needs: Sequence[int], height: int) -> list[int]:
-    """Lines for each pool: the modest first, so that only those suffer that ask for more than their share."""
-    given = [0] * len(needs)
-    left = height
-    for place, pool in enumerate(sorted(range(len(needs)), key=lambda i: needs[i])):
-        given[pool] = min(needs[pool], left // (len(needs) - place))
-        left -= given[pool]
-    return given
-
-
-def _rows(
-    label: str, size_label: str, first: int, size: int, lines: int, need: int, cells: int, scale: Scale
-) -> list[Row]:
-    rows = []
-    above = _capacity(cells, scale) if scale is not Scale.HALF else cells
-    end = first + size
-    at = first
-    for line in range(lines):
-        last = line == lines - 1 and lines < need
-        room = max(above - _tail_width(size), 0) if last else above
-        middle = min(at + room, end)
-        stop = min(middle + room, end) if scale is Scale.HALF else middle
-        names = (label, size_label) if line == 0 else (" " * len(label), " " * len(size_label))
-        rows.append(Row(*names, at, middle, stop, hidden=end if last else 0))
-        at = stop
-    return rows
-
-
-def _tail_width(size: int) -> int:
-    """Room for what is said of hidden agents: by the pool's size alone, so that nothing moves."""
-    return len(_tail(size, size)[0])
-
-
-def _tail(hidden: int, dead: int) -> tuple[str, str]:
-    told = f" +{fmt.count(hidden)} more"
-    return (f"{told} {STATE_GLYPHS[DEAD]} {fmt.count(dead)}", "dead") if dead else (told, "quiet")
-
-
-def map_lines(planned: Plan, agents: bytes) -> list[MapLine | Line]:
-    """The lines of the map for the states of the moment."""
-    lines: list[MapLine | Line] = []
-    for row in planned.rows:
-        if row is None:
-            lines.append(())
-            continue
-        tail, ink = "", ""
-        if row.hidden:
-            tail, ink = _tail(row.hidden - row.end, agents.count(DEAD, row.end, row.hidden))
-        top, bottom = agents[row.start : row.middle], agents[row.middle : row.end]
-        lines.append(MapLine(planned.scale, row.label, row.size, top, bottom, planned.cells, tail, ink))
-    if planned.unseen:
-        lines.append(((planned.unseen, "quiet"),))
-    return lines
-
-
-def legend(counts: Sequence[int], width: int) -> Line:
-    """How many agents are in each state: glyph, name and number, as roomy as the width allows."""
-    order = [*_LEGEND_ORDER, *([ABSENT] if counts[ABSENT] else [])]
-    digits = len(fmt.count(sum(counts)))
-    line: Line = ()
-    for names, full, gap in (
-        (_LONG, True, 3),
-        (_LONG, True, 2),
-        (_SHORT, True, 2),
-        (_SHORT, False, 1),
-        (_NONE, False, 2),
-    ):
-        pieces: list[Piece] = []
-        for state in order:
-            number = fmt.count(counts[state]).rjust(digits) if full else fmt.si(counts[state])
-            ink = "quiet" if not counts[state] else "strong"
-            pieces += [(" " * gap if pieces else "", ""), (STATE_GLYPHS[state], STATE_NAMES[state])]
-            pieces += [(names[state], "quiet"), (number, ink)]
-        line = tuple(pieces)
-        if width_of(line) <= width:
-            break
-    return line
-
-
-class FleetMap(LineWidget[MapLine | Line]):
-    """Every agent of every pool, and under them how many are in each state."""
+        def __init__(self, agent: str) -> None:
+            super().__init__()
+            self.agent = agent
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
-        self._planned: tuple[object, Plan] = (None, Plan(Scale.HALF, (), 0))
-        self._pairs: dict[int, tuple[str, Style]] = {}
+        self.grid = AgentGrid(id="agents")
+        self.notes = MapNotes()
+        self._over: int | None = None
+        self._planned: tuple[object, Plan | None] = (None, None)
         self.border_title = " fleet "
 
-    def lines(self, view: View, width: int, height: int) -> list[MapLine | Line]:
-        """The map, the empty lines under it, and the legend."""
+    def compose(self) -> ComposeResult:
+        """The agents, and what stands under them."""
+        yield self.grid
+        yield self.notes
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """Nothing but its parts."""
+        plan_ = self._plan(view, width, height)
+        self.notes.counts = _counts(view)
+        self._share(2 if height > 2 and (plan_ is None or height_of(plan_) + 2 <= height) else 1)
+        self.grid.plan = plan_
+        self.grid.pointed = self._index(view)
+        self.grid.spot = self.notes.spot
+        self.grid.set_reactive(AgentGrid.view, view)  # it is drawn anew below, once
+        self._say(view, width)
+        self.grid.redraw()
+        self.notes.redraw()
+        return []
+
+    def _share(self, lines: int) -> None:
+        """So many lines are for the notes."""
+        if lines != self.notes.wanted:
+            self.notes.wanted = self.grid.spared = lines
+            for part in (self.grid, self.notes):  # each remembers how high it was
+                part.refresh(layout=True)
+
+    def _say(self, view: View, width: int) -> None:
+        index = self._index(view)
+        named = self.pointed
+        self.notes.agent = ()
+        if index is None or named is None or self.grid.plan is None:
+            return
+        rows = view.agents.rows if view.agents is not None else ()
+        row = next((row for row in rows if row.agent == named), None)
+        state = view.cells[index] if index < len(view.cells) and view.cells[index] < len(STATE_NAMES) else ABSENT
+        others = len(self.grid.plan.among(index)) - 1
+        self.notes.agent = agent_line(named, state, others, row, width)
+
+    def _plan(self, view: View, width: int, height: int) -> Plan | None:
         frame = view.frame
-        pools: tuple[PoolView, ...] = frame.pools if frame is not None else ()
-        unknown = frame is None or not (view.cells or view.over)
-        if frame is None or unknown or not any(pool.size for pool in pools):
-            told = "waiting for the first frame" if unknown else "no agents yet"
-            blank: list[MapLine | Line] = [()] * (max(height - 1, 0) // 2)
-            return [*blank, ((f"◌ {told}".center(width), "quiet"),)]
-        places = _places(pools)
-        key = (places, width, height, self.monochrome)
+        if frame is None or not (view.cells or view.over) or not any(pool.size for pool in frame.pools):
+            return None
+        places = [(pool.name, pool.first, pool.size) for pool in frame.pools]
+        plain = self.monochrome or self.ascii
+        key = (places, width, height, plain)
         if self._planned[0] != key:
-            self._planned = (key, plan(places, width, max(height - 1, 1), self.monochrome))
-        end = max(first + size for _, first, size in places)
-        agents = view.cells.ljust(end, bytes((ABSENT,))).translate(_KNOWN_STATES)
-        drawn = map_lines(self._planned[1], agents)
-        drawn += [()] * (height - 1 - len(drawn))
-        members = b"".join(agents[first : first + size] for _, first, size in places)
-        return [*drawn[: height - 1], legend([members.count(state) for state in range(_NOBODY)], width)]
+            self._planned = (key, plan(places, width, max(height - 1, 1), plain))
+        return self._planned[1]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """The map at the largest scale the stylesheet's limit allows, an empty line, and the legend."""
+        """The map at the largest scale the stylesheet's limit allows, a line for the agent pointed at, and the legend;
+        all there is, if what is left would be of no use to anybody.
+        """
         # `container` comes without our border and padding; the limit is a share of the whole.
         whole = container + self.gutter.totals
         most = self.styles.max_height
         limit = int(most.resolve(whole, viewport)) if most is not None else whole.height
         limit = max(limit - self.gutter.height, 2)
-        frame = self.view.frame
-        if frame is None or not any(pool.size for pool in frame.pools):
+        planned = self._plan(self.view, width, limit)
+        if planned is None:
             return limit
-        planned = plan(_places(frame.pools), width, limit - 1, self.monochrome)
-        return min(len(planned.rows) + bool(planned.unseen) + 2, limit)
+        height = min(height_of(planned) + 2, limit)
+        return height if limit - height >= _LEFT_OVER else limit
 
-    def draw(self, line: MapLine | Line, width: int) -> Strip:
-        """A line of agents; the legend and the rest as usual."""
-        if not isinstance(line, MapLine):
-            return super().draw(line, width)
-        segments = [
-            Segment(f"{line.label} ", self.ink("strong")),
-            Segment(f"{line.size}  ", self.ink("quiet")),
-            *(self._halves(line) if line.scale is Scale.HALF else self._glyphs(line)),
-        ]
-        if line.tail:
-            used = sum(len(segment.text) for segment in segments)
-            segments.append(Segment(line.tail.rjust(width - used), self.ink(line.tail_ink)))
-        return Strip(segments)
-
-    def _halves(self, line: MapLine) -> list[Segment]:
-        cells = len(line.top)
-        if not cells:
-            return []
-        bottom = line.bottom.ljust(cells, bytes([_NOBODY]))
-        # Each cell's two states become one byte, all at once: digits of two long numbers, nothing is carried.
-        pairs = (int.from_bytes(line.top) * 8 + int.from_bytes(bottom)).to_bytes(cells)
-        segments = []
-        for run in _RUN.finditer(pairs):
-            glyph, style = self._pair(run.group(1)[0])
-            segments.append(Segment(glyph * (run.end() - run.start()), style))
-        return segments
-
-    def _pair(self, pair: int) -> tuple[str, Style]:
-        """The glyph and the style of a cell with two agents in it."""
-        found = self._pairs.get(pair)
-        if found is None:
-            top, bottom = divmod(pair, 8)
-            upper = self.ink(STATE_NAMES[top])
-            if bottom == _NOBODY:
-                found = "▀", upper
-            else:
-                lower = self.ink(STATE_NAMES[bottom])
-                found = "▀", Style(color=upper.color, bgcolor=lower.color)
-            self._pairs[pair] = found
-        return found
-
-    def _glyphs(self, line: MapLine) -> list[Segment]:
-        gap = " " if line.scale is Scale.ROOMY else ""
-        segments = []
-        for run in _RUN.finditer(line.top):
-            state = run.group(1)[0]
-            text = (STATE_GLYPHS[state] + gap) * (run.end() - run.start())
-            segments.append(Segment(text, self.ink(STATE_NAMES[state])))
-        if gap and segments:  # the last gap would stand outside
-            segments[-1] = Segment(segments[-1].text[:-1], segments[-1].style)
-        return segments
+    def repaint(self) -> None:
+        """With other glyphs, an agent may need another room."""
+        super().repaint()
+        self.refresh(layout=True)
 
     def watch_view(self, old: View, new: View) -> None:  # type: ignore[override]
         """A new view; the title tells how large the fleet is, and another fleet takes another height."""
-        before, after = (_places(v.frame.pools) if v.frame is not None else [] for v in (old, new))
-        if before != after:
+        before, after = (
+            [(pool.name, pool.first, pool.size) for pool in view.frame.pools] if view.frame is not None else []
+            for view in (old, new)
+        )
+        if before != after or bool(old.cells) != bool(new.cells):
             self.refresh(layout=True)
-        frame = new.frame
-        size = sum(pool.size for pool in frame.pools) if frame is not None else 0
-        title = f" fleet  {fmt.count(size)} agent{'s' if size != 1 else ''} " if size else " fleet "
+        size = sum(pool[2] for pool in after)
+        super().watch_view()
+        self._entitle(size)
+
+    def _entitle(self, agents: int) -> None:
+        title = f" fleet  {fmt.count(agents)} agent{'s' if agents != 1 else ''}" if agents else " fleet"
+        shared = self.grid.plan.scale.per if self.grid.plan is not None else 1
+        title += f", {shared} to a mark " if shared > 1 else " "
         if title != self.border_title:  # every change repaints the widget
             self.border_title = title
-        super().watch_view()
 
-    def notify_style_update(self) -> None:
-        """Other colours for the halves, too."""
-        super().notify_style_update()
-        self._pairs.clear()
+    def copied(self) -> str:
+        """The states of all agents, a hundred in a line, by the glyphs of the legend."""
+        frame, cells = self.view.frame, self.view.cells
+        lines = []
+        for pool in frame.pools if frame is not None else ():
+            lines.append(f"{pool.name}  {fmt.count(pool.size)} agents")
+            states = cells[pool.first : pool.first + pool.size]
+            glyphs = "".join(STATE_GLYPHS[state] if state < len(STATE_GLYPHS) else "·" for state in states)
+            lines += [glyphs[at : at + 100] for at in range(0, len(glyphs), 100)]
+        return "\n".join([*lines, "".join(text for text, _ in legend(_counts(self.view), 200))])
+
+    # -- which agent --------------------------------------------------------------------------------------------------
+
+    @property
+    def pointed(self) -> str | None:
+        """The agent that mouse or keys point at."""
+        if self._over is not None and (named := self._named(self._over)) is not None:
+            return "{}/{}".format(*named)
+        return "{}/{}".format(*self.cursor) if self.cursor is not None else None
+
+    def _named(self, index: int) -> tuple[str, int] | None:
+        frame = self.view.frame
+        for pool in frame.pools if frame is not None else ():
+            if pool.first <= index < pool.first + pool.size:
+                return pool.name, index - pool.first
+        return None
+
+    def _index(self, view: View) -> int | None:
+        """The row of the agent that is pointed at, None if it has none by now."""
+        return self._over if self._over is not None else self._cursor_index(view)
+
+    def _cursor_index(self, view: View) -> int | None:
+        if self.cursor is None or view.frame is None:
+            return None
+        name, number = self.cursor
+        pool = next((pool for pool in view.frame.pools if pool.name == name and number < pool.size), None)
+        return pool.first + number if pool is not None else None
+
+    def _go(self, index: int) -> None:
+        self._over = None
+        self.cursor = self._named(index)
+
+    def watch_cursor(self) -> None:
+        """Another agent."""
+        self._repoint()
+        self.refresh_bindings()
+
+    def _repoint(self) -> None:
+        self.redraw()
+        self.post_message(self.Pointed())
+
+    # -- what keys and mouse do ---------------------------------------------------------------------------------------
+
+    def _start(self) -> tuple[Plan, int] | None:
+        """The map, and where the cursor is; at first it comes up at the first agent."""
+        planned = self.grid.plan
+        if planned is None or not planned.rows:
+            return None
+        index = self._cursor_index(self.view)
+        if index is None:
+            self._go(planned.rows[0].first)
+            return None
+        return planned, index
+
+    def action_aside(self, columns: int) -> None:
+        """To the left or right."""
+        if (at := self._start()) is not None:
+            self._go(at[0].aside(at[1], columns))
+
+    def action_beneath(self, places: int) -> None:
+        """Up or down."""
+        if (at := self._start()) is not None:
+            self._go(at[0].beneath(at[1], places))
+
+    def action_end_of_fleet(self, which: int) -> None:
+        """To the first agent, or the last."""
+        planned = self.grid.plan
+        if planned is not None and planned.rows:
+            self._go(planned.last if which > 0 else planned.rows[0].first)
+
+    def action_pool(self, pools: int) -> None:
+        """To another pool."""
+        if (at := self._start()) is not None:
+            self._go(at[0].pool_from(at[1], pools))
+
+    def action_trouble(self, direction: int) -> None:
+        """To the next agent that is dead; of the state that is shown alone; else of one that is not at work."""
+        planned = self.grid.plan
+        if planned is None or not planned.rows:
+            return
+        states = _TROUBLE if self.notes.spot is None else (self.notes.spot,)
+        found = next_in(self.view.cells[: planned.last + 1], states, self._cursor_index(self.view), direction)
+        if found is not None:
+            self._go(found)
+        else:
+            self.notify("all agents are at work or idle" if self.notes.spot is None else "there is none", timeout=2)
+
+    def action_spot(self) -> None:
+        """The next state alone, or all."""
+        self.notes.spot = _SPOTS[(_SPOTS.index(self.notes.spot) + 1) % len(_SPOTS)]
+        self.redraw()
+        self.refresh_bindings()
+
+    def action_open(self) -> None:
+        """Show the agent under the cursor."""
+        if self.cursor is not None:
+            self.post_message(self.Chosen("{}/{}".format(*self.cursor)))
+
+    def action_clear(self) -> None:
+        """All states, and no agent."""
+        self.notes.spot = None
+        self._over = None
+        self.cursor = None
+        self.redraw()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What needs a cursor is off without one."""
+        if action == "open":
+            return self.cursor is not None
+        if action == "clear":
+            return self.cursor is not None or self.notes.spot is not None
+        return super().check_action(action, parameters)
+
+    @on(AgentGrid.Over)
+    def mouse_over(self, event: AgentGrid.Over) -> None:
+        """Show it, as long as the mouse is there."""
+        event.stop()
+        self._over = event.agent
+        self._repoint()
+
+    @on(AgentGrid.Clicked)
+    def clicked(self, event: AgentGrid.Clicked) -> None:
+        """The cursor comes there, and the agent is shown."""
+        event.stop()
+        self.focus()
+        if event.agent is not None:
+            self._go(event.agent)
+            self.action_open()
+
+
+def _counts(view: View) -> list[int]:
+    """Agents in each state; none before the first frame."""
+    if view.frame is None:
+        return []
+    pools = view.frame.pools
+    if not view.cells and not view.over:
+        counted = [sum(getattr(pool, name) for pool in pools) for name in STATE_NAMES[1:]]
+        return [sum(pool.size for pool in pools) - sum(counted), *counted]
+    members = b"".join(view.cells[pool.first : pool.first + pool.size] for pool in pools)
+    counts = [members.count(state) for state in range(len(STATE_NAMES))]
+    counts[ABSENT] = sum(pool.size for pool in pools) - sum(counts[1:])
+    return counts

@@ -9,10 +9,11 @@ from textual.reactive import reactive
 
 from tui import draw
 from tui import format as fmt
-from tui.view import Phase, View
+from tui.view import Phase, Replaying, View
 from tui.widgets.lines import Line, LineWidget, Piece
 
 _BADGES: dict[Phase, Piece] = {
+    "idle": ("□ NO RUN", "quiet"),
     "starting": ("◌ STARTING", "starting"),
     "live": ("● LIVE", "good"),
     "paused": ("‖ RUN PAUSED", "warning"),
@@ -33,8 +34,13 @@ class _Part(NamedTuple):
     line: Line
 
 
-def badges(phase: Phase, behind: int | None) -> Line:
+def badges(phase: Phase, behind: int | None, replay: Replaying | None = None) -> Line:
     """How the run is; and while the view is held, how far it is behind. The end shows even then."""
+    if replay is not None:
+        speed = f" ×{replay.speed:g}" if replay.speed != 1 else ""
+        at_end = replay.at >= replay.end - 0.05
+        glyph, ink = ("▶", "brand") if replay.playing and not at_end else ("■" if at_end else "‖", "warning")
+        return ((f"{glyph} REPLAY {fmt.of_day(replay.at)}{speed}", ink),)
     if behind is None:
         return (_BADGES[phase],)
     paused = (f"‖ PAUSED {fmt.si(behind)} behind", "warning")
@@ -57,7 +63,7 @@ def _left(view: View, phase: Phase, behind: int | None) -> list[_Part]:
     if view.hello is not None:
         parts.append(_Part(_NAME, ((fmt.fit(view.hello.name, _NAME_MAX), "strong"),)))
         parts.append(_Part(30, ((fmt.fit(view.hello.run, 12), "quiet"),)))
-    parts.append(_Part(100, badges(phase, behind)))
+    parts.append(_Part(100, badges(phase, behind, view.replay)))
     if view.frame is not None:
         parts.append(_Part(90, ((fmt.clock(view.frame.elapsed), ""),)))
     return parts
@@ -78,12 +84,23 @@ def _right(view: View, phase: Phase, words: bool) -> list[_Part]:
     else:
         parts.append(_Part(95, ((done.rjust(9), "strong"), (" done", "quiet"))))
     glyph, ink = ("✓", "good") if frame.delivered >= 1 else ("▲", "warning")
-    told = (f"{glyph} {fmt.percent(frame.delivered, 2).rjust(7)}", ink)
-    parts.append(_Part(40, (told, (" delivered" if words else "", "quiet"))))
+    delivered = (f"{glyph} {fmt.percent(frame.delivered, 2).rjust(7)}", ink)
+    parts.append(_Part(40, (delivered, (" delivered" if words else "", "quiet"))))
     if frame.failed:
         parts.append(_Part(85, ((f"✕ {fmt.count(frame.failed)}{' failed' if words else ''}", "error"),)))
     elif words:
         parts.append(_Part(25, (("0 failed", "quiet"),)))
+    if frame.alerts is None:
+        parts.append(_Part(88, ((f"▲ alerts{' unknown' if words else ' ?'}", "warning"),)))
+        return parts
+    warnings, errors = frame.alerts
+    if warnings or errors:
+        told: list[Piece] = []
+        if errors:
+            told.append((f"● {fmt.si(errors)}{' critical' if words else ''}", "error"))
+        if warnings:
+            told.append((f"{' ' if told else ''}▲ {fmt.si(warnings)}{' alerts' if words else ''}", "warning"))
+        parts.append(_Part(88, tuple(told)))
     return parts
 
 

@@ -7,23 +7,21 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import BindingType
 from textual.events import Resize
 from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.commands import Command, allowed
+from tui.glyphs import plain
+from tui.inks import style_of
 from tui.view import View
 
 Piece: TypeAlias = tuple[str, str]
 """A text and the name of its ink, "" for the widget's own."""
 Line: TypeAlias = tuple[Piece, ...]
-
-INKS = (
-    *("strong", "quiet", "track", "good", "warning", "error", "brand", "bar"),
-    *("absent", "starting", "idle", "busy", "draining", "dead"),
-)
-"""The colours a line may be drawn with, each of them a component class ``ink--NAME``."""
 
 LineT = TypeVar("LineT")
 
@@ -35,26 +33,6 @@ class LineWidget(Widget, Generic[LineT]):
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{ink}" for ink in INKS}
-    DEFAULT_CSS = """
-    LineWidget {
-        .ink--strong { text-style: bold; }
-        .ink--quiet { color: $quiet; }
-        .ink--track { color: $track; }
-        .ink--good { color: $success; }
-        .ink--warning { color: $warning; text-style: bold; }
-        .ink--error { color: $error; text-style: bold; }
-        .ink--brand { color: $primary; text-style: bold; }
-        .ink--bar { color: $state-busy; background: $track; }
-        .ink--absent { color: $state-absent; }
-        .ink--starting { color: $state-starting; }
-        .ink--idle { color: $state-idle; }
-        .ink--busy { color: $state-busy; }
-        .ink--draining { color: $state-draining; }
-        .ink--dead { color: $state-dead; }
-    }
-    """
-
     view: reactive[View] = reactive(View, init=False, repaint=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
@@ -78,7 +56,7 @@ class LineWidget(Widget, Generic[LineT]):
         if style is None:
             style = self.rich_style
             if name:
-                style += self.get_component_rich_style(f"ink--{name}", partial=True)
+                style += style_of(name, self.app.theme_variables)
             self._inks[name] = style
         return style
 
@@ -87,6 +65,12 @@ class LineWidget(Widget, Generic[LineT]):
         """Whether colours must not carry any meaning."""
         return self.app.no_color
 
+    @property
+    def ascii(self) -> bool:
+        """Whether nothing beyond ASCII is to be drawn. `render_line` sees to that: only what needs more room, or
+        another form, has to ask."""
+        return getattr(self.app, "ascii", False)
+
     def redraw(self) -> None:
         """Make the lines anew and repaint those that changed."""
         width, height = self.size
@@ -94,10 +78,14 @@ class LineWidget(Widget, Generic[LineT]):
             return
         new = list(self.lines(self.view, width, height))[:height]
         old, self._lines = self._lines, new
-        for y in range(max(len(new), len(old))):
-            if y >= len(new) or y >= len(old) or new[y] != old[y]:
+        first = -1  # of the lines that changed one after the other: every region costs something
+        for y in range(max(len(new), len(old)) + 1):
+            if y < max(len(new), len(old)) and (y >= len(new) or y >= len(old) or new[y] != old[y]):
                 self._strips.pop(y, None)
-                self.refresh(Region(0, y, width, 1))
+                first = y if first < 0 else first
+            elif first >= 0:
+                self.refresh(Region(0, first, width, y - first))
+                first = -1
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget, as Textual asks for it."""
@@ -106,8 +94,21 @@ class LineWidget(Widget, Generic[LineT]):
         strip = self._strips.get(y)
         if strip is None:
             strip = self.draw(self._lines[y], self.size.width)
-            self._strips[y] = strip.adjust_cell_length(self.size.width, self.ink(""))
-        return self._strips[y]
+            if self.ascii:
+                strip = Strip([Segment(plain(segment.text), segment.style) for segment in strip])
+            strip = self._strips[y] = strip.adjust_cell_length(self.size.width, self.ink(""))
+        return strip
+
+    def text(self) -> str:
+        """All that is drawn, as plain lines."""
+        return "\n".join(self.render_line(y).text.rstrip() for y in range(self.size.height)).rstrip()
+
+    def repaint(self) -> None:
+        """Draw everything anew: in another size, or with other glyphs."""
+        self._lines.clear()
+        self._strips.clear()
+        self.redraw()
+        self.refresh()
 
     def watch_view(self) -> None:
         """A new view: draw what it changes."""
@@ -115,16 +116,31 @@ class LineWidget(Widget, Generic[LineT]):
 
     def on_resize(self, _event: Resize) -> None:
         """Another size: every line is another."""
-        self._lines.clear()
-        self._strips.clear()
-        self.redraw()
-        self.refresh()
+        self.repaint()
 
     def notify_style_update(self) -> None:
         """Another theme: the same lines in other inks."""
         super().notify_style_update()
         self._inks.clear()
         self._strips.clear()
+
+
+class Panel(LineWidget[LineT], can_focus=True):
+    """A part of a screen that stands in a frame, and can have the focus: maximised, copied, asked about."""
+
+    OFFERS: ClassVar[tuple[Command, ...]] = ()
+    """What it can do while it has the focus; its ``BINDINGS`` are made of these."""
+    BINDINGS: ClassVar[list[BindingType]] = []
+    HELP: ClassVar[str] = ""
+    """What it shows, for `?`: a few sentences in Markdown."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What changes a run is not offered where one may only look."""
+        return allowed(self, self.OFFERS, action)
+
+    def copied(self) -> str:
+        """What `y` copies."""
+        return self.text()
 
 
 def width_of(line: Line) -> int:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from textual.events import Resize
-from textual.widgets import Static
+from rich.text import Text
+from textual.widget import Widget
 
 WIDTH_MIN, HEIGHT_MIN = 60, 20
 
 
-class TooSmall(Static):
+class TooSmall(Widget):
     """Says kindly how much room Shoal needs, and how much there is."""
 
-    def on_resize(self, event: Resize) -> None:
+    def render(self) -> Text:
         """The message names the size of the terminal."""
         width, height = self.app.size
-        self.update(
-            f"[b]Shoal needs {WIDTH_MIN}x{HEIGHT_MIN}[/b]\nThis terminal is {width}x{height}.\n"
-            "[dim]The run goes on. A larger window\nbrings the screens back.[/dim]",
-            layout=False,
+        return Text.assemble(
+            (f"Shoal needs {WIDTH_MIN}x{HEIGHT_MIN}", "bold"),
+            f"\nThis terminal is {width}x{height}.\n",
+            ("The run goes on. A larger window\nbrings the screens back.", "dim"),
+            justify="center",
         )

@@ -1,0 +1,255 @@
+"""The history of runs: found, opened, told of, compared."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.timer import Timer
+
+from tui import runs
+from tui.archive import Archive, ArchiveError, RunRow, RunSummary
+from tui.commands import Command, bindings
+from tui.screens.base import LiveScreen
+from tui.screens.compare import CompareScreen
+from tui.screens.run import RunScreen
+from tui.widgets.filter_line import FilterLine
+from tui.widgets.listing import Listing
+from tui.widgets.run_card import RunCard
+from tui.widgets.runs_table import RunsTable
+
+EVERY: Final = 3.0
+"""Seconds between two looks into the record while it is shown."""
+REST = 0.3
+"""Seconds that the cursor rests on a run before the record is asked for all of it; 0: it is asked at once."""
+_AT_ONCE: Final = 200_000
+"""Tasks of a run up to which that is done unasked."""
+_NO_RECORD: Final = "there is no record to ask"
+
+
+class RunsScreen(LiveScreen):
+    """All runs, and those that go on."""
+
+    CSS_PATH: ClassVar[str] = "runs.tcss"
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012
+        *(LiveScreen.HORIZONTAL_BREAKPOINTS or ()),
+        (160, "-vast"),
+    ]
+    AUTO_FOCUS: ClassVar[str | None] = "#runs"
+    OFFERS: ClassVar[tuple[Command, ...]] = (
+        Command("runs.open", "enter", "open", "Open", "Join a run that goes on, or play the recording", 96, "enter"),
+        Command("runs.filter", "slash", "filter", "Filter", "Show only some runs: by name, status, time", 88, "/"),
+        Command("runs.details", "d", "details", "Show", "All that is known of the run", 86),
+        Command("runs.mark", "space", "mark", "Mark", "Mark the run, to compare it with another one", 82, "space"),
+        Command("runs.compare", "c", "compare", "Compare", "The two runs that are marked, side by side", 84),
+        Command("runs.sort-left", "less_than_sign", "sort(-1)", "Sort", "Sort by the column before", 0, "<"),
+        Command("runs.sort-right", "greater_than_sign", "sort(1)", "Sort", "Sort by the next column", 45, "<>"),
+        Command("runs.invert", "I", "invert", "Invert", "The other way round", 0),
+        Command("runs.clear", "escape", "clear", "All", "Show all runs again", 0, "esc", palette=False),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
+
+    class Summed(Message):
+        """The record has told of one run."""
+
+        def __init__(self, found: RunSummary) -> None:
+            super().__init__()
+            self.found = found
+
+    class Read(Message):
+        """The record has answered: with all runs, or why it can't."""
+
+        def __init__(self, found: list[RunRow], error: str) -> None:
+            super().__init__()
+            self.found = found
+            self.error = error
+
+    def __init__(self) -> None:
+        """Nothing is read before it is shown."""
+        super().__init__()
+        self._reading = False
+        self._timer: Timer | None = None
+        self._resting: Timer | None = None
+
+    def panels(self) -> ComposeResult:
+        """The list, and the run under the cursor."""
+        with Container(id="history"):
+            with Container(id="list"):
+                yield RunsTable(id="runs", classes="panel").data_bind(LiveScreen.view)
+                yield FilterLine(runs.HINT, id="filter")
+            yield RunCard(id="card", classes="panel").data_bind(LiveScreen.view)
+
+    @property
+    def table(self) -> RunsTable:
+        """The list."""
+        return self.query_one(RunsTable)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def on_screen_resume(self) -> None:
+        """Shown: look at once, then every few seconds."""
+        self.read()
+        if self._timer is None:
+            self._timer = self.set_interval(EVERY, self.read)
+        self._timer.resume()
+
+    def on_screen_suspend(self) -> None:
+        """Not shown: nobody has to know."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def read(self) -> None:
+        """Ask the record, unless it is still asked."""
+        archive = self.shoal.archive
+        if archive is None:
+            self.table.fail(_NO_RECORD)
+        elif not self._reading:
+            self._reading = True
+            self.run_worker(self._read, thread=True, group="runs")
+
+    def _read(self) -> None:
+        archive = self.shoal.archive
+        assert archive is not None
+        try:
+            found, error = archive.runs(), ""
+        except ArchiveError as failed:
+            found, error = [], str(failed)
+        self.post_message(self.Read(found, error))
+
+    def on_runs_screen_read(self, message: Read) -> None:
+        """Show what it has said."""
+        self._reading = False
+        if message.error:
+            self.table.fail(message.error)
+        else:
+            self.table.show_runs(message.found)
+            self.query_one(RunCard).about(self.table.under_cursor)
+            self._say_found()
+        self.refresh_bindings()
+
+    # -- the run under the cursor --------------------------------------------------------------------------------------
+
+    def on_listing_moved(self, _event: Listing.Moved) -> None:
+        """Tell of another one; of all of it once the cursor rests, where there is room, and it takes no time."""
+        run = self.table.under_cursor
+        self.query_one(RunCard).about(run)
+        self.refresh_bindings()
+        if self._resting is not None:
+            self._resting.stop()
+        if run is not None and run.recorded and run.tasks <= _AT_ONCE and self.has_class("-vast"):
+            ask = partial(self._ask_about, run.id)
+            self._resting = self.set_timer(REST, ask) if REST else None
+            if not REST:
+                ask()
+
+    def _ask_about(self, run: str) -> None:
+        archive = self.shoal.archive
+        if archive is not None:
+            self.run_worker(partial(self._sum_up, archive, run), thread=True, group="card", exclusive=True)
+
+    def _sum_up(self, archive: Archive, run: str) -> None:
+        with contextlib.suppress(ArchiveError):  # its row is told of all the same; `d` says what is wrong
+            self.post_message(self.Summed(archive.summary(run)))
+
+    def on_runs_screen_summed(self, message: Summed) -> None:
+        """Show it."""
+        self.query_one(RunCard).tell(message.found)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What can't be done now is not offered."""
+        if action == "clear":
+            return bool(self.query_one(FilterLine).text)
+        if action == "compare":
+            return len(self.table.marked) == 2
+        if action in ("open", "details", "mark"):
+            return self.table.cursor is not None
+        return super().check_action(action, parameters)
+
+    def on_listing_opened(self, _event: Listing.Opened) -> None:
+        """As enter."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """To the screens of the run under the cursor."""
+        run, archive, hello = self.table.under_cursor, self.shoal.archive, self.view.hello
+        if run is None or archive is None:
+            return
+        if run.live and hello is not None and hello.run == run.id and self.view.replay is None and not self.view.over:
+            self.app.call_later(self.shoal.action_mode, "fleet")
+            return
+        self.notify(f"opening {run.name} {run.id}", timeout=2, markup=False)
+        self.app.run_worker(partial(self._open, run.id), thread=True, group="open", exclusive=True)
+
+    def _open(self, run: str) -> None:
+        archive, app = self.shoal.archive, self.shoal
+        assert archive is not None
+        try:
+            feed = archive.open(run)
+        except ArchiveError as error:
+            app.call_from_thread(app.notify, str(error), title=f"{run} can't be opened", severity="error", markup=False)
+        else:
+            app.call_from_thread(app.open, feed)
+
+    def action_details(self) -> None:
+        """Everything about the run under the cursor."""
+        run = self.table.under_cursor
+        if run is not None:
+            self.app.push_screen(RunScreen(run))
+
+    def action_mark(self) -> None:
+        """Mark it, or not."""
+        self.table.mark()
+        self.refresh_bindings()
+
+    def action_compare(self) -> None:
+        """The two that are marked; the first one marked is what the other is measured by."""
+        self.app.push_screen(CompareScreen(*self.table.marked))
+
+    def action_sort(self, steps: int) -> None:
+        """By the next column, or the one before."""
+        self.table.sort_next(steps)
+
+    def action_invert(self) -> None:
+        """The other way round."""
+        self.table.invert()
+
+    # -- the filter ----------------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Write what is wanted."""
+        self.query_one(FilterLine).write()
+
+    def action_clear(self) -> None:
+        """Nothing is filtered any more."""
+        self.query_one(FilterLine).clear()
+
+    def on_filter_line_written(self, event: FilterLine.Written) -> None:
+        """Filter at once."""
+        archive = self.shoal.archive
+        line = self.query_one(FilterLine)
+        try:
+            wanted = runs.parse(event.text, archive.moment) if archive is not None else runs.RunFilter()
+        except (ValueError, ArchiveError) as error:
+            line.tell(str(error), wrong=True)
+            return
+        self.table.filter(wanted)
+        self._say_found()
+        self.refresh_bindings()
+
+    def _say_found(self) -> None:
+        line = self.query_one(FilterLine)
+        if line.text:
+            line.tell(self.table.found())
+
+    def on_filter_line_left(self, _event: FilterLine.Left) -> None:
+        """Back to the list."""
+        self.table.focus()
+
+    def on_filter_line_moved(self, event: FilterLine.Moved) -> None:
+        """Another row, while one writes."""
+        self.table.action_move(event.lines)

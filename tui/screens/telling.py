@@ -1,0 +1,107 @@
+"""The ground of modals that tell of something the record knows: read in a thread, shown when it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import ModalScreen
+
+from tui.archive import Archive, ArchiveError
+from tui.commands import Command, bindings
+from tui.widgets.lines import Line
+from tui.widgets.listing import framed, told
+from tui.widgets.pager import Pager
+
+if TYPE_CHECKING:
+    from tui.app import ShoalApp
+
+T = TypeVar("T")
+
+
+class TellingScreen(ModalScreen[None], Generic[T]):
+    """One pager over the screen; says that it is reading, and what went wrong."""
+
+    CSS_PATH: ClassVar[str] = "telling.tcss"
+    OFFERS: ClassVar[tuple[Command, ...]] = (
+        Command("tell.close", "escape,q", "dismiss", "Close", "Back", 90, "esc", palette=False),
+        Command("tell.copy", "y", "copy_all", "Copy", "Copy all of it as text", 80, palette=False),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (76, "-medium")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (24, "-tall")]  # noqa: RUF012
+    AUTO_FOCUS: ClassVar[str | None] = "#told"
+
+    class Told(Message):
+        """The record has answered."""
+
+        def __init__(self, found: object, error: str) -> None:
+            super().__init__()
+            self.found = found
+            self.error = error
+
+    @property
+    def shoal(self) -> ShoalApp:
+        """The app."""
+        from tui.app import ShoalApp
+
+        assert isinstance(self.app, ShoalApp)
+        return self.app
+
+    def title_of(self) -> str:
+        """What stands in the frame."""
+        raise NotImplementedError
+
+    def ask(self, archive: Archive) -> T:
+        """Ask the record; in a thread. Raises `ArchiveError`."""
+        raise NotImplementedError
+
+    def tell(self, found: T, width: int) -> Sequence[Line]:
+        """What it has said, as lines."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """The pager."""
+        pager = Pager(id="told")
+        pager.border_title = framed(self.title_of(), self.shoal.ascii)
+        pager.border_subtitle = " esc closes "
+        yield pager
+
+    def on_mount(self) -> None:
+        """Begin to ask."""
+        self.set_class(self.shoal.ascii, "-ascii")
+        archive = self.shoal.archive
+        if archive is None:
+            self._say("✕", "error", "there is no record to ask")
+            return
+        self._say("◌", "starting", "reading the record")
+        self.run_worker(lambda: self._ask(archive), thread=True, group="telling")
+
+    def _say(self, glyph: str, ink: str, text: str) -> None:
+        pager = self.query_one(Pager)
+        pager.show(lambda width: told(glyph, ink, text, width, max(1, pager.size.height)))
+
+    def _ask(self, archive: Archive) -> None:
+        try:
+            found: object = self.ask(archive)
+            error = ""
+        except ArchiveError as failed:
+            found, error = None, str(failed)
+        self.post_message(self.Told(found, error))
+
+    def on_telling_screen_told(self, message: Told) -> None:
+        """Show it."""
+        if message.error:
+            self._say("✕", "error", message.error)
+            return
+        found: T = message.found  # type: ignore[assignment]  # it is what `ask` has returned
+        make: Callable[[int], Sequence[Line]] = lambda width: self.tell(found, width)  # noqa: E731
+        self.query_one(Pager).show(make, anew=True)
+
+    def action_copy_all(self) -> None:
+        """To the clipboard."""
+        self.app.copy_to_clipboard(self.query_one(Pager).copied())
+        self.notify("copied", timeout=2)

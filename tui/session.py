@@ -1,0 +1,52 @@
+"""The screens opened and closed again: for the commands that show one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.stream.client import StreamError
+from engine.stream.types import Hello
+from tui.app import ShoalApp
+from tui.archive import Archive
+from tui.feed import Feed, SocketFeed
+from tui.preferences import Preferences
+from tui.shell import Outcome
+
+
+def run(
+    path: Path | str,
+    *,
+    preferences: Preferences | None = None,
+    archive: Archive | None = None,
+    find: Callable[[Hello], Path | None] | None = None,
+) -> Outcome:
+    """Show the run behind a control socket until the user leaves; returns how it ended. `find`: where the run of a
+    greeting is served by now, for one whose engine went.
+
+    Raises:
+        StreamError: if no engine answers there, before the terminal is touched.
+        ValueError: for preferences that can't be.
+    """
+    return show(SocketFeed(path, find), preferences=preferences, archive=archive)
+
+
+def show(feed: Feed | None, *, preferences: Preferences | None = None, archive: Archive | None = None) -> Outcome:
+    """Show what a feed tells, or without one the history, until the user leaves. Raises ValueError as `run`.
+
+    The outcome is that of the run of `feed`: one that was left for another run goes on.
+    """
+    preferences = preferences or Preferences()
+    began = None if feed is None else feed.take().hello
+    try:
+        app = ShoalApp(feed, preferences=preferences, archive=archive, catch_signals=True)
+        outcome = app.run(mouse=preferences.mouse)
+    finally:
+        if feed is not None:
+            with contextlib.suppress(StreamError):
+                feed.stop()
+    left = app.latest.hello
+    if outcome is None or (began is not None and (left is None or left.run != began.run)):
+        return "detached"
+    return outcome
