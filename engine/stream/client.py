@@ -17,6 +17,7 @@ import msgspec
 from engine.stream.types import (
     PAGE_MAX,
     RATE_MAX,
+    REQUEST_MAX,
     STREAM_VERSION,
     UNREADABLE,
     AgentRow,
@@ -164,7 +165,13 @@ class Client:
 
     def _send(self, request: ToEngine) -> int:
         try:
-            self._socket.send(encoder.encode(request))
+            data = encoder.encode(request)
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise StreamError("this can't be asked: a text that is no Unicode, or a number too large") from error
+        if len(data) > REQUEST_MAX:
+            raise StreamError(f"this can't be asked: it takes {len(data):,} bytes, and {REQUEST_MAX:,} are the most")
+        try:
+            self._socket.send(data)
         except TimeoutError as error:
             raise StreamError("the engine does not take any more requests for now") from error
         except OSError as error:
