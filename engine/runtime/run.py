@@ -487,7 +487,7 @@ class Run:
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
         self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
         if self.alerting.counts != frame.alerts:
-            self._show(msgspec.structs.replace(frame, alerts=self.alerting.counts), last=True)
+            frame = self._show(msgspec.structs.replace(frame, alerts=self.alerting.counts), last=True)
         if self.recording is not None:
             if self.meters is not None:
                 self.recording.line.tell(messages.Measured(self.meters.distributions()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import math
 import os
 import pwd
 import signal
@@ -29,6 +30,7 @@ from engine.runtime.run import Run, RunOptions
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, Settings, SettingsError
 from engine.store import queries
+from engine.store.recording import StoredRecording
 from engine.stream import places
 from engine.stream.client import Client
 from engine.stream.types import AlertChanged, AlertsNow, AlertView, Event, Frame
@@ -155,6 +157,8 @@ def test_a_death_is_an_alert_on_the_stream_and_in_the_record(tmp_path: Path) -> 
         resolved = reader.event("alert.resolved")
         assert resolved.level == "info"
         assert resolved.data["timeline"]["resolved"] == pytest.approx(times["fired"] + 1, abs=5)
+        # An event and the change that it is about are two messages: the second one may still be on its way.
+        wait_for(lambda: any(one.alert.state == "resolved" for one in reader.read().changes), what="the change, too")
         changes = [(one.change, one.alert.state) for one in reader.changes]
         assert changes[0] == ("state", "firing")
         assert changes[-1] == ("state", "resolved")
@@ -540,6 +544,13 @@ def test_the_last_frame_and_the_record_have_alerts_as_they_are_in_the_end(
     assert (frames[-1].state, frames[-1].alerts) == ("ended", counted)
     (over,) = ask(database, "SELECT count(resolved) = count(*) FROM alerts WHERE rule = 'mine'")[0]
     assert over == (not sum(counted))
+    recorded = [
+        message
+        for _, told in StoredRecording(database, run.id).window(0.0, math.inf)
+        for message in told
+        if isinstance(message, Frame)
+    ]
+    assert (recorded[-1].state, recorded[-1].alerts) == ("ended", counted)
 
 
 def test_numbers_of_alerts_go_on_where_a_run_is_resumed(tmp_path: Path) -> None:
