@@ -13,7 +13,7 @@ from screen_fleets import crowd, manned, spoken
 from tui.listing import Listing
 from tui.view import AgentTable, Replaying, View
 from tui.widgets.agent_lines import column_at, columns_for, copied, list_lines
-from tui.widgets.agent_rows import GUTTER, RowLine, thumb
+from tui.widgets.rows import GUTTER, RowLine, thumb
 
 
 def text_of(line: RowLine) -> str:

@@ -13,10 +13,10 @@ from engine.stream.types import PoolView
 from tui.screens import acting
 from tui.screens.size import read, written
 from tui.view import View
-from tui.widgets.agent_rows import GUTTER, RowLine
 from tui.widgets.lines import Line
 from tui.widgets.pool_card import course_lines
 from tui.widgets.pool_lines import PoolFacts, fact_lines, facts_of, size_bar, table_lines
+from tui.widgets.rows import GUTTER, RowLine
 
 
 def text_of(line: RowLine) -> str:

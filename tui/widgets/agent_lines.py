@@ -14,8 +14,8 @@ from tui import format as fmt
 from tui.agents import Roster
 from tui.listing import Listing
 from tui.themes import STATE_GLYPHS, STATE_NAMES
-from tui.widgets.agent_rows import GUTTER, RowLine, thumb
 from tui.widgets.lines import Line, Piece
+from tui.widgets.rows import GUTTER, RowLine, thumb
 
 _NAME_MIN, _NAME_MAX = 8, 24
 _NAME_SHARE: Final = 4

@@ -24,7 +24,7 @@ from tui.widgets.agent_lines import (
     list_lines,
     sortable,
 )
-from tui.widgets.agent_rows import RowLine, RowsPanel
+from tui.widgets.rows import RowLine, RowsPanel
 
 _BESIDE: Final = 2
 """Cells for the scrollbar and a gap before it."""

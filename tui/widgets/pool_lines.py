@@ -12,8 +12,8 @@ from engine.stream.types import PoolMetrics, PoolQueue, PoolView
 from tui import draw
 from tui import format as fmt
 from tui.view import View
-from tui.widgets.agent_rows import GUTTER, RowLine, thumb
 from tui.widgets.lines import Line, Piece
+from tui.widgets.rows import GUTTER, RowLine, thumb
 
 ALL: Final = "all pools"
 _STATES: Final = (("busy", "█"), ("starting", "◌"), ("draining", "▽"), ("idle", "░"), ("dead", "✕"))

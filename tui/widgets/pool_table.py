@@ -11,8 +11,8 @@ from textual.message import Message
 
 from tui.commands import Command, bindings
 from tui.view import View
-from tui.widgets.agent_rows import RowLine, RowsPanel
 from tui.widgets.pool_lines import PoolFacts, facts_of, table_lines
+from tui.widgets.rows import RowLine, RowsPanel
 
 
 class PoolTable(RowsPanel):
