@@ -30,6 +30,13 @@ _FREE: Final = 1024
 """Batches that may be sent between two looks, from which on they are not counted any more."""
 
 
+SOONEST: Final = 0.1
+LATEST: Final = 1.0
+"""Seconds between two looks, at the least and at the most."""
+_FILLED: Final = 16 << 30
+"""Bytes a second that nobody fills memory by: it would take every lane of a large machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """How much memory is left of one of the limits that hold for us."""
@@ -50,12 +57,14 @@ class Admission:
     Attributes:
         quota: batches that may be sent until the next look; None: any number.
         low: memory is short.
+        rest: seconds until the next look: before that, what was left at the last one can't have been used up.
     """
 
     def __init__(self, reserve: int | None) -> None:
         """`reserve`: bytes that are to stay free of each limit; None for a share of it, 0 to look at nothing."""
         self.quota: int | None = None
         self.low = False
+        self.rest = SOONEST
         self._reserve = reserve
         self._step = 0
 
@@ -108,6 +117,10 @@ class Admission:
             self.quota = 0 if out else 1
         else:
             self.quota = self._step if 0 < self._step < _FREE else None
+        if self.quota is not None or tightest is None:
+            self.rest = SOONEST
+        else:
+            self.rest = min(LATEST, max(SOONEST, self._left(tightest) / _FILLED))
         return told
 
     def _left(self, room: Room) -> int:

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from itertools import count
 from typing import Final
 
-from engine.core.actions import Accepted, Action, Recall, Send
-from engine.core.batching import TARGET, ahead, batch_size, most, why_cut
-from engine.core.pools import Pool, Shard
-from engine.core.queues import ReadyQueue
-from engine.core.steering import Steering
-from engine.core.tasks import CANCELLED, DONE, FAILED, READY, SENT, Batch, Found, TaskRange
-
-EPOCH_SHIFT: Final = 40
-"""A batch's id is ``epoch << 40 | counter``: an answer to an earlier incarnation of the engine can't be
-mistaken."""
-
+from engine.core.actions import Accepted, Action, Recall
+from engine.core.dispatch import Dispatch
+from engine.core.tasks import CANCELLED, DONE, FAILED, Batch, TaskRange
 
 _TIMEOUTS: Final = frozenset({"TimeoutError", "OSError", "Exception", "BaseException"})
 """What a task that ran out of time has raised, by the names that `retry_on` may give it, beside TaskTimeout."""
+_NOTHING: Final[frozenset[int]] = frozenset()
 _NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "cancelled", "killed"})
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
-class Core(Steering):
+class Core(Dispatch):
     """Tasks, batches, agents and shards of one run.
 
     Stimuli are methods; each takes the time it happened. They never call out: what is to be done is
@@ -34,24 +26,6 @@ class Core(Steering):
     The promise: an outcome is accepted once. A task may run again after a death, never after its outcome was
     accepted.
     """
-
-    def __init__(
-        self, epoch: int = 1, *, spawn_limit: int = 50, spawn_retries: int = 3, batch_seconds: float = TARGET,
-        prefetch: bool = True,
-    ) -> None:  # fmt: skip
-        """Nothing yet.
-
-        Args:
-            epoch: of the engine's incarnation.
-            spawn_limit: agents that may be starting at the same time.
-            spawn_retries: how often a start that failed is tried again at once.
-            batch_seconds: work that a batch aims at.
-            prefetch: whether short batches may wait in the queue of a busy agent.
-        """
-        super().__init__(spawn_limit, spawn_retries)
-        self._batch_ids = count((epoch << EPOCH_SHIFT) + 1)
-        self._batch_seconds = batch_seconds
-        self._prefetch = prefetch
 
     def admit(self, batches: int | None) -> None:
         """Send so many batches at the most until this is said anew; None: any number. Pools take turns at them, and do
@@ -141,6 +115,9 @@ class Core(Steering):
 
     def _pass(self, batch: Batch, upto: int) -> tuple[int, frozenset[int]]:
         """Move on in a batch; how many tasks that count lie in between, and the indexes of those that are gone."""
+        if not batch.gone:
+            live, batch.accepted = upto - batch.accepted, upto
+            return live, _NOTHING
         passed = [at for at in batch.gone if at < upto]
         batch.gone.difference_update(passed)
         live = upto - batch.accepted - len(passed)
@@ -223,9 +200,14 @@ class Core(Steering):
         for segment in self._new:
             segment.since = now
         self._new.clear()
+        if self.desk and self.quota is None and not self.holding:
+            self._grant(self.pools, now)
         for pool in self.pools if self.quota is None else (*self.pools[self._turn :], *self.pools[: self._turn]):
             if pool.queued and not self.holding:
-                self._schedule(pool, now)
+                if pool.lined:
+                    self._schedule_both(pool, now)
+                else:
+                    self._schedule(pool, now)
             self._adjust(pool, now)
             self._see_overdue(pool, now)
         if self._to_spawn:
@@ -234,85 +216,6 @@ class Core(Steering):
         return actions
 
     # -- inside ----------------------------------------------------------------------------------------------
-
-    def _next(self, pool: Pool) -> tuple[Shard, ReadyQueue] | None:
-        """Who is to have the next batch, and from which queue; None if nobody can have one."""
-        if pool.placement.late:
-            shard = pool.least_loaded()
-            return None if shard is None else (shard, pool.ready)
-        for shard in sorted(pool.shards, key=lambda s: s.load):
-            if not shard.up:
-                return None
-            if shard.ready.head() is not None:
-                return shard, shard.ready
-            if shard.batches < shard.up:  # nothing to do here: take from who has most and nobody idle to do it
-                full = [s for s in pool.shards if s.batches >= s.up and s.ready.head() is not None]
-                if full:
-                    return shard, max((s.ready for s in full), key=lambda queue: queue.tasks)
-        return None
-
-    def _schedule(self, pool: Pool, now: float) -> None:
-        while pool.queued and self.quota != 0:
-            chosen = self._next(pool)
-            if chosen is None:
-                return
-            shard, queue = chosen
-            segment = queue.head()
-            assert segment is not None
-            found, first, end = segment.range, segment.first, segment.stop
-            options = found.options
-            cost = self._costs[found.function]
-            limit = options.batch_max or options.batch_size or most(cost)
-            if found.holes:  # some of the segment ended while it was ready: take the first run that did not
-                _, end = next(found.runs_of(READY, first, end, limit))
-            size = end - first
-            if options.batch_size is not None:
-                size = min(size, options.batch_size, limit)
-            else:
-                aim = self._batch_seconds
-                size = min(size, batch_size(cost, pool.queued, pool.up, limit, options.item_bytes, aim))
-            # A pool that can grow shows by what is queued that it should.
-            prefetch = ahead(cost, size) if self._prefetch and not pool.on_demand and not pool.room else 0
-            idle = shard.batches < shard.up
-            if shard.batches >= (1 + prefetch) * shard.up:
-                return  # long work never waits behind other work while an agent elsewhere may come free
-            queue.cut(size)
-            since = segment.since
-            shard.sent += size
-            shard.tasks += size
-            shard.waited += (now - since) * size
-            if queue is pool.ready:
-                shard.placed += size
-            elif queue is not shard.ready:
-                shard.stolen += size
-            how: Found = "wait"
-            if not idle:
-                pool.waits += 1
-            elif pool.waiting_since is None:
-                pool.hits += 1
-                how = "hit"
-            elif pool.fresh:
-                pool.fresh -= 1
-                pool.colds += 1
-                how = "cold"
-            else:
-                pool.waits += 1
-            pool.sent_at = now
-            pool.queued -= size
-            pool.sent += size
-            found.set(first, size, SENT)
-            batch = Batch(next(self._batch_ids), found, first, size, shard.id, now, since, how)
-            self.batches[batch.id] = batch
-            if not pool.out or options.priority < pool.lowest:
-                pool.lowest = options.priority
-            shard.batches += 1
-            pool.out += 1
-            self._note_idle(pool)
-            cut = why_cut(cost, size, limit, options.item_bytes, self._batch_seconds, first + size == end)
-            self._actions.append(Send(shard.id, batch.id, found.id, first, size, prefetch, cut, now - since))
-            if self.quota is not None:
-                self.quota -= 1
-                self._turn = (pool.id + 1) % len(self.pools)
 
     def _lost(self, batch_id: int, running: int, why: str, text: str) -> None:
         """A batch whose agent died: blame the task that ran, send the others again. Being stopped is nobody's
@@ -356,6 +259,8 @@ class Core(Steering):
         left = batch.left
         pool.sent -= left
         shard.tasks -= left
+        if batch.needs is not None:
+            self.desk.release(batch.needs, batch.id)
 
 
 def _names_timeout(name: str) -> bool:

@@ -21,13 +21,14 @@ class Elastic(Staff):
         """After a scheduling pass: see how large the pool is to be, and that somebody looks again."""
         if pool.broken is not None:
             return
-        if not pool.queued:
+        eager = pool.queued - pool.lined + pool.able
+        if not eager:
             pool.waiting_since, pool.fresh = None, 0
         elif pool.waiting_since is None:
             pool.waiting_since = now
         if pool.wanted < pool.minimum:
             self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if pool.queued and pool.room and not self.holding and self.quota != 0:
+        if eager and pool.room and not self.holding and self.quota != 0:
             self._grow(pool, now)
         if pool.idle_at is not None:
             if pool.idle_at <= now:
@@ -40,7 +41,7 @@ class Elastic(Staff):
         assert pool.waiting_since is not None
         coming = pool.wanted - pool.up
         if pool.on_demand:
-            most = pool.queued if self.quota is None else min(pool.queued, self.quota - (pool.up - pool.out))
+            most = pool.eager if self.quota is None else min(pool.eager, self.quota - (pool.up - pool.out))
             pool.grown += self._want(pool, max(0, most - coming))
             return
         if self.quota is not None and pool.wanted:  # more agents could not be given anything for now
@@ -51,18 +52,21 @@ class Elastic(Staff):
         pool.waiting_since = now
         self._look(pool, now + GROW_AFTER)
         if not coming and (not pool.wanted or self._worth(pool, now)):
-            pool.grown += self._want(pool, min(pool.queued, max(1, pool.wanted)))
+            pool.grown += self._want(pool, min(pool.eager, max(1, pool.wanted)))
 
     def _worth(self, pool: Pool, now: float) -> bool:
         """Whether what waits would keep the agents that are there busy for a while, or they do not get to it."""
         if now - pool.sent_at > _DRAINED_IN:
             return True
-        for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
-            head = queue.head()
-            if head is not None:
-                seconds = self._costs[head.range.function].seconds
-                if seconds is None or pool.queued * seconds > _DRAINED_IN * max(1, pool.up):
-                    return True
+        heads = [head for queue in (pool.ready, *(s.ready for s in pool.shards)) if (head := queue.head()) is not None]
+        ranges = [head.range for head in heads]
+        line = self.desk.first(pool.id) if pool.lined else None
+        if line is not None:
+            ranges.append(line.head().range)
+        for found in ranges:
+            seconds = self._costs[found.function].seconds
+            if seconds is None or pool.eager * seconds > _DRAINED_IN * max(1, pool.up):
+                return True
         return False
 
     def _shrink(self, pool: Pool, now: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from engine.core.claiming import check_claims
 from engine.core.core import Core
 from engine.core.pools import Pool, Shard
 from engine.core.tasks import CANCELLED, DONE, FAILED, FINAL, READY, SENT, STATES, WAITING, TaskRange
@@ -19,6 +20,7 @@ def check(core: Core) -> None:
     for shard in core.shards:
         _check_shard(core, shard)
     _check_totals(core)
+    check_claims(core)
 
 
 def _check_range(core: Core, found: TaskRange) -> None:
@@ -28,7 +30,8 @@ def _check_range(core: Core, found: TaskRange) -> None:
     _same(found.remaining, sum(n for s, n in states.items() if s not in FINAL), f"{name}: remaining")
     _same(found.failed, states[FAILED] + states[CANCELLED], f"{name}: failed")
     assert found.remaining, f"{name} is over, yet it is still there"
-    open_now = sum(found in waiting for other, waiting in core._dependents.items() if other in core.ranges)
+    known = core.ranges.keys() | core._gates
+    open_now = sum(found in waiting for other, waiting in core._dependents.items() if other in known)
     _same(found.open_dependencies, open_now, f"{name}: open dependencies")
     if found.open_dependencies:
         begun = set(states) - {WAITING, CANCELLED}
@@ -89,9 +92,11 @@ def _check_pool(core: Core, pool: Pool) -> None:
     for key, times in queued.items():
         assert times == 1, f"{name}: task {key[1]} of range {key[0]} is in {times} segments"
     ranges = [r for r in core.ranges.values() if r.pool == pool.id]
-    ready = sum(r.state.count(READY) for r in ranges)
+    ready = sum(r.state.count(READY) for r in ranges if r.needs is None)
+    lined = sum(r.state.count(READY) for r in ranges if r.needs is not None)
     _same(len(queued), ready, f"{name}: ready tasks in segments")
-    _same(pool.queued, ready, f"{name}: queued")
+    _same(pool.queued, ready + lined, f"{name}: queued")
+    _same(pool.lined, lined, f"{name}: tasks in lines")
     _same(pool.sent, sum(b.left for b in core.batches.values() if b.range.pool == pool.id), f"{name}: sent")
     _same(pool.out, sum(shard.batches for shard in pool.shards), f"{name}: batches out")
     _same(pool.wanted, sum(core.agents[row].wanted for row in pool.rows), f"{name}: agents wanted")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from engine.core.actions import Action, Happened, RangeOver, Recall, StopTask, TasksOver
 from engine.core.batching import Cost
+from engine.core.claims import Claim
+from engine.core.desk import Desk
+from engine.core.lines import Lot
 from engine.core.placement import PIECE, piece_size
 from engine.core.pools import Agent, Pool, Shard
 from engine.core.queues import Segment
@@ -16,6 +19,7 @@ from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Op
 Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool"]
 
 
+_PLAIN: Final = Options()
 REMEMBERED: Final = 10_000
 """Ranges that are known to have had failures, for those that may come after them."""
 
@@ -61,8 +65,12 @@ class Ledger:
         """Ranges just over, whose dependents are still to be told."""
         self._actions: list[Action] = []
         self._last_range = 0
-        self._new: list[Segment] = []
-        """Segments that have come since time was last told."""
+        self._gates: set[int] = set()
+        """Numbers of gates that nobody has decided on."""
+        self.desk = Desk()
+        """Who waits for claims and lanes."""
+        self._new: list[Segment | Lot] = []
+        """Ready tasks that have come since time was last told."""
 
     @property
     def over(self) -> int:
@@ -79,6 +87,11 @@ class Ledger:
         """Ready tasks of all pools."""
         return sum(pool.queued for pool in self.pools)
 
+    @property
+    def eager(self) -> int:
+        """Ready tasks of all pools that wait for nothing but an agent."""
+        return sum(pool.eager for pool in self.pools)
+
     def cost(self, function: int) -> float | None:
         """Seconds that a task of a function takes, by what is known so far; None before the first outcome."""
         known = self._costs.get(function)
@@ -93,13 +106,20 @@ class Ledger:
         pool: int = 0,
         options: Options | None = None,
         after: Iterable[int] = (),
+        *,
+        claims: Iterable[Claim] = (),
+        lane: str | None = None,
+        each: Sequence[Iterable[Claim]] | None = None,
     ) -> int:
         """Take in `tasks` tasks; they wait until every range in `after` is over, and fail if one of those had
         failures. One that is over since more than ten thousand others have failed counts as failed, too, unless it was
-        named meanwhile.
+        named meanwhile. `after` may also name gates: see `open_gate`.
 
-        Returns the id of the new range. Raises ValueError for an unknown pool or dependency, or less than one
-        task.
+        A task holds `claims`, those of its own in `each`, and a place in `lane` from when it is sent until it is over.
+        Such tasks are sent to idle agents only, and placed when they are sent, however their pool places others.
+
+        Returns the id of the new range. Raises ValueError for an unknown pool, dependency or lane, a name that can't be
+        claimed, or less than one task.
         """
         if tasks < 1:
             raise ValueError("a range has at least one task")
@@ -108,10 +128,13 @@ class Ledger:
         wanted = set(after)
         if any(not 0 < other <= self._last_range for other in wanted):
             raise ValueError("a range can only come after an earlier one")
+        needs = None
+        if claims or lane is not None or each is not None:
+            needs = self.desk.claims.wanted(tasks, claims, lane, each)
         self._last_range += 1
         number = self._last_range
-        waits = [other for other in wanted if other in self.ranges]
-        new = TaskRange(number, tasks, function, pool, options or Options(), len(waits))
+        waits = [other for other in wanted if other in self.ranges or other in self._gates]
+        new = TaskRange(number, tasks, function, pool, options or _PLAIN, len(waits), needs)
         self.ranges[number] = new
         self.submitted += tasks
         self.pools[pool].submitted += tasks
@@ -128,6 +151,22 @@ class Ledger:
         else:
             self._enqueue(new, 0, tasks, front=False)
         return number
+
+    def open_gate(self) -> int:
+        """A number for ranges to come after that is over when somebody decides so."""
+        self._last_range += 1
+        self._gates.add(self._last_range)
+        return self._last_range
+
+    def decide(self, gate: int, go: bool, why: str = "") -> None:
+        """Let what comes after a gate go on, or fail with `why`. Raises ValueError if there is none, or it was decided
+        on before."""
+        if gate not in self._gates:
+            raise ValueError(f"no gate {gate} is open")
+        self._gates.discard(gate)
+        if not go:
+            self._remember(gate)
+        self._release(gate, None if go else why or _after(gate))
 
     def failed_before(self) -> int:
         """The number of a range that is over and had failures before this engine began: for others to come after."""
@@ -148,7 +187,7 @@ class Ledger:
         if state == SENT and running:
             self._call_off(pool, found, index)
         elif state == READY:
-            self._hole(pool, found, 1)
+            self._hole(pool, found, index, 1)
         elif state != WAITING:
             return False
         found.state[index] = CANCELLED
@@ -167,7 +206,7 @@ class Ledger:
             for first, stop in list(found.runs_of(state, 0, found.count)):
                 tasks = stop - first
                 if state == READY:
-                    self._hole(self.pools[found.pool], found, tasks)
+                    self._hole(self.pools[found.pool], found, first, tasks)
                 found.set(first, tasks, CANCELLED)
                 self.cancelled += tasks
                 self.pools[found.pool].cancelled += tasks
@@ -176,12 +215,13 @@ class Ledger:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _hole(pool: Pool, found: TaskRange, tasks: int) -> None:
+    def _hole(self, pool: Pool, found: TaskRange, first: int, tasks: int) -> None:
         """Ready tasks leave their queue from its midst."""
         pool.queued -= tasks
         found.holes = True
-        if not pool.queued:  # nothing but holes: let go of their ranges
+        if found.needs is not None:
+            self.desk.hole(pool, found, first, tasks)
+        elif pool.queued == pool.lined:  # nothing but holes: let go of their ranges
             for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
                 queue.clear()
 
@@ -198,6 +238,9 @@ class Ledger:
         pool = self.pools[found.pool]
         found.set(first, stop - first, READY)
         pool.queued += stop - first
+        if found.needs is not None:
+            self._new += self.desk.line_up(pool, found, first, stop)
+            return
         if pool.placement.late:
             pool.ready.push(self._segment(found, first, stop), front=front)
             return
@@ -277,6 +320,8 @@ class Ledger:
         found.holes = True
         for first, stop in list(found.runs_of(READY, 0, found.count)):
             self.pools[found.pool].queued -= stop - first
+            if found.needs is not None:
+                self.desk.hole(self.pools[found.pool], found, first, stop - first)
             self._end(found, first, stop, kind, text)
         for first, stop in list(found.runs_of(WAITING, 0, found.count)):
             self._end(found, first, stop, kind, text)
@@ -288,13 +333,16 @@ class Ledger:
         if found.remaining:
             return
         del self.ranges[found.id]
+        if found.needs is not None:
+            self.desk.claims.done_with(found.needs)
         if found.failed:
             self._remember(found.id)
         self._actions.append(RangeOver(found.id, found.failed))
         self._over.append(found)
         if len(self._over) == 1:  # else a caller further up is at it: a chain of ranges may be longer than the stack
             while self._over:
-                self._release(self._over[0])
+                over = self._over[0]
+                self._release(over.id, _after(over.id) if over.failed else None)
                 self._over.popleft()
 
     def _remember(self, failed: int) -> None:
@@ -311,12 +359,13 @@ class Ledger:
             return True
         return over <= self._forgotten
 
-    def _release(self, over: TaskRange) -> None:
-        for other in self._dependents.pop(over.id, ()):
+    def _release(self, over: int, failed: str | None) -> None:
+        """A range or gate is over; with why, if what comes after it can't run."""
+        for other in self._dependents.pop(over, ()):
             if other.id not in self.ranges:
                 continue
-            if over.failed:
-                self._end_open(other, "dependency", _after(over.id))
+            if failed is not None:
+                self._end_open(other, "dependency", failed)
                 continue
             other.open_dependencies -= 1
             if not other.open_dependencies:

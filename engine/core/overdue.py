@@ -44,12 +44,12 @@ class Overdue(Elastic):
             return False
         if pool.sent <= pool.out and all(shard.batches <= shard.up for shard in pool.shards):
             return False
-        return _helpers(pool) or _urgency(pool) > pool.lowest
+        return _helpers(pool) or self._urgency(pool) > pool.lowest
 
     def _recall_overdue(self, pool: Pool, now: float) -> None:
         """Call back what is overdue, from each shard ever more seldom while that happens time and again: where there
         are many more agents than processors, all is late, and calling it back helps nobody."""
-        below = inf if _helpers(pool) else _urgency(pool)
+        below = inf if _helpers(pool) else self._urgency(pool)
         late: dict[int, list[int]] = {}
         for batch in self.batches.values():
             if batch.sent > now - OVERDUE:
@@ -67,6 +67,15 @@ class Overdue(Elastic):
                 shard.recalled = now
                 self._actions.append(Recall(number, tuple(rest)))
 
+    def _urgency(self, pool: Pool) -> float:
+        """The highest priority of what waits in a pool for an agent alone; minus infinity if nothing does."""
+        if not pool.eager:
+            return -inf
+        queues = [pool.ready] if pool.placement.late else [shard.ready for shard in pool.shards]
+        line = self.desk.first(pool.id) if pool.lined else None
+        lined = -inf if line is None else line.head().range.options.priority
+        return max(lined, *(head.range.options.priority for q in queues if (head := q.head()) is not None), -inf)
+
     def _divisible(self, batch: Batch) -> bool:
         """Whether a batch may be cut in two: not where the user has said how long it is to be."""
         return batch.count - batch.accepted > 1 and batch.range.options.batch_size is None
@@ -75,11 +84,3 @@ class Overdue(Elastic):
 def _helpers(pool: Pool) -> bool:
     """Whether somebody is idle, or could be started."""
     return any(shard.batches < shard.up for shard in pool.shards) or bool(pool.room and not pool.on_demand)
-
-
-def _urgency(pool: Pool) -> float:
-    """The highest priority of what waits in a pool; minus infinity if nothing does."""
-    if not pool.queued:
-        return -inf
-    queues = [pool.ready] if pool.placement.late else [shard.ready for shard in pool.shards]
-    return max((head.range.options.priority for q in queues if (head := q.head()) is not None), default=-inf)

@@ -129,6 +129,10 @@ class Pool:
     """Tasks that wait for any agent; empty where tasks are placed as they come."""
     queued: int = 0
     """Ready tasks, wherever they wait."""
+    lined: int = 0
+    """Of those, tasks that need claims or a lane."""
+    able: int = 0
+    """Of those in turn, tasks that could run at once as far as is known, if there were agents for them."""
     ever_up: bool = False
     failed_starts: int = 0
     """In a row, of any of its agents, before one came up."""
@@ -192,15 +196,24 @@ class Pool:
         """Agents that could be started beyond those that are wanted."""
         return max(0, self.maximum - self.wanted - self.held)
 
+    @property
+    def eager(self) -> int:
+        """Ready tasks that wait for nothing but an agent."""
+        return self.queued - self.lined + self.able
+
     def least_loaded(self) -> Shard | None:
-        """The shard with the fewest batches for each agent; None if nobody can work."""
+        """The shard with the fewest batches for each agent, and of equals the one that was sent the fewest tasks for
+        each: else the first one would have all of what comes one by one. None if nobody can work.
+        """
         best: Shard | None = None
-        least = inf
+        least, fewest = inf, inf
         for shard in self.shards:
             if shard.up:
                 load = shard.batches / shard.up
                 if load < least:
-                    best, least = shard, load
+                    best, least, fewest = shard, load, shard.sent / shard.up
+                elif load == least and shard.sent / shard.up < fewest:
+                    best, fewest = shard, shard.sent / shard.up
         return best
 
 

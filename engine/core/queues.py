@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,22 +31,29 @@ class ReadyQueue:
 
     def __init__(self) -> None:
         self.tasks = 0
-        self._levels: dict[int, deque[Segment]] = {}
+        self._levels: dict[int, Segment | deque[Segment]] = {}
+        """By priority. There may be as many as tasks, and a deque is half a kilobyte: one alone stands for itself."""
         self._order: list[int] = []
-        """Priorities in use, negated: the highest comes first."""
+        """Heap of the priorities in use, negated: the highest comes first."""
 
     def __iter__(self) -> Iterator[Segment]:
-        for level in self._order:
-            yield from self._levels[-level]
+        for priority in sorted(self._order):
+            level = self._levels[-priority]
+            if isinstance(level, Segment):
+                yield level
+            else:
+                yield from level
 
     def push(self, segment: Segment, *, front: bool = False) -> None:
         """Add a segment behind the others of its priority; or before them."""
         priority = segment.range.options.priority
         level = self._levels.get(priority)
         if level is None:
-            level = self._levels[priority] = deque()
-            insort(self._order, -priority)
-        if front:
+            self._levels[priority] = segment
+            heapq.heappush(self._order, -priority)
+        elif isinstance(level, Segment):
+            self._levels[priority] = deque((segment, level) if front else (level, segment))
+        elif front:
             level.appendleft(segment)
         else:
             level.append(segment)
@@ -56,32 +63,36 @@ class ReadyQueue:
         """The segment that is next, cut at its front to where a ready task is; None if there is none."""
         while self._order:
             level = self._levels[-self._order[0]]
-            while level:
-                segment = level[0]
-                if not segment.range.holes:
-                    return segment
-                start, _ = next(segment.range.runs_of(READY, segment.first, segment.stop, 1), (segment.stop, 0))
-                self.tasks -= start - segment.first
-                segment.first = start
-                if start < segment.stop:
-                    return segment
-                level.popleft()
-            del self._levels[-self._order.pop(0)]
+            segment = level if isinstance(level, Segment) else level[0]
+            if not segment.range.holes:
+                return segment
+            start, _ = next(segment.range.runs_of(READY, segment.first, segment.stop, 1), (segment.stop, 0))
+            self.tasks -= start - segment.first
+            segment.first = start
+            if start < segment.stop:
+                return segment
+            self._drop(level)
         return None
 
     def cut(self, size: int) -> None:
         """Take `size` tasks away from the front of `head`."""
         level = self._levels[-self._order[0]]
-        segment = level[0]
+        segment = level if isinstance(level, Segment) else level[0]
         segment.first += size
         self.tasks -= size
         if segment.first >= segment.stop:
-            level.popleft()
-            if not level:
-                del self._levels[-self._order.pop(0)]
+            self._drop(level)
 
     def clear(self) -> None:
         """Forget everything."""
         self._levels.clear()
         self._order.clear()
         self.tasks = 0
+
+    def _drop(self, first: Segment | deque[Segment]) -> None:
+        """The first segment of the first level is used up."""
+        if not isinstance(first, Segment):
+            first.popleft()
+            if first:
+                return
+        del self._levels[-heapq.heappop(self._order)]

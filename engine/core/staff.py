@@ -245,6 +245,8 @@ class Staff(Ledger):
             shard.up -= 1
             pool = self.pools[shard.pool]
             pool.up -= 1
+            if not pool.up and self.desk.reserving:
+                self.desk.desert(pool.id)
             self._note_idle(pool)
 
     def _note_idle(self, pool: Pool) -> None:

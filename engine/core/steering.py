@@ -37,6 +37,11 @@ class Steering(Overdue):
         """Send again, after `pause`."""
         self.paused = False
 
+    def set_lane(self, name: str, limit: int) -> None:
+        """No more than `limit` batches of a lane's tasks, of all pools together, are out at a time from now on; it may
+        be a new lane. What is out above a smaller limit goes on to its end."""
+        self.desk.set_lane(name, limit)
+
     def resize(self, pool_id: int, minimum: int, maximum: int) -> None:
         """Have a pool of at least and at most so many agents. Those that are too many end after their task; those that
         are missing are started."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from engine.core.claims import Needs
 
 WAITING, READY, SENT, DONE, FAILED, CANCELLED = range(6)
 """States of a task, one byte each. WAITING for a dependency; SENT to a shard, in a batch; the last three are
@@ -56,6 +59,7 @@ class TaskRange:
         "function",
         "holes",
         "id",
+        "needs",
         "open_dependencies",
         "options",
         "pool",
@@ -64,7 +68,16 @@ class TaskRange:
         "tries",
     )
 
-    def __init__(self, number: int, count: int, function: int, pool: int, options: Options, waits: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        count: int,
+        function: int,
+        pool: int,
+        options: Options,
+        waits: int,
+        needs: Needs | list[Needs] | None = None,
+    ) -> None:
         self.id = number
         self.count = count
         self.function = function
@@ -76,6 +89,8 @@ class TaskRange:
         self.failed = 0
         """Tasks that failed or were cancelled."""
         self.open_dependencies = waits
+        self.needs = needs
+        """What its tasks hold while they run, claims and a lane: all the same, each its own, or nothing."""
         self.holes = False
         """Some task ended while ready: segments must be looked through."""
         self.attempts: dict[int, int] = {}
@@ -122,6 +137,8 @@ class Batch:
     accepted: int = 0
     gone: set[int] = field(default_factory=set)
     """Offsets, from `accepted` on, of tasks that were cancelled while they were out."""
+    needs: Needs | None = None
+    """What it holds until nothing of it is out."""
 
     @property
     def left(self) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.actions import Happened, Recall, Send, Spawn
-from engine.core.admission import Admission, Room
+from engine.core.admission import LATEST, SOONEST, Admission, Room
 from engine.core.core import Core
 from engine.core.tasks import Options
 
@@ -73,6 +73,23 @@ def test_with_enough_nothing_is_counted_and_nothing_said() -> None:
     assert admission.look([], 0) is None
     assert (admission.quota, admission.low, admission.off) == (None, False, False)
     assert Admission(0).off
+
+
+@pytest.mark.parametrize(
+    ("left", "rest"), [(100 * GIB, LATEST), (10 * GIB, (10 - 2) / 16), (3 * GIB, SOONEST), (GIB, SOONEST)]
+)
+def test_the_less_is_left_the_sooner_it_is_looked_at_again(left: int, rest: float) -> None:
+    admission = Admission(2 * GIB)
+    admission.look([Room(200 * GIB, 400 * GIB), Room(left, 100 * GIB, group="tight")], 0)
+    assert admission.rest == pytest.approx(rest)
+
+
+def test_while_batches_are_counted_it_is_looked_at_often() -> None:
+    admission = Admission(GIB)
+    admission.look([Room(0, 64 * GIB)], 0)
+    admission.look([Room(60 * GIB, 64 * GIB)], 0)
+    assert admission.quota is not None
+    assert admission.rest == SOONEST
 
 
 def test_near_the_limit_nothing_is_sent_while_something_runs_and_it_is_said_once() -> None:

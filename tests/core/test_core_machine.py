@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from simulated_hosts import BLAMELESS, PICKS, Record, pick
 from simulated_runtime import FUNCTIONS, SimRuntime
 
+from engine.core.claims import Claim
 from engine.core.core import Core
 from engine.core.invariants import check
 from engine.core.tasks import READY, SENT, WAITING, Options
@@ -46,6 +48,12 @@ SHAPES = st.builds(
 )
 
 
+NAMES = ("a", "a", "b", "c", "d/x", "d/y", "d/*", "d/**", "**/x")
+CLAIMS = st.lists(st.builds(Claim, st.sampled_from(NAMES), st.booleans()), max_size=3)
+"""Few names, so that there is always somebody to wait for."""
+LANES = ("local", "cloud")
+
+
 class World(SimRuntime):
     """What users do, and what chance does to all hosts and agents at once."""
 
@@ -67,6 +75,8 @@ class World(SimRuntime):
                 minimum=max(0, shape.size - shape.fewer), maximum=shape.size + shape.more, max_idle=2.0,
                 strategy=shape.strategy, on_demand=shape.on_demand, spare=retries,
             )  # fmt: skip
+        for name in LANES:
+            self.set_lane(name, limit)
         if warm:
             self.flows(0)
             self.flows(0)
@@ -88,6 +98,9 @@ class World(SimRuntime):
         priority=st.sampled_from([0, 0, 0, 5, -5]),
         batch_size=st.sampled_from([None, None, 1, 4]),
         key=st.sampled_from([None, None, 7]),
+        claims=st.one_of(st.just([]), CLAIMS),
+        lane=st.sampled_from([None, None, *LANES]),
+        each=st.one_of(st.none(), st.none(), st.lists(CLAIMS, min_size=1, max_size=5)),
     )
     def submit(
         self,
@@ -101,16 +114,45 @@ class World(SimRuntime):
         priority: int,
         batch_size: int | None,
         key: int | None,
+        claims: Sequence[Claim] = (),
+        lane: str | None = None,
+        each: Sequence[Sequence[Claim]] | None = None,
     ) -> None:
         options = Options(
             retries=retries, crash_limit=crash_limit, timeout=1.0, batch_max=batch_max, priority=priority,
             batch_size=batch_size, key=key,
         )  # fmt: skip
-        earlier = {1 + pick % len(self.sizes) for pick in after} if self.sizes else set()
-        number = self.core.submit(tasks, function, pool % len(self.core.pools), options, earlier)
-        assert number not in self.sizes
+        numbers = [*self.sizes, *self.gates]
+        earlier = {numbers[which % len(numbers)] for which in after} if numbers else set()
+        own = None if each is None else [each[index % len(each)] for index in range(tasks)]
+        number = self.core.submit(
+            tasks, function, pool % len(self.core.pools), options, earlier, claims=claims, lane=lane, each=own
+        )
+        assert number not in numbers
+        if claims or lane or own:
+            wants = [frozenset([*claims, *some]) for some in own] if own else [frozenset(claims)] * tasks
+            self.wants[number] = [(want, lane) for want in wants]
         self.sizes[number], self.after[number], self.options[number] = tasks, earlier, options
         self.functions[number] = function
+
+    @rule(name=st.sampled_from(LANES), limit=st.integers(0, 3))
+    def set_lane(self, name: str, limit: int) -> None:
+        self.core.desk.set_lane(name, limit)
+        self.lanes[name] = limit
+
+    @rule(several=st.integers(0, 3))
+    def gate(self, several: int) -> None:
+        if several == 0:
+            self.gates[self.core.open_gate()] = None
+
+    @precondition(lambda self: None in self.gates.values())
+    @rule(which=PICKS, go=st.booleans())
+    def decide(self, which: int, go: bool) -> None:
+        self._decide(pick([gate for gate, decided in self.gates.items() if decided is None], which), go)
+
+    def _decide(self, gate: int, go: bool) -> None:
+        self.gates[gate], self.over[gate] = go, not go
+        self.core.decide(gate, go)
 
     @precondition(lambda self: self.core.ranges)
     @rule(which=PICKS, index=PICKS, running=st.booleans())
@@ -265,10 +307,19 @@ class World(SimRuntime):
     def books_agree(self) -> None:
         check(self.core)
 
+    @invariant()
+    def nothing_is_held_twice(self) -> None:
+        self.look_at_claims()
+
     def teardown(self) -> None:
         """With no more deaths, everything ends; or, when draining, everything comes back."""
         self.quiet = True
         self.core.resume()
+        for gate, decided in list(self.gates.items()):
+            if decided is None:
+                self._decide(gate, True)
+        for name, limit in self.lanes.items():
+            self.set_lane(name, limit or 1)
         for turn in range(3000):
             # Some histories end with little memory: one batch at a time, for as long as that takes no turns for ever.
             scarce = turn < 200 and self.core.quota is not None
@@ -291,6 +342,9 @@ class World(SimRuntime):
         else:
             raise AssertionError("it never comes to rest")
         assert self.core.idle
+        claims = self.core.desk.claims
+        assert not any(one.holders for one in claims.resources.values()), "held by nobody"
+        assert not any(lane.holders for lane in claims.lanes.values()), "taken by nobody"
         for pool in self.core.pools:
             there = [agent for _, agent in self._agents(up=True) if agent.row in pool.rows]
             assert pool.up == len(there)
@@ -306,6 +360,9 @@ class World(SimRuntime):
             left = {r.id: r.remaining for r in self.core.ranges.values()}
             assert not left, f"tasks were lost: {left}"
             assert sum(self.final.values()) == sum(self.sizes.values()) == self.core.submitted
+            assert not claims.resources, "claims of tasks that are over are still known"
+            assert not self.core.desk.reserving
+            assert not self.core.desk
 
 
 World.TestCase.settings = settings(

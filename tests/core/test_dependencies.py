@@ -7,7 +7,8 @@ from cores import finish, fleet, known, take, there
 
 from engine.core import ledger
 from engine.core.actions import RangeOver, Send, TasksOver
-from engine.core.core import EPOCH_SHIFT, Core
+from engine.core.core import Core
+from engine.core.dispatch import EPOCH_SHIFT
 from engine.core.invariants import check
 from engine.core.tasks import CANCELLED, READY, SENT, WAITING, Options
 

@@ -163,6 +163,20 @@ def test_the_least_loaded_shard_is_served() -> None:
     assert sorted(s.shard for s in take(core, Send)) == [0, 0, 1]
 
 
+def test_of_equally_loaded_shards_the_one_that_was_sent_least_is_served() -> None:
+    """Regression: what came one by one all went to the first one, and the others were never used."""
+    core = fleet(6, 3)
+    known(core, 1e-5)
+    before = max(shard.sent for shard in core.shards)
+    for _ in range(3 * before + 30):
+        core.submit(1, 1)
+        (send,) = take(core, Send)
+        core.outcomes(send.shard, send.batch, 0, send.count, (), 1000)
+    sent = [shard.sent for shard in core.shards]
+    assert min(sent) > before
+    assert max(sent) - min(sent) <= 1
+
+
 def test_nothing_is_sent_where_no_agent_is_up() -> None:
     core = fleet(up=False)
     core.submit(3, 1)
