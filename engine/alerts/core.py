@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from engine.alerts.book import LIVE, Book
-from engine.alerts.groups import grouped
 from engine.alerts.kept import Kept
 from engine.alerts.overlays import RefusedError, UnknownAlertError, check_length, in_order
 from engine.alerts.snapshots import alert_of
@@ -18,7 +17,6 @@ from engine.alerts.types import (
     SEVERITIES,
     Ack,
     Alert,
-    Group,
     Match,
     Rule,
     Sample,
@@ -172,10 +170,6 @@ class AlertCore:
         for _, instance in self._book.instances():
             found[instance.severity] += instance.on
         return found
-
-    def groups(self, resolved: bool = False) -> list[Group]:
-        """The same as rows, the most urgent first."""
-        return grouped(self.alerts(resolved), self.rules)
 
     def silences(self) -> list[Silence]:
         """Those in force."""

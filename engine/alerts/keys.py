@@ -18,7 +18,7 @@ _SIGNALS: Final = _MEASURED | {"absence"}
 _EVENTS: Final = frozenset({"event", "absence"})
 _KEYS: Final[dict[str, frozenset[str]]] = {
     "title": _MODES, "class": _MODES, "mode": _MODES, "enabled": _MODES, "summary": _MODES, "hint": _MODES,
-    "action": _MODES, "keep_for": _MODES, "group_by": _MODES, "inhibits": _MODES, "equal": _MODES,
+    "action": _MODES, "keep_for": _MODES, "inhibits": _MODES, "equal": _MODES,
     "max_alerts": _MODES, "repeat": _MODES,
     "signal": _SIGNALS, "where": _SIGNALS,
     "of": frozenset({"ratio"}), "relative": frozenset({"rate"}),
@@ -95,7 +95,6 @@ class Reader(Table):
             min_load=self._min_load(),
             by=self._by(mode, labels),
             where=self._where(labels),
-            group_by=self._names("group_by", labels),
             inhibits=self._texts("inhibits"),
             equal=self._names("equal", None),
             max_alerts=self._whole("max_alerts", 20, _LARGEST_CAP),

@@ -54,7 +54,7 @@ def _text(instance: Instance, named: dict[str, str], threshold: float | None) ->
     def written(value: float | None) -> str:
         if value is None:
             return "unknown"
-        return amount(value, rule.unit) + ("/s" if rule.mode == "rate" else "")
+        return f"{amount(value * 60, rule.unit)}/min" if rule.mode == "rate" else amount(value, rule.unit)
 
     words = {
         "value": written(instance.value),

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from engine.alerts.types import Alert, Severity, State, Transition
+from engine.alerts.types import SEVERITIES, Alert, Severity, State, Transition
 from engine.alerts.wording import duration
 
 _LEVELS: Final[dict[Severity, Literal["info", "warning", "error"]]] = {
@@ -45,7 +45,8 @@ def _sentence(transition: Transition) -> str:
         case "state" if transition.after in _STATES:
             return f"{_STATES[transition.after]}: {text}"
         case "severity":
-            return f"{transition.severity} now: {text}"
+            before, now = map(SEVERITIES.index, (transition.severity_before, transition.severity))
+            return f"{'more' if now > before else 'less'} severe: {text}"
         case "acknowledged":
             return f"acknowledged by {transition.why}: {text}"
         case "unacknowledged" | "silenced" | "unsilenced":
@@ -96,7 +97,8 @@ def as_event(
     transition: Transition, epoch: float
 ) -> tuple[Literal["info", "warning", "error"], str, str, dict[str, Any]]:
     """Level, kind, text and data of the event of the stream that tells of it: ``alert.firing``, ``alert.resolved``,
-    ``alert.acknowledged`` ... Its data has as much of the alert's timeline as there is by then.
+    ``alert.acknowledged`` ... Its data has what the alert is about, without what became of it, as ``summary``, and as
+    much of the alert's timeline as there is by then.
     """
     kind = transition.after if transition.change == "state" else transition.change
     level = _LEVELS[transition.severity] if transition.notify and transition.after != "resolved" else "info"
@@ -116,7 +118,7 @@ def as_update(alert: Alert, epoch: float) -> tuple[Literal["info"], str, str, di
 def _data(alert: Alert, epoch: float) -> dict[str, Any]:
     return {
         "rule": alert.rule, "fingerprint": alert.fingerprint, "alert": alert.number, "severity": alert.severity,
-        "state": alert.state, "labels": alert.labels, "count": alert.count, "notify": False,
+        "state": alert.state, "summary": _named(alert), "labels": alert.labels, "count": alert.count, "notify": False,
         "timeline": _timeline(alert, epoch),
     }  # fmt: skip
 

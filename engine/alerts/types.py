@@ -91,8 +91,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Of events: labels each set of which has an alert of its own."""
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Of signals: only those whose labels have one of the values."""
-    group_by: tuple[str, ...] = ()
-    """Labels each set of which is a row of its own, for display."""
     inhibits: tuple[str, ...] = ()
     """Rules whose alerts are not told while this one fires."""
     equal: tuple[str, ...] = ()
@@ -227,20 +225,3 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     def fingerprint(self) -> str:
         """Of the alert."""
         return self.alert.fingerprint
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Alerts that are one row: those of a rule whose labels are the same as far as `Rule.group_by` names them."""
-
-    rule: str
-    title: str
-    labels: dict[str, str]
-    severity: Severity
-    state: State
-    text: str
-    count: int
-    """Of all its alerts."""
-    quiet: bool
-    """All of them are acknowledged, silenced or inhibited."""
-    alerts: tuple[Alert, ...]
-    """The most severe first, then the newest."""

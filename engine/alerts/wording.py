@@ -32,11 +32,17 @@ def amount(value: float, unit: Unit) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``250 ms``, ``10 s``, ``5 min``, ``2 h``."""
-    for limit, name, factor in ((1.0, "ms", 1e3), (120.0, "s", 1.0), (7200.0, "min", 1 / 60)):
+    """``250 ms``, ``10 s``, ``5 min``, ``2 h``, ``30 d``."""
+    for limit, name, factor in (
+        (1.0, "ms", 1e3),
+        (120.0, "s", 1.0),
+        (7200.0, "min", 1 / 60),
+        (172_800.0, "h", 1 / 3600),
+    ):
         if abs(seconds) < limit:
             return f"{seconds * factor:.3g} {name}" if seconds else "0 s"
-    return f"{seconds / 3600:.3g} h"
+    days = seconds / 86_400
+    return f"{days:.3g} d" if abs(days) < 1000 else f"{days:,.0f} d"
 
 
 def condition(rule: Rule) -> str:

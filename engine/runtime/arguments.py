@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, Final
 
+from engine.core.claims import Claim
+from engine.core.patterns import normal
 from engine.settings.fields import is_reference, shown
 from engine.settings.sizes import LARGEST, parse_size
 from engine.settings.types import PoolSettings
@@ -104,6 +106,30 @@ def exceptions(name: str, value: Any) -> tuple[str, ...]:
         else:
             raise TypeError(f"{name} must be {kinds}: {shown(one)} is neither")
     return tuple(found)
+
+
+def claims(name: str, value: Any) -> tuple[Claim, ...]:
+    """Claims, which are given as such or by name alone, one or several. Names alone are exclusive."""
+    kinds = "a name, a Claim, or several of them"
+    if isinstance(value, Claim):
+        value = (value,)
+    found = []
+    for one in _several(name, value, str, kinds):
+        if not isinstance(one, str | Claim):
+            raise TypeError(f"{name} must be {kinds}: {shown(one)} is neither")
+        claim = Claim(one) if isinstance(one, str) else one
+        try:
+            found.append(Claim(normal(text(name, claim.name)), bool(claim.shared)))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return tuple(found)
+
+
+def lanes(name: str, value: Any) -> dict[str, int]:
+    """Limits of lanes, by their names."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping of names to limits, not {_kind(value)}")
+    return {text(name, lane): whole(f"{name}[{lane!r}]", limit, 0) for lane, limit in value.items()}
 
 
 def pools(name: str, value: Any) -> tuple[PoolSettings, ...]:

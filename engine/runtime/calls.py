@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, Final
 
-from engine.runtime import arguments
+from engine.core.claims import Claim
+from engine.runtime import arguments, claimed
 from engine.runtime.futures import TaskFuture
 from engine.runtime.maps import Chunks, Left, MapChunk
+from engine.runtime.run import Run
 from engine.runtime.specs import Exceptions, options_with
 from engine.runtime.stats import stats
-from engine.runtime.worker import CHUNK, Barrier, Call, How, Worker
+from engine.runtime.worker import CHUNK, Barrier, Call, Errand, How, Worker
 from engine.wire import values
 
 _AS_IS: Final = frozenset({int, float, bool, type(None)})
@@ -31,7 +34,7 @@ class Calls(Executor):
     _worker: Worker
     _how: How
 
-    def _post(self, thing: Call | MapChunk | Barrier) -> None:
+    def _post(self, thing: Call | MapChunk | Barrier | Errand) -> None:
         """Hand something to the engine's thread. Raises what a refusal is told by."""
         raise NotImplementedError
 
@@ -39,6 +42,8 @@ class Calls(Executor):
         """Schedule ``fn(*args, **kwargs)``. What can't be pickled is the future's exception."""
         if not callable(fn):
             raise TypeError(f"{fn!r} is not callable")
+        how = self._how
+        own = () if how.each is None else arguments.claims("claims", how.each(*args, **kwargs))
         future = TaskFuture(self._worker)
         star = len(args) != 1 or bool(kwargs)
         held: Any = (args, kwargs) if star else args[0]
@@ -48,7 +53,7 @@ class Calls(Executor):
             except BaseException as error:
                 future.set_exception(error)
                 return future
-        self._post((future, fn, star, held, self._how))
+        self._post((future, fn, star, held, how, own))
         return future
 
     def map(
@@ -91,6 +96,8 @@ class Calls(Executor):
         retry_on: Exceptions | None = None,
         crash_limit: int | None = None,
         key: object = None,
+        claims: Claim | str | Iterable[Claim | str] | Callable[..., Claim | str | Iterable[Claim | str]] | None = None,
+        lane: str | None = None,
     ) -> View:
         """The same engine with other options for the calls that are made through what is returned, an executor as well.
 
@@ -101,8 +108,13 @@ class Calls(Executor):
                 stays as it is here.
             key: where the strategy is ``hash``, calls with an equal key (of text, bytes or an integer) go to the same
                 shard, unless that has nobody idle and another has.
+            claims: names, or patterns of paths such as ``src/gpu/**``, that a call has to itself while it runs, or
+                shares (`Claim`); or what gives those by the arguments of a call. All are taken at once, in the
+                moment in which the call is sent to an agent, and are free again when it is over or its agent is dead.
+            lane: of those that the engine was made with; no more calls of it run at a time than its limit. "" for none.
 
-        Raises ValueError for a pool that there is not and for numbers out of range, TypeError for what is none.
+        Raises ValueError for a pool or lane that there is not, names that can't be claimed, and for numbers out of
+        range, TypeError for what is none.
         """
         numbers = {known.name: number for number, known in enumerate(self._worker.run.fleet.core.pools)}
         if pool is not None and arguments.text("pool", pool) not in numbers:
@@ -111,7 +123,48 @@ class Calls(Executor):
             self._how.options, priority=priority, timeout=timeout, soft_timeout=soft_timeout, retries=retries,
             retry_on=retry_on, crash_limit=crash_limit, key=key,
         )  # fmt: skip
-        return View(self, How(numbers[pool] if pool is not None else self._how.pool, options))
+        how = self._how
+        found, each = how.claims, how.each
+        if callable(claims):
+            found, each = (), claims
+        elif claims is not None:
+            found, each = arguments.claims("claims", claims), None
+        if lane is None:
+            lane = how.lane
+        elif lane and arguments.text("lane", lane) not in (lanes := self._worker.run.fleet.core.desk.claims.lanes):
+            raise ValueError(
+                f"no lane {lane!r}; there {'is' if len(lanes) == 1 else 'are'} {', '.join(lanes) or 'none'}"
+            )
+        return View(self, How(numbers[pool] if pool is not None else how.pool, options, found, each, lane or None))
+
+    def explain(self, future: Future[Any]) -> list[str]:
+        """Why a call does not run, or that it does, in lines for people: what it comes after, who has what it claims
+        and since when, which lane is full, whether agents are busy or not there.
+
+        Raises ValueError for a future of another engine.
+        """
+        if not isinstance(future, TaskFuture) or future.owner is not self._worker:
+            raise ValueError("this is no future of this engine")
+
+        def work(run: Run) -> list[str]:
+            tasks = future.tasks
+            place = None if tasks is None else tasks.place(future)
+            if tasks is None or place is None:
+                return ["over" if future.done() else "not taken in yet"]
+            return claimed.explained(run.fleet, tasks.range, place)[1]
+
+        return ["over"] if future.done() else list(self._ask(work))
+
+    def _ask(self, work: Callable[[Run], Any]) -> Any:
+        """What comes of some work in the engine's thread. Raises what that raises."""
+        if threading.current_thread() is self._worker.thread:
+            return work(self._worker.run)
+        errand = Errand(work)
+        self._post(errand)
+        errand.over.wait()
+        if errand.error is not None:
+            raise errand.error
+        return errand.result
 
     def wait_ready(self, timeout: float | None = None) -> int:
         """Start the agents, and wait until each is there or has been given up; how many there are.
@@ -144,7 +197,12 @@ class Calls(Executor):
             return None
         plain = numbers or (not star and values.is_plain(found))
         held = found if plain else [values.hold(value) for value in found]
-        chunk = MapChunk(fn, star, held, self._how)
+        each = self._how.each
+        own = None
+        if each is not None:
+            calls = (each(*args) for args, _ in found) if star else map(each, found)
+            own = [arguments.claims("claims", claims) for claims in calls]
+        chunk = MapChunk(fn, star, held, self._how, own)
         self._post(chunk)
         return chunk
 
@@ -198,7 +256,7 @@ class View(Calls):
         self._how = how
         self._whole = whole  # as long as this is used, the engine is
 
-    def _post(self, thing: Call | MapChunk | Barrier) -> None:
+    def _post(self, thing: Call | MapChunk | Barrier | Errand) -> None:
         self._whole._post(thing)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

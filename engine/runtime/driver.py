@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.core.tasks import Options
-from engine.plan.steps import RunSpec, SpecError, Step
+from engine.plan.claims import to_hold
+from engine.plan.steps import NOTHING_YET, RunSpec, SpecError, Step
 from engine.procs.agent import COMMAND
+from engine.runtime.decisions import Gates
 from engine.runtime.earlier import Earlier, Known, is_large, item_of, line_of
+from engine.runtime.held import held, mean_bytes, with_more
 from engine.runtime.jobs import Group, Items, Job
-from engine.runtime.results import OrderedWriter, Unreadable, row, to_json, value_of
+from engine.runtime.results import OrderedWriter, Unreadable, row, value_of
 from engine.runtime.run import Run
+from engine.runtime.waits import Waits
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -45,6 +49,14 @@ class _Open:
     keep: bool = False
     kept_arguments: list[Any] = field(default_factory=list)
     kept_values: list[Any] = field(default_factory=list)
+    barred: str = ""
+    """The gate that does not let its tasks be begun, and why."""
+    bars: str = ""
+    """The gate that does not let be begun what comes after it, and why."""
+
+    @property
+    def finished(self) -> bool:
+        return self.exhausted and self.over >= self.submitted
 
 
 class _Sink:
@@ -103,6 +115,7 @@ class Driver:
         problem: why the arguments can't be read any further; the run is then drained.
         more: there is more to be fed at once.
         again: tasks that run again though they were done, because their results are too large for the database.
+        gates: what was decided.
     """
 
     def __init__(self, run: Run, spec: RunSpec, writer: OrderedWriter | None, earlier: Earlier | None = None) -> None:
@@ -120,8 +133,12 @@ class Driver:
         self._told_unreadable = False
         self._pools = {pool.name: number for number, pool in enumerate(spec.pools)}
         self._waiting = list(spec.steps)
+        self._numbers = {step.name: number for number, step in enumerate(spec.steps, 1)}
+        self._waits = Waits(run, spec.outline.calendar)
         self._steps: dict[str, _Open] = {}
-        self._kept = {step.gather for step in spec.steps if step.gather}
+        self.gates = Gates(run, spec.steps)
+        self._kept = {name for step in spec.steps for name in (step.gather, *step.results.values()) if name}
+        self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]
         run.total = None if None in totals else sum(total or 0 for total in totals)
 
@@ -151,7 +168,7 @@ class Driver:
     @property
     def over(self) -> bool:
         """Every task of every step is over."""
-        return not self._waiting and all(s.exhausted and s.over >= s.submitted for s in self._steps.values())
+        return not self._waiting and all(opened.finished for opened in self._steps.values())
 
     @property
     def settled(self) -> bool:
@@ -165,7 +182,12 @@ class Driver:
         if core.draining or self.problem is not None:
             return
         self.more = False
-        self._open_steps()
+        self.decide()
+        try:
+            self._open_steps()
+        except SpecError as error:
+            self.problem = error
+            return
         begun = sum(self._run.before)
         for opened in self._steps.values():
             while not opened.exhausted and not self._run.crowded:
@@ -185,12 +207,25 @@ class Driver:
         # Those that come after a step of which nothing was left to be run.
         self.more = sum(self._run.before) > begun and bool(self._waiting)
 
+    def decide(self) -> None:
+        """Decide on the gates that are over."""
+        for name in self.gates.left:
+            opened = self._steps.get(name)
+            if opened is not None and opened.finished:
+                opened.bars = opened.barred or self.gates.decide(name, opened.failed, self._result)
+
     def _open_steps(self) -> None:
-        for step in list(self._waiting):
-            before = [self._steps.get(name) for name in step.after]
-            if any(s is None or not s.exhausted or s.over < s.submitted for s in before):
+        for written in list(self._waiting):
+            before = [self._steps.get(name) for name in written.after]
+            if any(opened is None or not opened.finished for opened in before):
                 continue
-            self._waiting.remove(step)
+            barred = next((opened.bars for opened in before if opened is not None and opened.bars), "")
+            # Numbered as in the plan: the order in which they begin may be another one when the run is resumed.
+            number = self._numbers[written.name]
+            if not barred and not self._waited(written, number):
+                continue
+            self._waiting.remove(written)
+            step = self.gates.step(written, self._result)
             fleet = self._run.fleet
             if step.command is not None:
                 function = fleet.functions.define(COMMAND, values.encode(step.command))
@@ -200,14 +235,36 @@ class Driver:
                 function, call = fleet.functions.define(step.call), step.call
             pool = self._pools[step.pool]
             keep = step.name in self._kept
-            # Numbered as in the plan: the order in which they begin may be another one when the run is resumed.
-            number = self._spec.steps.index(step) + 1
             job = self._run.add_job(step.name, call, pool, number, exact=keep or step.report)
             arguments = iter(step.arguments)
             if step.gather is not None:
                 source = self._steps[step.gather]
                 arguments = iter([(source.kept_arguments, source.kept_values)])
-            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep=keep)
+            elif step.results:
+                found = {name: self._result(other) for name, other in step.results.items()}
+                arguments = with_more(arguments, found)
+            self._steps[step.name] = _Open(step, job, function, arguments, pool, keep=keep, barred=barred, bars=barred)
+
+    @property
+    def pause(self) -> float:
+        """Seconds after which `feed` may have something to do though nothing has happened, a second at the most."""
+        if self.more:
+            return 0.0
+        left = self._waits.left(time.monotonic())
+        return 1.0 if left is None else min(1.0, left)
+
+    def _waited(self, step: Step, number: int) -> bool:
+        """Whether what is to pass before a step has passed, since what it comes after was over."""
+
+        def begun() -> bool:
+            return self._earlier is not None and any(self._earlier.outcomes(number, 0, step.total or 1))
+
+        return self._waits.over(step, time.monotonic(), begun)
+
+    def _result(self, name: str) -> Any:
+        """What came of a step that is over: its result, or of several tasks a list of theirs."""
+        opened = self._steps[name]
+        return opened.kept_values[0] if opened.step.total == 1 else opened.kept_values
 
     def _take(self, opened: _Open) -> bool:
         """Submit one more chunk; False if there is nothing to be had now."""
@@ -228,37 +285,38 @@ class Driver:
             if opened.exhausted and step.stream:
                 self._keep(opened.submitted, [], True)
             return False
-        star = step.command is not None or step.keywords or step.gather is not None
-        if step.command is not None:
-            held = [
-                values.hold(((None if item is None else command_text(item), opened.submitted + n), {}))
-                for n, item in enumerate(found, 1)
-            ]
-        elif step.keywords:
-            held = [values.hold(((), keywords)) for keywords in found]
-        elif step.gather is not None:
-            held = [values.hold((arguments, {})) for arguments in found]
-        else:
-            held = found if values.is_plain(found) else [values.hold(value) for value in found]
+        arguments, star = held(step, found, opened.submitted)
         if opened.keep:
             opened.kept_arguments.extend(found)
             opened.kept_values.extend([None] * len(found))
         options = Options(
-            retries=step.retries, crash_limit=step.crash_limit, timeout=step.timeout, item_bytes=_mean_bytes(held),
+            retries=step.retries, crash_limit=step.crash_limit, timeout=step.timeout, item_bytes=mean_bytes(arguments),
             batch_max=self._spec.settings.batch_max_size, soft_timeout=step.soft_timeout,
             retry_on=tuple(step.retry_on), priority=step.priority,
         )  # fmt: skip
+        core = self._run.fleet.core
+        bar = core.open_gate() if opened.barred else 0
         after = tuple(s.last_failed for s in (self._steps[name] for name in step.after) if s.last_failed)
         base, line = opened.submitted, self._lines
-        opened.submitted += len(held)
-        self._lines += len(held)
+        try:
+            claims, each = to_hold(step.claims, found, step.keywords, base)
+        except ValueError as error:
+            raise SpecError(f"tasks {step.name!r}: can't claim what their arguments make: {error}") from None
+        opened.submitted += len(arguments)
+        self._lines += len(arguments)
         if step.stream:
             self._keep(base, found, opened.exhausted)
-        for first, stop in self._left(opened, base, len(held), line):
+        for first, stop in self._left(opened, base, len(arguments), line):
             sink = _Sink(self, opened, base + first, line + first)
-            part = held[first:stop]
-            job = Job(opened.function, len(part), Items(part), sink, step.name, star, opened.pool, options, after)
+            part = arguments[first:stop]
+            job = Job(
+                opened.function, len(part), Items(part), sink, step.name, star, opened.pool, options,
+                (bar,) if bar else after, claims,
+                None if each is None else each[first:stop], step.lane,
+            )  # fmt: skip
             sink.range = self._run.submit(job, opened.job, base + first)
+        if bar:
+            core.decide(bar, go=False, why=opened.barred)
         return len(found) == CHUNK and self.problem is None
 
     def _keep(self, first: int, items: list[str], all_of_them: bool) -> None:
@@ -284,15 +342,15 @@ class Driver:
                         self.again += 1
                         continue
                 index = known.outcome.task - base
-                self._known(opened, known, line + index)
+                self._known(self._earlier, opened, known, line + index)
                 if index > at:
                     yield at, index
                 at = index + 1
         if at < count:
             yield at, count
 
-    def _known(self, opened: _Open, known: Known, line: int) -> None:
-        """A task was over before."""
+    def _known(self, earlier: Earlier, opened: _Open, known: Known, line: int) -> None:
+        """A task was over before. Raises `SpecError`."""
         outcome = known.outcome
         failed = outcome.state == "failed"
         opened.over += 1
@@ -302,13 +360,17 @@ class Driver:
             opened.failed += 1
             opened.last_failed = opened.last_failed or self._run.fleet.core.failed_before()
         elif opened.keep or opened.step.report:
-            value = self._value(item_of(outcome), [])
+            with earlier.reading():
+                item = item_of(outcome)
+            value = self._value(item, [])
             if opened.keep:
                 opened.kept_values[outcome.task] = value
             if opened.step.report:
                 self.reports.append(value)
         if self.writer is not None:
-            self.writer.put(line, line_of(outcome, self.label(opened)))
+            with earlier.reading():
+                text = line_of(outcome, self.label(opened))
+            self.writer.put(line, text)
 
     def rest(self) -> Iterator[str]:
         """Lines of results of tasks that were over before, and to which a run that was cut off has not come again.
@@ -325,37 +387,11 @@ class Driver:
                 for known in self._earlier.outcomes(job, at, at + CHUNK):
                     outcome = self._earlier.filled(known, job)
                     if not is_large(outcome):
-                        yield line_of(outcome, step.name if label else None)
+                        with self._earlier.reading():
+                            text = line_of(outcome, step.name if label else None)
+                        yield text
                 at += CHUNK
 
     def failures(self) -> int:
         """Tasks that failed so far."""
         return sum(opened.failed for opened in self._steps.values())
-
-
-class _NothingYet:
-    """Marks that arguments will come, but none are there now."""
-
-
-NOTHING_YET: Final = _NothingYet()
-
-
-def command_text(item: Any) -> str:
-    """An item as a command gets it: text as it is, anything else as compact JSON, which other programs can read."""
-    if isinstance(item, str):
-        return item
-    text = to_json(item)
-    return str(json.loads(text)) if text.startswith('"') else text  # a date, say: JSON would only put quotes around it
-
-
-def _mean_bytes(held: list[Any]) -> int:
-    """About how long an argument is on the wire, by the first few."""
-    sample = held[:50]
-    return sum(map(values.size, sample)) // len(sample)
-
-
-def report_text(value: Any) -> str:
-    """A report as it is printed: its own text where it has one."""
-    if isinstance(value, dict) and isinstance(value.get("text"), str):
-        return str(value["text"])
-    return value if isinstance(value, str) else json.dumps(value, indent=2, default=repr)

@@ -40,6 +40,7 @@ class Earlier:
         from engine.store import queries  # a run that is begun has no need of it
 
         check_owner(database)
+        self._database = database
         self._taken = taken
         self._runs = [*([] if run is None else [(run, False)]), *((one, True) for one in taken)]
         self._queries = queries
@@ -51,6 +52,24 @@ class Earlier:
                 self._db.close()
                 raise
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """What can't be read of what was done becomes a `SpecError`, one line: without it nothing can be begun."""
+        from engine.store.schema import FAULTS, StoreError, damaged, explain
+
+        try:
+            yield
+        except SpecError:
+            raise
+        except (StoreError, *FAULTS, ValueError, LookupError) as error:
+            found: Exception = damaged(self._database)
+            if isinstance(error, StoreError):
+                found = error
+            elif isinstance(error, FAULTS):
+                found = explain(self._database, error)
+            text = f"nothing more can be begun, for what was done before can't be read: {found}"
+            raise SpecError(text) from error
+
     def _look(self) -> None:
         """Raise `SpecError` if a run whose done tasks count is no more: some of what was read may be missing then."""
         for run in self._taken:
@@ -60,10 +79,11 @@ class Earlier:
 
     def outcomes(self, job: int, first: int, stop: int) -> Iterator[Known]:
         """Those of the tasks first..stop-1 of a job that are over, in order, each once. Raises `SpecError` if a run
-        that had some of them is no more.
+        that had some of them is no more, or where they can't be read.
         """
-        found = [list(self._of(run, taken, job, first, stop)) for run, taken in self._runs]
-        self._look()  # afterwards: it is taken off the list before its rows go
+        with self.reading():
+            found = [list(self._of(run, taken, job, first, stop)) for run, taken in self._runs]
+            self._look()  # afterwards: it is taken off the list before its rows go
         last = -1
         for known in heapq.merge(*found, key=lambda known: known.outcome.task):  # the newest first among equals
             if known.outcome.task > last:
@@ -76,10 +96,11 @@ class Earlier:
                 yield Known(outcome, run, taken)
 
     def filled(self, known: Known, job: int) -> Outcome:
-        """The outcome, with a large result. Raises `SpecError` if its run is no more."""
-        found = self._queries.filled(self._db, known.run, job, known.outcome)
-        if is_large(found) and known.taken:
-            self._look()
+        """The outcome, with a large result. Raises `SpecError` if its run is no more, or where it can't be read."""
+        with self.reading():
+            found = self._queries.filled(self._db, known.run, job, known.outcome)
+            if is_large(found) and known.taken:
+                self._look()
         return found
 
     def close(self) -> None:

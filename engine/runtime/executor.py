@@ -26,7 +26,7 @@ from engine.runtime.calls import Calls
 from engine.runtime.maps import MapChunk
 from engine.runtime.run import ControlError, Run, RunOptions
 from engine.runtime.specs import Exceptions, main_pool, options_with, spec
-from engine.runtime.worker import Barrier, Call, How, Worker
+from engine.runtime.worker import Barrier, Call, Errand, How, Worker
 from engine.settings.resolve import checked, resolve
 from engine.settings.sources import Source, misspelt
 from engine.settings.types import Durability, PoolSettings, Settings, Strategy
@@ -73,6 +73,7 @@ class Engine(Calls):
         max_idle: float | None = None,
         memory_limit: int | str | None = None,
         pools: Iterable[PoolSettings] = (),
+        lanes: Mapping[str, int] | None = None,
         settings: Settings | Mapping[str, object] | None = None,
         record: str | Path | bool | None = None,
         durability: Durability | None = None,
@@ -104,6 +105,8 @@ class Engine(Calls):
             memory_limit: bytes of its own (also written such as ``500M``) beyond which an agent is killed, and its task
                 blamed.
             pools: more pools beside ``main``; `using` sends calls to them.
+            lanes: limits, by name, on how many calls run at a time, in all pools together, of those that are made with
+                such a `lane` (`using`).
             settings: values for this engine, by name, over those of the environment and the config file; or all of
                 them, as they stand.
             record: database to record the run in; True for the usual one, None or False for no record.
@@ -137,7 +140,8 @@ class Engine(Calls):
         if len({one.settings.name for one in specs}) < len(specs):
             raise ValueError("every pool needs a name of its own, and 'main' is taken")
         database = None if record is None or record is False else default_database() if record is True else Path(record)
-        run_options = RunOptions(arguments.text("name", name), database, attachable, settings=known)
+        limits = {} if lanes is None else arguments.lanes("lanes", lanes)
+        run_options = RunOptions(arguments.text("name", name), database, attachable, settings=known, lanes=limits)
         try:
             run = Run(specs, run_options)
         except (UnsafeFolder, ControlError):  # then nobody can attach; that is no reason not to work
@@ -146,7 +150,7 @@ class Engine(Calls):
         run.fleet.listeners.append(_tell_why_futures_wait)
         if on_event is not None:
             run.fleet.listeners.append(on_event)
-            run.alerting.attended = True
+            run.alerting.attend()
         self._max_workers = specs[0].settings.max_size or 1
         self._how = How(0, options)
         self._worker = Worker(run)
@@ -179,7 +183,13 @@ class Engine(Calls):
             return RuntimeError("cannot schedule new futures: the engine was stopped")
         return None
 
-    def _post(self, thing: Call | MapChunk | Barrier) -> None:
+    def set_lane(self, name: str, limit: int) -> None:
+        """From now on no more than `limit` calls of a lane run at a time, and it may be a new lane; those above a
+        smaller limit run to their end. Raises ValueError for a limit below 0."""
+        lane, most = arguments.text("name", name), arguments.whole("limit", limit, 0)
+        self._ask(lambda run: run.fleet.core.set_lane(lane, most))
+
+    def _post(self, thing: Call | MapChunk | Barrier | Errand) -> None:
         worker = self._worker
         if worker.forked or worker.closing or worker.broken is not None:
             raise self._refusal() or RuntimeError("cannot schedule new futures")

@@ -47,8 +47,6 @@ from engine.wire.memory import Parcel, stow_some
 
 Phase = Literal["new", "preparing", "running", "closed"]
 
-_MEMORY_SECONDS: Final = 0.1
-"""Between two looks at how much memory is left, while tasks wait."""
 _PRESSURE_SECONDS: Final = 0.5
 """Between two looks at how hard the machine is pressed, while agents start."""
 
@@ -164,7 +162,7 @@ class Fleet:
             wait = max(0.0, due - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
         if self._memory_matters and self._admission.quota is not None:
-            wait = max(0.0, self._measured + _MEMORY_SECONDS - time.monotonic())
+            wait = max(0.0, self._measured + self._admission.rest - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
         self.loop.step(timeout)
         if feed is not None:
@@ -200,7 +198,7 @@ class Fleet:
     def _see_memory(self, now: float) -> None:
         """While tasks wait: see whether there is memory left for more of them to be begun."""
         admission, core = self._admission, self.core
-        if admission.off or now - self._measured < _MEMORY_SECONDS or not self._memory_matters:
+        if admission.off or now - self._measured < admission.rest or not self._memory_matters:
             return
         self._measured = now
         told = admission.look(memory.rooms(self._groups), len(core.batches))
@@ -233,8 +231,12 @@ class Fleet:
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def submit(self, job: Job) -> int:
-        """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`."""
-        number = self.core.submit(job.count, job.function, job.pool, self._options(job), job.after)
+        """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`. Raises
+        ValueError for what can't be claimed, or an unknown lane."""
+        number = self.core.submit(
+            job.count, job.function, job.pool, self._options(job), job.after, claims=job.claims, lane=job.lane,
+            each=job.each,
+        )  # fmt: skip
         self._jobs[number] = job
         return number
 
@@ -262,6 +264,10 @@ class Fleet:
     def job(self, number: int) -> Job | None:
         """The job of a range that is not over."""
         return self._jobs.get(number)
+
+    def jobs(self) -> Iterable[tuple[int, Job]]:
+        """All ranges that are not over, and their jobs."""
+        return self._jobs.items()
 
     def event(self, level: Level, kind: str, text: str, **data: Any) -> None:
         """Tell all listeners that something happened."""

@@ -71,7 +71,7 @@ class TaskFuture(Future[Any]):
     _watched = False
 
     def __init__(self, owner: Owner) -> None:
-        self._owner = owner  # all else that the base class would set is made when it is needed
+        self.owner = owner  # all else that the base class would set is made when it is needed
         self.tasks: FutureTasks | None = None
         """The range that it is in, once there is one."""
 
@@ -117,13 +117,13 @@ class TaskFuture(Future[Any]):
                     self.set_running_or_notify_cancel()  # tells `wait` and `as_completed`
                     self._condition.notify_all()
             if before == _RUNNING:
-                self._owner.retract(self, True)
+                self.owner.retract(self, True)
                 self._invoke_callbacks()  # type: ignore[attr-defined]
                 return True
         if not super().cancel():
             return False
         if before == _PENDING:
-            self._owner.retract(self, False)
+            self.owner.retract(self, False)
         return True
 
     def settle(self, value: Any, error: BaseException | None) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import sub
 from typing import Any, Protocol
 
+from engine.core.claims import Claim
 from engine.core.tasks import Options
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
@@ -105,5 +106,11 @@ class Job:
     options: Options = field(default_factory=Options)
     after: tuple[int, ...] = ()
     """Ranges that must be over, and well, before."""
+    claims: tuple[Claim, ...] = ()
+    """What each of its tasks claims."""
+    each: Sequence[tuple[Claim, ...]] | None = None
+    """What they claim beside that, one by one."""
+    lane: str | None = None
+    """In which they run."""
     record: tuple[int, int] = (0, 0)
     """What it is in the record of the run: the number of its set of tasks, and the index of its first task in there."""

@@ -7,6 +7,7 @@ there already. One that can't be kept alive is given up after `_TRIES` deaths wi
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import socket
@@ -31,11 +32,18 @@ from engine.wire.memory import Parcel, stow_some
 _NONE: Final[list[Parcel]] = []
 """Beside most messages."""
 
+
+class RecordError(StartError):
+    """Nothing can be recorded where a run is to be."""
+
+
 Say = Callable[[Level, str, str, dict[str, Any]], None]
 """Told of what happens: level, kind, text, data of an event."""
 
 _LAST_WORDS: Final = 10.0
 _START: Final = 30.0
+_WAIT_TOLD: Final = 10.0
+"""Seconds between two lines about what takes long."""
 _TRIES: Final = 10
 _STARTS: Final = 3
 """Recorders that are started before one has begun, if each is killed."""
@@ -104,6 +112,9 @@ class Line:
         """When it last said something, or first had something to confirm; when it was looked at since."""
         self._silent = False
         """Whether it was told that it says nothing."""
+        self._waits: Callable[[str], None] = lambda text: None
+        self._waited = -math.inf
+        """When it was last told what takes long."""
         self._dying: list[subprocess.Popen[bytes]] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = channel.buffer(1 << 16)
@@ -125,8 +136,9 @@ class Line:
         self._unsent = [*(Told(data, len(data), _NONE, 0) for data in self._opening), *self._kept]
         self.push()
 
-    def wait_ready(self) -> None:
-        """Wait until the database is open. Raises `StartError` if it can't be."""
+    def wait_ready(self, waits: Callable[[str], None] = lambda text: None) -> None:
+        """Wait until the database is open. `waits` hears what takes long. Raises `RecordError` if it can't be."""
+        self._waits, self._waited = waits, -math.inf
         while not self._ready and self.lost is None:
             if self._process is None:  # somebody has killed it before it had begun
                 self._start()
@@ -136,7 +148,7 @@ class Line:
                 self.lost = "the recorder does not answer"
             self._read()
         if self.lost is not None:
-            raise StartError(self.lost)
+            raise RecordError(self.lost)
 
     @property
     def quiet(self) -> bool:
@@ -269,6 +281,8 @@ class Line:
                 self._complaints.append(answer)
             case messages.Held():
                 self._hold(answer.why)
+            case messages.Busy():
+                self._wait(answer.text)
             case messages.Aside():
                 self._say("error", "recorder.aside", answer.text, {"file": answer.path})
             case messages.Ready() if answer.error:
@@ -278,6 +292,17 @@ class Line:
                 if self._was_ready:
                     self._say("info", "recorder.restarted", "another recorder has taken over", {"pid": self.pid})
                 self._was_ready = True
+
+    def _wait(self, text: str) -> None:
+        """The recorder is not ready yet, and says why."""
+        now = time.monotonic()
+        if now - self._waited < _WAIT_TOLD:
+            return
+        self._waited = now
+        if self._was_ready:
+            self._say("info", "recorder.busy", f"another recorder is {text}", {})
+        else:
+            self._waits(text)
 
     def speak(self) -> None:
         """Tell of what recorders have complained of, once somebody listens."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+from engine.core.claims import Claim
 from engine.runtime.errors import exception_for, exception_of
 from engine.runtime.jobs import Group, Items
 from engine.wire import values
@@ -33,8 +34,12 @@ class _Failed:
 class MapChunk:
     """Source and sink of one range of a map: results are read by the thread that iterates, not by the engine's."""
 
-    def __init__(self, function: Callable[..., Any], star: bool, held: list[Any], how: Any) -> None:
-        """`how`: pool and options, as the worker takes them."""
+    def __init__(
+        self, function: Callable[..., Any], star: bool, held: list[Any], how: Any,
+        each: list[tuple[Claim, ...]] | None = None,
+    ) -> None:  # fmt: skip
+        """`how`: pool and options, as the worker takes them; `each`: what each call claims beside that."""
+        self.each = each
         self.function = function
         self.star = star
         self.how = how

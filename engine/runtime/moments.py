@@ -14,7 +14,7 @@ from engine.stream.types import AlertChanged, AlertsNow, Cells, Frame, Topic, To
 _CHANGES: Final = 500
 """Changes of alerts that are kept from one moment to the next; a keyframe tells what came of them all."""
 
-_EVERY: Final[dict[Topic, int]] = {"metrics": 2, "queues": 2, "shapes": 5}
+_EVERY: Final[dict[Topic, int]] = {"metrics": 2, "queues": 2, "shapes": 5, "claims": 2}
 """Moments from one measurement to the next, where not 1: they take milliseconds to make, and change slowly."""
 
 Measure = Callable[[], ToReader | None]

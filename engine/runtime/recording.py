@@ -25,6 +25,7 @@ from engine.runtime.results import plain_value, to_json
 from engine.runtime.told import Told
 from engine.settings.types import Durability
 from engine.store import messages
+from engine.store.liveness import Life, identity
 from engine.stream.types import Event
 from engine.wire import frames, values
 from engine.wire.memory import Parcel, pack, stowed
@@ -82,6 +83,9 @@ class Recording:
         """Start the recorder. `largest`: bytes of a large result that is kept, at the most. Raises `StartError`."""
         self._largest = largest
         self.line = Line(loop, database, durability, say)
+        self._database = database
+        self._life: Life | None = None
+        """The lock of the run."""
         self.gate = Gate(self.line) if durability != "off" else None
         """What sinks are told passes here; None: at once."""
         self.samples_dropped = self.output_dropped = 0
@@ -101,6 +105,17 @@ class Recording:
         self._told_crowded = False
         self._dropping = False
         self.line.on_safe = self._safe
+
+    def live(self, run: str, resumed: int) -> str:
+        """Hold the lock of the run from here on. Returns what tells this process from others (`RunBegan.process`)."""
+        self._life = Life(self._database, run, resumed)
+        return identity(os.getpid(), self._life.held)
+
+    def close(self, given_up: bool) -> None:
+        """End the recorder, as `Line.close` does."""
+        self.line.close(given_up)
+        if self._life is not None:
+            self._life.close()
 
     def _safe(self) -> None:
         if self.gate is not None:

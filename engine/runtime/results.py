@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import math
 import pickle
 from collections.abc import Iterable
@@ -273,3 +274,10 @@ class OrderedWriter:
         except OSError as error:
             self.failed = error
             replacement.drop()
+
+
+def report_text(value: Any) -> str:
+    """A report as it is printed: its own text where it has one."""
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return str(value["text"])
+    return value if isinstance(value, str) else json.dumps(value, indent=2, default=repr)

@@ -15,8 +15,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from engine.metrics.observer import Observer
 from engine.runtime import earlier
 from engine.runtime.alerting.alerting import Alerting
+from engine.runtime.claimed import claims_now
 from engine.runtime.control import Control
 from engine.runtime.control.commands import Alerts, Commands
 from engine.runtime.control.listener import Peer
@@ -34,10 +36,12 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply, RunState, Topic
+from engine.stream.types import STREAM_VERSION, ClaimsNow, Command, Frame, Hello, Level, Page, Reply, RunState, Topic
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
+_CLAIMS: Final = 0.5
+"""Seconds from one look at claims and lanes to the next."""
 _CALLS: Final = 500
 """Names of calls that have a job of their own in the record."""
 
@@ -92,8 +96,12 @@ class RunOptions:
     """The run whose tasks this one runs again; "" for none."""
     rerun: str = ""
     """Which of them: ``failed`` or ``all``."""
+    waits: Callable[[str], None] = logging.getLogger("shoal").info
+    """Told, as one line, what the run waits for that is not begun yet."""
     results: Path | None = None
     """The file that results are written to: the room on its disk is watched."""
+    lanes: dict[str, int] = field(default_factory=dict)
+    """How many tasks of each lane run at a time."""
 
 
 class Run:
@@ -127,6 +135,8 @@ class Run:
         """The jobs of calls, by name and pool: their numbers, and how many calls are in them."""
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._next_minute = time.monotonic() + _MINUTE
+        self._claims_now: ClaimsNow | None = None
+        self._claims_due = 0.0
         self._said_lost = False
         self._given_up = False
         self.frame: Frame | None = None
@@ -138,6 +148,8 @@ class Run:
         # Of its own: the nursery of the engine before may still be about to remove that one's.
         name = f"{self.id}-{options.resumed}" if options.resumed else self.id
         path = str(places.runtime_folder() / f"{name}.sock") if options.control else ""
+        self.observer = Observer()
+        """What those cost who look on."""
         self.fleet = Fleet(pools, options.settings, path, options.resumed + 1)
         self.recording: Recording | None = None
         self.control: Control | None = None
@@ -145,8 +157,10 @@ class Run:
         """What is measured; None where nobody can ever see it."""
         port = options.settings.metrics_port
         try:
+            for lane, limit in options.lanes.items():
+                self.fleet.core.set_lane(lane, limit)
             if options.control or options.database is not None or port is not None:
-                self.meters = Meters(self.fleet, version())
+                self.meters = Meters(self.fleet, version(), self.observer)
             if port is not None and self.meters is not None:
                 self._serve(self.meters, port, options.settings.metrics_host or LOOPBACK)
             files = [path for path in (options.database, options.results) if path is not None]
@@ -160,16 +174,17 @@ class Run:
                 database = "" if options.database is None else os.path.abspath(options.database)
                 hello = Hello(STREAM_VERSION, self.id, self.name, os.getpid(), self.started, database)
                 try:
-                    self.control = Control(self.fleet.loop, hello, self, name)
+                    self.control = Control(self.fleet.loop, hello, self, name, observer=self.observer)
                 except OSError as error:
                     raise ControlError(f"can't open a control socket: {error}") from error
                 self.control.beginnings["alerts"] = self.alerting.now
                 self.fleet.listeners.append(self.control.event)
+            self.alerting.prepare()  # the nurseries' interpreters are starting: nobody waits for it
             self.sampler = Sampler(self.fleet)
             if self.recording is not None:
                 if self.fleet.meter is not None:
                     self.recording.line.on_commit = self.fleet.meter.committed
-                self.recording.line.wait_ready()
+                self.recording.line.wait_ready(options.waits)
                 self._record_beginning(self.recording, {p.settings.name: p.settings.size for p in pools})
             if self.meters is not None and self._sampled:
                 self.meters.begin()
@@ -203,6 +218,7 @@ class Run:
             messages.RunBegan(
                 self.id, self.name, self.started, pid, options.command, config, version(), machine(),
                 resumed=options.resumed, origin=options.origin, rerun=options.rerun,
+                process=recording.live(self.id, options.resumed),
             )
         )  # fmt: skip
         parts = range(0, len(options.spec), _PART)
@@ -249,11 +265,9 @@ class Run:
         return False
 
     def place(self, call: str, pool: int, count: int) -> tuple[int, int]:
-        """Where so many calls of something go in the record: the number of the job that has its name, made if there is
-        none, and the index of the first of them in it.
+        """Where so many calls of something go in the record, if there is one: the number of the job that has its name,
+        made if there is none, and the index of the first of them in it.
         """
-        if self.recording is None:
-            return 0, 0
         key = call, pool
         if key not in self._calls:
             if len(self._calls) >= _CALLS:  # lambdas may have any number of names
@@ -325,7 +339,7 @@ class Run:
         if self.meters is not None and not sampled and not rate:
             self.meters.rest()
         if self.recording is not None:
-            self.recording.tick(not self.fleet.core.queued)
+            self.recording.tick(not self.fleet.core.eager)
             if self.recording.line.lost is not None and not self._said_lost:
                 self._said_lost = True
                 text = f"nothing is recorded from here on: {self.recording.line.lost}"
@@ -353,18 +367,28 @@ class Run:
 
     def show(self, state: RunState | None = None) -> Frame:
         """Make a frame and show it to everybody."""
-        frame, control, last = self._view(state), self.control, state == "ended"
-        asked = control is not None and any(control.wants(topic) for topic in self._measured)
-        if last and ((self._sampled and self.fleet.core.over) or asked):
-            self._measure(frame, last)
-        elif control is not None and control.watched:
-            self._measure(frame)
-        return self._show(frame, last)
+        with self.observer.spends("frames"):
+            frame, control, last = self._view(state), self.control, state == "ended"
+            asked = control is not None and any(control.wants(topic) for topic in self._measured)
+            if last and ((self._sampled and self.fleet.core.over) or asked):
+                self._measure(frame, last)
+            elif control is not None and control.watched and self.meters is not None and self.meters.due(asked):
+                self._measure(frame)
+            return self._show(frame, last)
 
     @property
     def _measured(self) -> dict[Topic, Callable[[bool], Any]]:
         """What is made of samples for readers, by the topic."""
         return {} if self.meters is None else dict(self.meters.topics)
+
+    def _claims(self, last: bool) -> ClaimsNow | None:
+        """Claims and lanes of this moment, or of one shortly before: of very many they take long to be told, and a
+        hundredth of the time goes into that at the most."""
+        now = time.monotonic()
+        if last or now >= self._claims_due:
+            self._claims_now = claims_now(self.fleet)
+            self._claims_due = now + max(_CLAIMS, 100 * (time.monotonic() - now))
+        return self._claims_now
 
     def _show(self, frame: Frame, last: bool) -> Frame:
         self.frame = frame
@@ -372,7 +396,7 @@ class Run:
             self.control.show("frames", [frame])
             if self.control.wants("cells"):
                 self.control.show("cells", self.sampler.cells())
-            for topic, make in self._measured.items():
+            for topic, make in {**self._measured, "claims": self._claims}.items():
                 if self.control.wants(topic):
                     made = make(last)
                     self.control.show(topic, [] if made is None else [made])
@@ -390,13 +414,14 @@ class Run:
         return self.sampler.frame(None if self.total is None else self.total - sum(self.before), state)
 
     def _whole(self, frame: Frame) -> Frame:
-        """A frame with what was done before this engine began, and with the alerts."""
+        """A frame with what was done before this engine began, with the alerts, and with what looking on costs."""
         done, failed = self.before
+        more = {"alerts": self.alerting.counts, "watching": round(self.observer.total, 6)}
         if not done + failed:
-            return msgspec.structs.replace(frame, alerts=self.alerting.counts)
+            return msgspec.structs.replace(frame, **more)
         return msgspec.structs.replace(
             frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
-            failed=frame.failed + failed, alerts=self.alerting.counts,
+            failed=frame.failed + failed, **more,
         )  # fmt: skip
 
     @property
@@ -407,6 +432,10 @@ class Run:
 
     def _sample(self) -> None:
         """Take a sample, for the record and the page of metrics."""
+        with self.observer.spends("frames"):
+            self._take_sample()
+
+    def _take_sample(self) -> None:
         frame = self._frame()
         if self.meters is not None and time.monotonic() - self.meters.sampled_at > SAMPLE_SECONDS / 2:
             self._measure(frame)
@@ -424,7 +453,7 @@ class Run:
         if behind or not recording.keeps_moments:
             recording.moments.skip()
             return
-        topics = {} if self.meters is None else self.meters.topics
+        topics = {**self._measured, "claims": self._claims}
         measures = {topic: partial(make, last) for topic, make in topics.items()}
         now, event, cells = time.time(), self.fleet.events, self.sampler.cells()
         recording.line.tell(recording.moments.make(now, event, frame, cells, measures, self.alerting.known, last))
@@ -442,7 +471,8 @@ class Run:
             if isinstance(request, Command):
                 done = self._commands.carry_out(request.name, request.args, peer.text)
                 return Reply(request.id, True, done.text, done.data)
-            rows, total = page(self.fleet, request)
+            with self.observer.spends("pages"):
+                rows, total = page(self.fleet, request)
         except (Refusal, ValueError) as error:
             return Reply(request.id, False, str(error))
         except Exception as error:  # a bug of ours costs the reader an answer, and not the run its life
@@ -477,15 +507,22 @@ class Run:
         if self.recording is not None and not self.recording.settle(give_up):
             self._given_up = True
 
-    def finish(self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> None:
-        """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so."""
+    def finish(
+        self, status: str, summary: dict[str, Any], give_up: Callable[[], bool] = lambda: False,
+        exit_code: int | None = None,
+    ) -> None:  # fmt: skip
+        """The run is over: say so, record it, and wait until all of it is in the database, or `give_up` says so.
+
+        `exit_code`: of the command that this run is; None: it is part of another program.
+        """
         self.sampler.end()
         self.alerting.finish()  # before the last frame, which counts them
         frame = self.show("ended")
         self.fleet.dismiss()
         self.alerting.finish()  # what agents have said last may be one, too, and so may be the end
         level = {"done": "info", "failed": "warning"}.get(status, "warning")
-        self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status)  # type: ignore[arg-type]
+        code = {} if exit_code is None else {"exit_code": exit_code}
+        self.fleet.event(level, "run.ended", f"run {self.id} {status}", status=status, **code)  # type: ignore[arg-type]
         if self.alerting.counts != frame.alerts:
             frame = self._show(msgspec.structs.replace(frame, alerts=self.alerting.counts), last=True)
         if self.recording is not None:
@@ -496,6 +533,14 @@ class Run:
             self.settle(give_up)
             self.recording.line.speak()
 
+    def fail(self, why: str) -> None:
+        """Record that the run ends before it was begun, and why: it has not crashed."""
+        if self.recording is None:
+            return
+        self.recording.line.tell(messages.RunEnded(time.time(), "failed", {"error": why}))
+        until = time.monotonic() + _BEGIN_SECONDS
+        self.settle(lambda: time.monotonic() > until)
+
     def close(self) -> None:
         """End every process of the run and give everything back. May be called twice."""
         if self.alerts is not None:
@@ -504,7 +549,7 @@ class Run:
             self.control.close()
             self.control = None
         if self.recording is not None:
-            self.recording.line.close(self._given_up)
+            self.recording.close(self._given_up)
             self.recording = None
         if self.meters is not None:
             self.meters.close()

@@ -112,7 +112,8 @@ class Sampler:
             return "draining"
         if core.paused:
             return "paused"
-        ready = self._fleet.phase == "running" and any(pool.up for pool in core.pools)
+        # A pool that is to have nobody before there is something to do waits for nobody.
+        ready = self._fleet.phase == "running" and any(pool.up or not pool.wanted for pool in core.pools)
         return "running" if ready or over else "starting"
 
     def delivered(self) -> float:

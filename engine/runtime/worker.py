@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from engine.core.batching import BYTES, MOST_TRIVIAL
+from engine.core.claims import Claim
 from engine.core.tasks import Options
 from engine.procs.agent import APPLY
 from engine.runtime.futures import FutureTasks, TaskFuture
+from engine.runtime.imports import imports_of
 from engine.runtime.jobs import Job
 from engine.runtime.maps import MapChunk
 from engine.runtime.run import Run
@@ -36,11 +38,15 @@ class How:
 
     pool: int
     options: Options
+    claims: tuple[Claim, ...] = ()
+    each: Callable[..., Any] | None = None
+    """Gives what a call claims beside that, by its arguments."""
+    lane: str | None = None
 
 
-Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How]
+Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How, tuple[Claim, ...]]
 """One submitted task on its way to the worker thread: future, function, whether its argument is ``(args, kwargs)``,
-that argument as it is held, and how it is to be run.
+that argument as it is held, how it is to be run, and what it alone claims.
 """
 
 
@@ -53,6 +59,26 @@ class Barrier:
         self.passed = threading.Event()
 
 
+class Errand:
+    """Something that a caller has done in the thread that owns the run, and waits for."""
+
+    __slots__ = ("error", "over", "result", "work")
+
+    def __init__(self, work: Callable[[Run], Any]) -> None:
+        self.work = work
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.over = threading.Event()
+
+    def run(self, run: Run) -> None:
+        """Do it, and tell whoever waits."""
+        try:
+            self.result = self.work(run)
+        except Exception as error:
+            self.error = error
+        self.over.set()
+
+
 class Retract:
     """What was cancelled by a caller, on its way."""
 
@@ -61,6 +87,10 @@ class Retract:
     def __init__(self, what: TaskFuture | MapChunk, running: bool) -> None:
         self.what = what
         self.running = running
+
+
+Thing: TypeAlias = Call | MapChunk | Retract | Barrier | Errand
+"""What callers want of the thread."""
 
 
 class Worker:
@@ -73,7 +103,7 @@ class Worker:
         self.run = run
         self.forked = False
         """Whether this is a copy in a child of the process that has the thread."""
-        self.inbox: deque[Call | MapChunk | Retract | Barrier] = deque()
+        self.inbox: deque[Thing] = deque()
         self.signalled = False
         self.closing = False
         self.cancel_all = False
@@ -87,7 +117,7 @@ class Worker:
         self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
         self.thread.start()
 
-    def post(self, thing: Call | MapChunk | Retract | Barrier) -> None:
+    def post(self, thing: Thing) -> None:
         """Hand something to the thread. Once that has ended, calls fail at once."""
         self.inbox.append(thing)
         if not self.signalled:
@@ -191,6 +221,9 @@ class Worker:
                 thing.fail(error)
             elif isinstance(thing, Barrier):
                 thing.passed.set()
+            elif isinstance(thing, Errand):
+                thing.error = error
+                thing.over.set()
             elif not isinstance(thing, Retract) and thing[0].claim():
                 thing[0].settle(None, error)
 
@@ -208,6 +241,8 @@ class Worker:
             self.inbox.popleft()
             if isinstance(thing, Retract):
                 self._retracted(thing)
+            elif isinstance(thing, Errand):
+                thing.run(self.run)
             elif isinstance(thing, Barrier):
                 self._barriers.append(thing)
                 self.run.fleet.start()
@@ -232,7 +267,10 @@ class Worker:
             chunk.fail(number)
             return
         options = _sized(how.options, chunk.held)
-        job = Job(number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options)
+        job = Job(
+            number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options, claims=how.claims,
+            each=chunk.each, lane=how.lane,
+        )  # fmt: skip
         chunk.began(self._submit(job, chunk.function), self._awaken)
 
     def _take_calls(self, function: Callable[..., Any], star: bool, how: How) -> None:
@@ -241,6 +279,7 @@ class Worker:
         futures: list[TaskFuture | None] = []
         self._in_hand = futures
         held: list[Any] = []
+        own: list[tuple[Claim, ...]] = []
         while inbox and len(held) < CHUNK:
             call = inbox[0]
             if not isinstance(call, tuple) or call[1] is not function or call[2] is not star or call[4] is not how:
@@ -250,6 +289,7 @@ class Worker:
             if not future.cancelled() or future.claim():
                 futures.append(future)
                 held.append(call[3])
+                own.append(call[5])
         if not held:
             return
         number, called = self._number(function, star, held, how)
@@ -258,7 +298,10 @@ class Worker:
             return
         tasks = FutureTasks(held, futures)
         options = _sized(how.options, held)
-        job = Job(number, len(held), tasks, tasks, star=called, pool=how.pool, options=options)
+        job = Job(
+            number, len(held), tasks, tasks, star=called, pool=how.pool, options=options, claims=how.claims,
+            each=None if how.each is None else own, lane=how.lane,
+        )  # fmt: skip
         tasks.range = self._submit(job, function)
 
     def _submit(self, job: Job, function: Callable[..., Any]) -> int:
@@ -286,8 +329,8 @@ class Worker:
                     return self._applied(function, star, held)
             number = fleet.functions.define(reference or "", body)
             if fleet.phase == "new":
-                if reference is not None:
-                    fleet.hosts.image_of(how.pool).hints.append(reference.partition(":")[0])
+                used = imports_of(function) if reference is None else [reference.partition(":")[0]]
+                fleet.hosts.image_of(how.pool).hints += used
                 fleet.start()
         except BaseException as error:
             return error, star

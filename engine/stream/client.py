@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import select
 import socket
 import time
@@ -39,6 +40,10 @@ _RECEIVE: Final = 1 << 18
 """Bytes of a message; anything longer is garbage."""
 _KEPT: Final = 1000
 """Messages that are kept while an answer is awaited."""
+
+
+_LONGEST: Final = 86_400.0
+"""Seconds of one wait: poll refuses those beyond 24 days."""
 
 
 class StreamError(Exception):
@@ -94,8 +99,7 @@ class Client:
 
     def _read(self, timeout: float | None) -> ToReader | None:
         try:
-            ready, _, _ = select.select([self._socket], [], [], timeout)
-            if not ready:
+            if not _readable(self._socket, timeout):
                 return None
             try:
                 data, _, flags, _ = self._socket.recvmsg(_RECEIVE)
@@ -195,3 +199,20 @@ class Client:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def _readable(sock: socket.socket, timeout: float | None) -> bool:
+    """Wait until there is something to read, or the other end has gone; False if neither came within so many seconds
+    (None: wait on). Raises ValueError if it is closed.
+
+    No `select.select`: who looks on may have more than its 1,023 descriptors.
+    """
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        left = max(0.0, min(deadline - time.monotonic(), _LONGEST))
+        if poller.poll(math.ceil(left * 1000)):
+            return True
+        if time.monotonic() >= deadline:
+            return False

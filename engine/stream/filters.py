@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from engine.stream.types import AgentRow, Condition
+from engine.stream.types import AGENT_STATES, AgentRow, Condition
 
 FIELDS: Final[dict[str, type]] = {
     name: float if kind in ("int", "float") else str for name, kind in AgentRow.__annotations__.items()
@@ -51,6 +51,13 @@ def number(text: str) -> float:
     return float(match[1]) * 1024.0 ** _FACTORS[match[2].lower()]
 
 
+def _check_states(names: list[str]) -> None:
+    """Raises ValueError where one of these is no state of agents; "" is one that is still to be written."""
+    for name in names:
+        if name and name not in AGENT_STATES:
+            raise ValueError(f"no state {name!r}; known: {', '.join(AGENT_STATES)}")
+
+
 def test(condition: Condition) -> Callable[[Any], bool]:
     """Whether a value of the condition's field fulfils it. Texts are compared without regard to capitals.
 
@@ -66,6 +73,8 @@ def test(condition: Condition) -> Callable[[Any], bool]:
             raise ValueError(f"{condition.field} is a {'text' if kind is str else 'number'}, and {value!r} is none")
     if kind is str:
         texts = [value.casefold() for value in values]
+        if condition.field == "state" and sign != "~":
+            _check_states(texts)
         if sign == "~":
             return lambda found: any(text in found.casefold() for text in texts)
         if sign in ("=", "!="):

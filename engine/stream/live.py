@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
 import time
@@ -54,7 +55,8 @@ def runs(frames: bool = False) -> list[Live]:
     Raises `places.UnsafeFolder`.
     """
     found = [Live(path) for path in places.live_sockets()]
-    waiting: dict[socket.socket, Live] = {}
+    poller = select.poll()  # no `select.select`: this program may have more than its 1,023 descriptors
+    waiting: dict[int, tuple[socket.socket, Live]] = {}
     try:
         for live in found:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -64,15 +66,18 @@ def runs(frames: bool = False) -> list[Live]:
             except OSError:  # it has ended meanwhile, or has a crowd before its door
                 sock.close()
             else:
-                waiting[sock] = live
+                waiting[sock.fileno()] = sock, live
+                poller.register(sock, select.POLLIN)
         asked, deadline = time.time() if frames else None, time.monotonic() + _PATIENCE
         while waiting and (left := deadline - time.monotonic()) > 0:
-            for sock in select.select(list(waiting), [], [], left)[0]:
-                if _heard(sock, waiting[sock], asked):
-                    del waiting[sock]
+            for fd, _ in poller.poll(math.ceil(left * 1000)):
+                sock, live = waiting[fd]
+                if _heard(sock, live, asked):
+                    del waiting[fd]
+                    poller.unregister(fd)
                     sock.close()
     finally:
-        for sock in waiting:
+        for sock, _ in waiting.values():
             sock.close()
     return found
 
@@ -101,6 +106,8 @@ def choose(found: Sequence[Live], text: str | None) -> Live:
 
     Raises `StreamError` with one line for people.
     """
+    if text is not None and not text.strip():
+        raise StreamError("an empty name is no run's: give its id, the beginning of it, its name, or last")
     if not found:
         raise StreamError("no run is going on" if text in (None, "last") else f"no run {text!r} is going on; none is")
     if text == "last":

@@ -1,7 +1,9 @@
 """Where an engine's control socket lies, and which engines are alive.
 
 A socket is ``RUN.sock`` in a folder of this user's alone (0700): ``$XDG_RUNTIME_DIR/shoal``, or ``/tmp/shoal-UID``
-where there is no such folder, or none to write in.
+where there is no such folder, or none to write in. Some of a user's programs may have that variable and others, such as
+those of cron, not: engines are looked for where either has them. Where it names an unusual folder, they are looked for
+in that alone.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ import stat
 import time
 from pathlib import Path
 
+_USUAL = "/run/user/{}"
+"""What ``XDG_RUNTIME_DIR`` is for the user of a number, where logins set it."""
+_WITHOUT = "/tmp/shoal-{}"
+"""The folder of the sockets without it."""
 _DRAFT_AGE = 60.0
 """Seconds after which a socket that was never finished is nobody's."""
 
@@ -23,8 +29,8 @@ class UnsafeFolder(OSError):
 
 def runtime_folder() -> Path:
     """The folder of the sockets, made if it was missing. Raises `UnsafeFolder` if others could plant a socket in it."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(base) / "shoal" if base and _usable(base) else Path(f"/tmp/shoal-{os.getuid()}")
+    base = _base()
+    folder = Path(_WITHOUT.format(os.getuid())) if base is None else base / "shoal"
     while True:
         with contextlib.suppress(FileExistsError):  # a file, or a link to nowhere: refused below
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -38,9 +44,31 @@ def runtime_folder() -> Path:
     return folder
 
 
-def _usable(base: str) -> bool:
-    """Whether we may have a folder in there: after ``su`` the variable may still name another user's."""
-    return os.path.isdir(base) and os.access(base, os.W_OK | os.X_OK)
+def _base() -> Path | None:
+    """The user's folder for such things, if we may have one in there: after ``su`` the variable may still name another
+    user's.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base) if base and os.path.isdir(base) and os.access(base, os.W_OK | os.X_OK) else None
+
+
+def _folders() -> list[Path]:
+    """Where engines of this user may be, each folder safe. Raises `UnsafeFolder` as `runtime_folder`."""
+    own, base, user = runtime_folder(), _base(), os.getuid()
+    usual = Path(_USUAL.format(user))
+    if base is not None and base != usual:
+        return [own]
+    others = (usual / "shoal", Path(_WITHOUT.format(user)))
+    return [own, *(folder for folder in others if folder != own and _is_safe(folder))]
+
+
+def _is_safe(folder: Path) -> bool:
+    """Whether it is there, and nobody else can plant a socket in it."""
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 
 def answers(path: Path) -> bool:
@@ -71,7 +99,7 @@ def sweep(folder: Path) -> None:
 def live_sockets() -> list[Path]:
     """Sockets of the engines of this user that answer now, the newest first."""
     stamped: list[tuple[float, Path]] = []
-    for path in runtime_folder().glob("*.sock"):
+    for path in (path for folder in _folders() for path in folder.glob("*.sock")):
         with contextlib.suppress(OSError):  # it may end while we look
             made = path.stat().st_mtime
             if answers(path):

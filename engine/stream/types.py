@@ -14,6 +14,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from engine.stream.claims import ClaimsNow as ClaimsNow
+from engine.stream.claims import ClaimView as ClaimView
+from engine.stream.claims import HolderView as HolderView
+from engine.stream.claims import LaneView as LaneView
 from engine.stream.measures import MetricsNow as MetricsNow
 from engine.stream.measures import PoolMetrics as PoolMetrics
 from engine.stream.measures import PoolQueue as PoolQueue
@@ -28,7 +32,7 @@ STREAM_VERSION = 2
 
 RunState: TypeAlias = Literal["starting", "running", "paused", "draining", "ended"]
 Level: TypeAlias = Literal["info", "warning", "error"]
-Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics", "queues", "shapes"]
+Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics", "queues", "shapes", "claims"]
 
 MESSAGE_MAX: Final = 120_000
 """Bytes of the largest message of an engine."""
@@ -147,6 +151,9 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     machine: MachineView
     alerts: tuple[int, int] | None = (0, 0)
     """Alerts that fire: of level warning, and of level error. None: nobody knows, for what judges them has failed."""
+    watching: float | None = None
+    """Processor time of the engine that measuring, judging and showing took so far, seconds; None where that is not
+    known."""
 
 
 class Cells(msgspec.Struct, frozen=True, array_like=True, tag="cells"):
@@ -269,7 +276,7 @@ class AlertChanged(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
     """Counts up from 1 without gaps: a reader that sees one has missed changes, and will be told of all there is."""
 
 
-class AgentRow(msgspec.Struct, frozen=True, array_like=True):
+class AgentRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One agent, in a page of them."""
 
     agent: str
@@ -361,7 +368,18 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
 
 
 ToReader: TypeAlias = (
-    Hello | Event | Frame | Cells | MetricsNow | QueuesNow | ShapesNow | AlertsNow | AlertChanged | Reply | Refused
+    Hello
+    | Event
+    | Frame
+    | Cells
+    | MetricsNow
+    | QueuesNow
+    | ShapesNow
+    | ClaimsNow
+    | AlertsNow
+    | AlertChanged
+    | Reply
+    | Refused
 )
 ToEngine: TypeAlias = Subscribe | Page | Command
 

@@ -177,6 +177,7 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "cpu": (sets(cpu_ratio=4.5), 61, sets(cpu_ratio=3.9)),
     "descriptors": (sets(fd_ratio=0.81), 1, sets(fd_ratio=0.8)),
     "disk": (sets(disk_free_ratio=0.09), 3, sets(disk_free_ratio=0.11)),
+    "bench-regression": (tells("bench.regression", suite="speed", cell="map"), 1, tells("run.ended", status="failed")),
 }  # fmt: skip
 """For each rule: what raises it, seconds until it does at the latest, and what comes close and does not."""
 
@@ -289,12 +290,12 @@ def test_noise_around_a_threshold_is_one_alert(name: str) -> None:
 def test_rules_know_every_kind_of_event_that_the_engine_tells_of() -> None:
     folder = Path(engine.__file__).parent
     said = set()
-    for part in ("core", "runtime"):
+    for part in ("core", "runtime", "bench/guard"):
         for path in (folder / part).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             said |= set(
                 re.findall(
-                    r'"((?:agent|fleet|host|items|memory|metrics|nursery|output|pool|recorder|result|run|samples|setting|silence|sink|task)\.[a-z_]+)"',
+                    r'"((?:agent|bench|fleet|host|items|memory|metrics|nursery|output|pool|recorder|result|run|samples|setting|silence|sink|task)\.[a-z_]+)"',
                     text,
                 )
             )

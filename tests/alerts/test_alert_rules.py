@@ -40,7 +40,6 @@ def test_a_rule_with_all_that_it_may_say() -> None:
         load = "queue_per_agent"
         min_load = "50%"
         where = { pool = ["a", "b*"] }
-        group_by = ["pool"]
         inhibits = []
         equal = ["pool", "agent"]
         max_alerts = 7
@@ -56,7 +55,7 @@ def test_a_rule_with_all_that_it_may_say() -> None:
     assert rule == Rule(
         id="full", title="queue is long", area="latency", mode="level", source="rules1.toml", signal="queue_depth",
         thresholds=(Threshold("info", 10, 5), Threshold("critical", 1000, 500)), lasting=0.25, keep_for=120.0,
-        min_samples=3, load="queue_per_agent", min_load=0.5, where=(("pool", ("a", "b*")),), group_by=("pool",),
+        min_samples=3, load="queue_per_agent", min_load=0.5, where=(("pool", ("a", "b*")),),
         equal=("pool", "agent"), max_alerts=7, repeat=3600.0, no_data="alert", on_error="ok", stale_after=3.0,
         summary="{pool}: {value} of {threshold}", hint="too few", action="more", enabled=False,
     )  # fmt: skip
@@ -258,10 +257,6 @@ WRONG: list[tuple[str, str]] = [
         'where: labels and their values, such as { pool = ["main"] }, not 1',
     ),
     (
-        GOOD + 'group_by = ["pol"]\n',
-        "group_by: no label 'pol': did you mean 'pool'?",
-    ),
-    (
         GOOD + 'equal = ["pol"]\n',
         "equal: no label 'pol': did you mean 'pool'?",
     ),
@@ -450,6 +445,7 @@ def test_how_values_read() -> None:
     assert [duration(0), duration(0.05), duration(60), duration(300), duration(9000)] == [
         "0 s", "50 ms", "60 s", "5 min", "2.5 h",
     ]  # fmt: skip
+    assert [duration(days * 86_400) for days in (1.5, 2, 30, 5000)] == ["36 h", "2 d", "30 d", "5,000 d"]
     assert [condition(rule) for rule in rules(GOOD)] == ["queue_depth > 10"]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
 from alerting import CRASH, LEVEL, Watched, notified
 
+from engine.alerts.sources import load
 from engine.alerts.told import as_event, as_row, described, line
+from engine.alerts.types import NOTHING
 from engine.store.schema import open_database
 
 EPOCH = 1_700_000_000.0
@@ -33,6 +36,29 @@ def test_a_line() -> None:
         "warning: depth: main: 200 wait, beyond 100",
         "warning: depth: main: 200 wait, beyond 100 (for 60 s now)",
     ]
+
+
+def test_a_severity_is_said_once() -> None:
+    watched = Watched(LEVEL)
+    for value, seconds in ((200, 3), (2000, 3), (300, 6)):
+        watched.level(value, seconds)
+    assert [line(found) for found in watched.told if found.change == "severity"] == [
+        "critical: more severe: depth: main: 2,000 wait, beyond 1,000",
+        "warning: less severe: depth: main: 300 wait, beyond 100",
+    ]
+
+
+def test_values_have_the_unit_that_people_give_them_in() -> None:
+    busy = Watched(rules_=[found for found in load(None) if found.id == "cpu"])
+    busy.signals({"cpu_ratio": {NOTHING: 4.5}}, 70, 1.0)
+    assert busy.only.text == "4.5 processes for each core want to run"
+    growing = Watched(
+        '[rules.growing]\nmode = "rate"\nsignal = "queue_depth"\nrelative = true\nwindow = "10s"\n'
+        'warning = { raise = "10%/min", clear = "0%/min" }\nsummary = "{value} more waiting, beyond {threshold}"\n'
+    )
+    for step in range(240):
+        growing.level(1000 + step)  # 20 a second, of what grows from 1000 to 1240
+    assert re.fullmatch(r"1\d\d%/min more waiting, beyond 10%/min", growing.only.text)
 
 
 def test_what_others_wrote_stays_one_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,19 @@ def collect_until_stop() -> list[Any]:
     while found[-1] != "stop":
         found.append(receive(PATIENCE).value)
     return found
+
+
+def to_itself_beyond(descriptors: int, value: Any) -> Any:
+    """Send this agent a value, and receive it, by a channel beyond so many descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * descriptors), hard))
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(descriptors)]
+    try:
+        send(address(), value, sure=True)
+        return receive(PATIENCE).value
+    finally:
+        for fd in kept:
+            os.close(fd)
 
 
 def nothing_comes(seconds: float) -> bool:

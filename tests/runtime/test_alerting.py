@@ -285,6 +285,7 @@ def test_silences_keep_people_from_being_told(tmp_path: Path) -> None:
         command = reader.client.command
         done = command("silence", "600", "known", "agent-crash", "pool=main")
         assert done.ok
+        assert done.text == "silence 1: agent-crash pool=main for 10 min (known)"
         assert command("silence", "600", "x", "agent-crush").text == (
             "no rule 'agent-crush': did you mean 'agent-crash'?"
         )

@@ -14,6 +14,7 @@ import remote_functions as remote
 from inside import Heard, core_of, fleet_of, host_pids, kill
 from processes import at_most, scaled, wait_for
 
+from engine.alerts import sources
 from engine.wire import values
 from engine.wire.memory import Parcel
 from shoal import Engine, PoolSettings, RemoteError
@@ -129,7 +130,7 @@ try:
 finally:
     print(*sorted(set(sys.modules) - runs[-1].loaded))
 """
-ELSEWHERE = ("engine.alerts", "engine.runtime.alerting", "engine.metrics", "engine.runtime.meters")
+ELSEWHERE = ("engine.metrics", "engine.runtime.meters")
 """What a thread loads, or what the run goes on without."""
 
 
@@ -145,3 +146,19 @@ def test_nothing_is_imported_once_a_run_has_begun(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     late = [name for name in done.stdout.split() if name.startswith(("engine.", "cloudpickle", "sqlite3"))]
     assert [name for name in late if not name.startswith(ELSEWHERE)] == []
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["by a function", "by readers"])
+def test_the_rules_of_alerts_are_read_while_there_are_descriptors(heard: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Heard()
+    with Engine(1, attachable=not heard, on_event=events if heard else None) as engine:
+
+        def none_left(*_: object) -> None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        for name in ("built_in", "_built_in_rules"):
+            monkeypatch.setattr(sources, name, none_left)
+        assert engine.submit(abs, -1).result(60) == 1
+        alerting = engine._worker.run.alerting
+        wait_for(lambda: alerting._core is not None, what="the rules are at work")
+        assert "agent-crash" in alerting._core.rules  # type: ignore[union-attr]

@@ -447,7 +447,7 @@ def test_a_disk_that_fills_and_is_freed(disk: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         wait_for(lambda: run.told("recorder.held") or run.process.poll() is not None, 60, "a full disk")
-        assert run.told("recorder.held")[0]["why"] == f"no room for {database}: database or disk is full"
+        assert run.told("recorder.held")[0]["why"] == f"no room on the disk of {database}: make some"
         before = recorded(database)
         (disk / "other").unlink()
         remount(disk, "size=100m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -264,3 +265,8 @@ def test_a_task_that_waits_for_a_message_can_be_cancelled(tmp_path: Path) -> Non
         wait_for(lambda: heard.why("cancelled"))
         engine.submit(mail.post, READER, ["after", "stop"], True).result(20)
         assert reader.submit(mail.collect_until_stop).result(20)[-2:] == ["after", "stop"]
+
+
+@pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2200, reason="so many may not be open here")
+def test_a_task_with_many_descriptors_open_sends_and_receives(engine: Engine) -> None:
+    assert engine.using(pool="reader").submit(mail.to_itself_beyond, 1100, "a line").result(60) == "a line"

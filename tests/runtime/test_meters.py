@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from descriptors import NoDescriptors
 from inside import fleet_of, pool_of
 from processes import wait_for
 
@@ -375,3 +376,15 @@ def test_a_sampler_that_fails_ends_the_samples_and_not_the_run(
         assert len(list(engine.map(abs, range(20_000)))) == 20_000
     client.close()
     assert caplog.text.count("can't be sampled") == 1
+
+
+@pytest.mark.needs("pooling")
+def test_what_cannot_be_loaded_for_want_of_descriptors_is_loaded_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = NoDescriptors(monkeypatch, "engine.metrics.folding", 2)
+    with Engine(1, record=tmp_path / "runs.db", settings={"metrics_port": 0}) as engine:
+        assert len(list(engine.map(abs, range(1_000)))) == 1_000
+        until(engine, finished(1_000))
+    assert short.left == 0
+    assert "can't be sampled" not in caplog.text

@@ -135,7 +135,7 @@ def test_where_nobody_samples_the_logs_stay_small_and_say_what_was_dropped() -> 
 
 def test_what_is_full_before_the_first_sample_is_counted_as_soon_as_that_can_be() -> None:
     fleet = Fleet([PoolSpec(PoolSettings(size=1))])
-    meters = Meters(fleet, "0")
+    meters = Meters(fleet, "0", Observer())
     try:
         meters.begin()
         assert meters._loading is not None

@@ -163,6 +163,7 @@ def told(database: Path) -> list[ToReader]:
     return [message for _, messages in found.window(found.start, found.end) for message in messages]
 
 
+@pytest.mark.needs("pooling")  # an agent is killed that has nothing to do
 def test_a_run_as_readers_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.02)
     database = tmp_path / "runs.db"

@@ -16,7 +16,7 @@ from statistics import median
 
 import pytest
 from hubs import controlled, event, frame, heard, reader, step
-from processes import scaled, wait_for
+from processes import enabled, scaled, wait_for
 
 from engine.runtime.control import Control
 from engine.runtime.control.listener import Peer, peer_of
@@ -118,8 +118,9 @@ def test_ten_readers_come_and_go_while_one_is_stopped_one_killed_and_one_sends_g
                 assert int(sessions) >= 1
                 assert kind == "garbage" or all(int(count) for count in counts)
             assert engine.submit(abs, -1).result(20) == 1
-            # Of processor time, for how much of that is left beside ten processes is no question of ours.
-            assert median(during) < 2 * median(before)
+            # Of processor time, for how much of that is left beside ten processes is no question of ours. Without
+            # pooling the work takes seconds, and the readers are served in all of them.
+            assert not enabled("pooling") or median(during) < 2 * median(before)
         finally:
             for one in readers:
                 one.kill()

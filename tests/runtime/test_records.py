@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import wait_for
+from processes import scaled, wait_for
 from recorded import ask, kill_recorder, recorders, results
 
 from engine.runtime import launch as launch_module
@@ -39,9 +39,9 @@ def test_true_is_the_usual_database() -> None:
 
 
 def test_calls_of_one_name_are_one_job(tmp_path: Path) -> None:
-    database = tmp_path / "runs.db"
+    database, count = tmp_path / "runs.db", scaled(6000)
     with Engine(1, record=database, attachable=False) as engine:
-        assert list(engine.map(neg, range(6000))) == [-number for number in range(6000)]
+        assert list(engine.map(neg, range(count))) == [-number for number in range(count)]
         for number in range(3):
             assert engine.submit(abs, -number).result(60) == number
         assert list(engine.map(neg, [7])) == [-7]
@@ -49,10 +49,10 @@ def test_calls_of_one_name_are_one_job(tmp_path: Path) -> None:
         assert engine.submit(partial(neg, 1)).result(60) == -1
     jobs = ask(database, "SELECT call, done FROM jobs ORDER BY job")
     assert jobs == [
-        ("_operator:neg", 6001), ("builtins:abs", 3),
+        ("_operator:neg", count + 1), ("builtins:abs", 3),
         ("test_records:test_calls_of_one_name_are_one_job.<locals>.<lambda>", 1), ("partial", 1),
     ]  # fmt: skip
-    assert results(database)[-1] == (6000, "-7")
+    assert results(database)[-1] == (count, "-7")
 
 
 def test_calls_of_many_names_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_samples_are_left_out_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         ({"record": 7}, TypeError, "record must be a path, True or None, not int"),
         ({"record": True, "durability": "always"}, ValueError, "durability is one of full, normal, off, not 'always'"),
-        ({"record": ""}, StartError, "Is a directory"),
+        ({"record": ""}, StartError, "is a folder"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], told: str) -> None:

@@ -23,6 +23,7 @@ def kept(text: str, **row: Any) -> bool:
         ("state=BUSY", {"state": "busy"}, True),
         ("state=busy", {"state": "idle"}, False),
         ("state=busy|idle", {"state": "idle"}, True),
+        ("state~us", {"state": "busy"}, True),
         ("state!=busy|idle", {"state": "idle"}, False),
         ("state!=busy|idle", {"state": "dead"}, True),
         ("task~FIT", {"task": "refit[3]"}, True),
@@ -58,6 +59,8 @@ def test_conditions(text: str, row: dict[str, Any], fits: bool) -> None:
         ("failed>", "'' is no number"),
         ("failed~1", "can't be compared by '~'"),
         ("state<busy", "can't be compared by '<'"),
+        ("state=foo", "no state 'foo'; known: absent, starting, idle, busy, draining, dead"),
+        ("state!=busy|ilde", "no state 'ilde'; known"),
     ],
 )
 def test_what_is_no_condition_is_told_in_one_line(text: str, why: str) -> None:
@@ -73,6 +76,7 @@ def test_what_is_no_condition_is_told_in_one_line(text: str, why: str) -> None:
         Condition("state", "like", ["x"]),
         Condition("state", "=", []),
         Condition("state", "=", [1.0]),
+        Condition("state", "=", ["busy", "foo"]),
         Condition("failed", "=", ["x"]),
         Condition("failed", "<", [1.0, "x"]),
         Condition("__class__", "=", ["x"]),

@@ -41,6 +41,8 @@ def test_a_run_is_named_by_id_its_beginning_or_its_name(text: str, run: str) -> 
         (FOUND, None, r"5 runs are going on, say which one: abc1 \(fit\), .*ff00$"),
         (FOUND, "ab", r"'ab' could be abc1 \(fit\) or abd2 \(fit\)"),
         (FOUND, "fit", r"'fit' could be abc1 \(fit\) or abd2 \(fit\)"),
+        (FOUND[:1], "", "an empty name is no run's"),
+        ([], " ", "an empty name is no run's"),
         (FOUND, "zz", "no run 'zz' is going on; going on: abc1"),
     ],
 )

@@ -168,3 +168,44 @@ def test_the_living_the_newest_first(folder: Path, listen: Listen) -> None:
 
 def test_nobody_is_alive_where_nothing_is(folder: Path) -> None:
     assert live_sockets() == []
+
+
+@pytest.fixture
+def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Both folders that engines are in, with the variable and without it: the first is returned."""
+    monkeypatch.setattr(places, "_USUAL", str(tmp_path / "user-{}"))
+    monkeypatch.setattr(places, "_WITHOUT", str(tmp_path / "shoal-{}"))
+    found = Path(places._USUAL.format(os.getuid()))
+    for folder in (found, found / "shoal", tmp_path / f"shoal-{os.getuid()}"):
+        folder.mkdir(mode=0o700)
+    return found
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with the variable", "without it"])
+def test_engines_of_programs_with_and_without_the_variable_are_found(
+    known: bool, usual: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if known:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(usual))
+    else:
+        monkeypatch.delenv("XDG_RUNTIME_DIR")
+    for age, path in enumerate([usual / "shoal" / "newer.sock", usual.parent / f"shoal-{os.getuid()}" / "older.sock"]):
+        listen(path)
+        os.utime(path, (1e9 - age, 1e9 - age))
+    assert [path.stem for path in live_sockets()] == ["newer", "older"]
+    assert runtime_folder() == (usual / "shoal" if known else usual.parent / f"shoal-{os.getuid()}")
+
+
+def test_where_the_variable_is_unusual_only_its_engines_are_found(folder: Path, usual: Path, listen: Listen) -> None:
+    listen(folder / "here.sock")
+    listen(usual / "shoal" / "there.sock")
+    assert [path.stem for path in live_sockets()] == ["here"]
+
+
+def test_a_folder_that_others_could_plant_a_socket_in_is_not_looked_into(
+    usual: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    listen(usual / "shoal" / "planted.sock")
+    (usual / "shoal").chmod(0o770)
+    assert live_sockets() == []

@@ -15,11 +15,15 @@ from engine.stream.types import (
     AlertsNow,
     AlertView,
     Cells,
+    ClaimsNow,
+    ClaimView,
     Command,
     Condition,
     Event,
     Frame,
     Hello,
+    HolderView,
+    LaneView,
     MachineView,
     MetricsNow,
     Page,
@@ -44,6 +48,9 @@ METRICS = PoolMetrics("main", 10.0, 9.5, 90, 10, 12.5, 0.75, SPREAD, SPREAD, SPR
 SHARD = ShardView("main", 1, 4, 7, 100, 90, 3, 0.75, 1.25, SPREAD, 2)
 QUEUE = PoolQueue("main", "least-loaded", {"full": 9}, 5, 3, 1, {"crash": 2}, {"idle": 1}, 8, 1, 2, 3, 4, 1.5, 1 << 20)
 SHAPE = Shape("run", "main", "seconds", SPREAD, 0.001, 1.25, [1, 0, 7])
+HOLDER = HolderView("work[5]", "main", 1.5)
+LANE = LaneView("cloud", 10, 1, (HOLDER,), 3, "work[6]")
+CLAIM = ClaimView("src/gpu/**", True, 2, (HOLDER,), 4, "work[7]", True)
 ALERT = AlertView(
     1, "0123abcd", "memory", "memory is short", "capacity", "critical", "firing", "98 % in use", {"pool": "main"}, "h",
     "a", "ratio", 0.5, 0.25, 0.75, 2, 3, 4, True, 1.5, 2.5, 3.5, 4.5, 5.5, None, AckView("ada", 6.5, "mine", None), 7,
@@ -65,11 +72,11 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
         ),
     ),
     (
-        Frame(1, 1.5, 2.5, "running", 10, 20, 6, 2, 1, 1, 3.5, None, 0.75, 4, 5, (POOL,), MACHINE, (1, 2)),
+        Frame(1, 1.5, 2.5, "running", 10, 20, 6, 2, 1, 1, 3.5, None, 0.75, 4, 5, (POOL,), MACHINE, (1, 2), 0.25),
         (
-            "dc0013a56672616d6501cb3ff8000000000000cb4004000000000000a772756e6e696e670a1406020101cb400c000000000000c0"
+            "dc0014a56672616d6501cb3ff8000000000000cb4004000000000000a772756e6e696e670a1406020101cb400c000000000000c0"
             "cb3fe80000000000000405919ea46d61696e0008010203040506070809011096cb3fe000000000000002ce40000000cf00000004"
-            "00000000cb3ff800000000000014920102"
+            "00000000cb3ff800000000000014920102cb3fd0000000000000"
         ),
     ),
     (
@@ -100,6 +107,14 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
             "95a6736861706573cb3ff8000000000000cb404e0000000000009197a372756ea46d61696ea77365636f6e64739664cb3fd00000"
             "00000000cb3fe0000000000000c0cb3ff8000000000000cb3fe8000000000000cb3f50624dd2f1a9fccb3ff40000000000009301"
             "000702"
+        ),
+    ),
+    (
+        ClaimsNow(2.5, (LANE,), (CLAIM,), 1, 7),
+        (
+            "96a6636c61696d73cb40040000000000009196a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003"
+            "a7776f726b5b365d9197aa7372632f6770752f2a2ac3029193a7776f726b5b355da46d61696ecb3ff800000000000004a7776f72"
+            "6b5b375dc30107"
         ),
     ),
     (

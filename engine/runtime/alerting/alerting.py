@@ -1,7 +1,7 @@
 """The alerts of one run: what happens and what is measured goes to the rules, what these find to all who are to know.
 
 An event is judged within the call that tells of it, so that nobody who reads the stream waits for an alert longer than
-for the event itself. The rules are read late, while the agents start.
+for the event itself. The rules are read while the nurseries' interpreters start: later there may be no descriptor left.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class Alerting:
     """Feeds an `AlertCore`. To be called on the thread that owns the run.
 
     Attributes:
-        attended: somebody beside readers, the record and sinks hears of events.
         written: whether an event of this level and kind is written where people read it.
     """
 
@@ -57,7 +56,7 @@ class Alerting:
         path = users_file(settings.alert_rules)
         self._rules: list[Rule] | None = None if path is None else _read(path)
         self._outlets = Outlets(settings, fleet.loop.wake)
-        self.attended = False
+        self._attended = False
         self.written: Callable[[Level, str], bool] = lambda level, kind: False
         self._core: AlertCore | None = None
         self._teller: Teller | None = None
@@ -67,7 +66,7 @@ class Alerting:
         self._early: deque[tuple[float, Event]] = deque(maxlen=_EARLY)
         self._ended = [0] * len(fleet.core.pools)
         self._begin_at = 0.0
-        """When the rules are read, at the soonest."""
+        """When the rules are at work, at the soonest."""
         self._next = 0.0
         self._loop_lag, self._own_lag = Worst(), Worst()
         fleet.enders.append(self._count_ended)
@@ -84,16 +83,40 @@ class Alerting:
         if job is not None and kind != "cancelled":
             self._ended[job.pool] += count
 
-    def _begin(self) -> AlertCore:
-        """Read the rules, and tell them of what has happened before."""
+    def attend(self) -> None:
+        """Somebody beside readers, the record and sinks hears of events."""
+        self._attended = True
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Load what judges, and read the rules, if anybody can ever see what comes of it. If there is no descriptor for
+        that, it is tried again."""
+        if self._owner.control is not None or self._seen:
+            with contextlib.suppress(OSError, ImportError):
+                self._load()
+
+    def _load(self) -> list[Rule]:
+        import engine.alerts.core
+        import engine.alerts.overlays
+        import engine.alerts.wording
+        import engine.runtime.alerting.signals
+        import engine.runtime.alerting.telling  # noqa: F401
         from engine.alerts import sources
+
+        if self._rules is None:
+            self._rules = sources.load(None)
+        return self._rules
+
+    def _begin(self) -> AlertCore:
+        """Put the rules to work, and tell them of what has happened before."""
+        rules = self._load()
         from engine.alerts.core import AlertCore
         from engine.runtime.alerting.signals import Readings
         from engine.runtime.alerting.telling import Teller
 
         recording = self._owner.recording
         backlog = None if recording is None else recording.backlog
-        core = AlertCore(sources.load(None) if self._rules is None else self._rules)
+        core = AlertCore(rules)
         core.number_from(self._last_number)
         self._readings = Readings(self._fleet, self._ended, self._files, backlog)
         teller = Teller(core, self._owner, self._outlets, lambda level, kind: self.written(level, kind))
@@ -116,8 +139,9 @@ class Alerting:
             self._early.append((now, event))
             return
         try:
-            teller.hear(now, event)
-            teller.pass_on()
+            with self._owner.observer.spends("alerts"):
+                teller.hear(now, event)
+                teller.pass_on()
         except Exception:
             self._fail()
 
@@ -147,7 +171,7 @@ class Alerting:
         """Somebody beside the readers of the stream will see it."""
         owner = self._owner
         kept = owner.recording is not None or owner.metrics_url is not None
-        return bool(kept or owner.on_frame is not None or self.attended or self._outlets)
+        return bool(kept or owner.on_frame is not None or self._attended or self._outlets)
 
     def _lively(self) -> bool:
         core, control = self._fleet.core, self._owner.control
@@ -185,7 +209,8 @@ class Alerting:
                 else:
                     self._fleet.event("info", "sink.well", f"alerts are passed on again: {sink}", sink=sink)
             if (now := time.monotonic()) >= self._next:
-                self._tick(core, self._teller, now)
+                with self._owner.observer.spends("alerts"):
+                    self._tick(core, self._teller, now)
         except Exception:
             self._fail()
 
@@ -226,7 +251,8 @@ class Alerting:
         why = FAILED
         if not self._failed:
             try:
-                return self._asked()[1].now()
+                with self._owner.observer.spends("alerts"):
+                    return self._asked()[1].now()
             except (OSError, ImportError) as error:  # no descriptor is left to read the rules with: later, perhaps
                 why = f"the rules can't be read for now: {error}"
             except Exception:
@@ -270,13 +296,15 @@ class Alerting:
 
     def silence(self, what: list[str], seconds: float, reason: str, who: str) -> tuple[int, str]:
         """As `control.commands.Alerts`."""
+        from engine.alerts.wording import duration
+
         (core, teller), now = self._asked(), time.monotonic()
         with _refused():
             number = core.silence(matchers_of(what, core.rules), now, now + seconds, who, reason)
         self._plan(core, now)
         teller.pass_on()
         teller.tell_silences()
-        return number, f"silence {number}: {' '.join(what)} for {seconds:g} s ({reason})"
+        return number, f"silence {number}: {' '.join(what)} for {duration(seconds)} ({reason})"
 
     def unsilence(self, number: int, who: str) -> str:
         """As `control.commands.Alerts`."""

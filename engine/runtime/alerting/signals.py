@@ -76,12 +76,13 @@ class Readings:
             idle = sum(shard.up - shard.batches for shard in pool.shards if shard.up > shard.batches)
             ratio = mean.add(now, idle / pool.up if pool.up and not held else 0.0)
             # What was sent waits as well, but for one task of each batch that an agent can have begun.
-            waiting = pool.queued + max(0, pool.sent - min(pool.out, pool.up))
+            behind = max(0, pool.sent - min(pool.out, pool.up))
+            waiting = pool.queued + behind
             over = pool.done + pool.failed
             values = (
                 pool.hits + pool.waits + pool.colds, pool.hits, 0.0 if held else ratio,
-                1.0 if pool.queued and not idle and not pool.room else 0.0, over, pool.failed, over - ended, waiting,
-                waiting / max(1, pool.up),
+                1.0 if pool.eager and not idle and not pool.room else 0.0, over, pool.failed, over - ended, waiting,
+                (pool.eager + behind) / max(1, pool.up),  # more agents are no help to those that wait for claims
             )  # fmt: skip
             for at, value in zip(names, values, strict=True):
                 found[at][name] = float(value)

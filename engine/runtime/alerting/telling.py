@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.alerts import told
 from engine.alerts.core import AlertCore
-from engine.alerts.groups import order
 from engine.alerts.intake import labels_of
 from engine.alerts.types import Alert, Transition
+from engine.alerts.urgency import order
 from engine.runtime.alerting import views
 from engine.runtime.alerting.passing import Outlets
 from engine.runtime.fleet import Fleet
@@ -21,6 +21,7 @@ from engine.store import messages
 from engine.stream.types import AlertsNow, Event, Frame, Level
 
 if TYPE_CHECKING:
+    from engine.metrics.observer import Observer
     from engine.runtime.control import Control
     from engine.runtime.recording import Recording
 
@@ -33,6 +34,7 @@ class Owner(Protocol):
     recording: Recording | None
     control: Control | None
     on_frame: Callable[[Frame], None] | None
+    observer: Observer
 
     @property
     def metrics_url(self) -> str | None:

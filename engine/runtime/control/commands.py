@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from engine.runtime import limits
+from engine.runtime import claimed, limits
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
@@ -73,6 +73,8 @@ class Commands:
             "recycle": ("AGENT", self._recycle),
             "kill": ("AGENT", self._kill),
             "set": ("SETTING VALUE", self._set),
+            "lane": ("LANE LIMIT", self._lane),
+            "explain": ("TASK", self._explain),
             "acknowledge": ("ALERT [NOTE] [SECONDS]", self._acknowledge),
             "unacknowledge": ("ALERT", self._unacknowledge),
             "silence": ("SECONDS REASON RULE|LABEL=VALUE...", self._silence),
@@ -175,6 +177,27 @@ class Commands:
         before, after = knobs.change(self._target.fleet, name[:_FAMILIAR], written)
         text = f"{name} is {_written(after)}" + (f", was {_written(before)}" if after != before else " as before")
         return Done("setting.changed", text, {"name": name, "value": after, "before": before}, "info")
+
+    # -- tasks --------------------------------------------------------------------------------------------------------
+
+    def _lane(self, name: str, written: str) -> Done:
+        core = self._target.fleet.core
+        lane = core.desk.claims.lanes.get(name)
+        if lane is None:
+            known = ", ".join(core.desk.claims.lanes) or "none"
+            raise Refusal(f"no lane {name[:_FAMILIAR]!r}; known: {known}")
+        if not (written.isdecimal() and written.isascii() and len(written) < 10):
+            raise Refusal(f"{written[:_FAMILIAR]!r} is no limit such as 1, or 0 to close a lane")
+        before = lane.limit
+        core.set_lane(name, int(written))
+        text = f"lane {name} has a limit of {lane.limit:,}" + (f", was {before:,}" if before != lane.limit else "")
+        return Done("lane.changed", text, {"lane": name, "limit": lane.limit, "before": before}, "info")
+
+    def _explain(self, written: str) -> Done:
+        fleet = self._target.fleet
+        found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
+        data = claimed.explained_data(fleet, found, lines)
+        return Done("", f"{data['task']}: {'; '.join(data['lines'])}", data)
 
     @property
     def _alerts(self) -> Alerts:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from engine.metrics.observer import Observer
 from engine.runtime.control import fitting
 from engine.runtime.control.listener import Peer, listen, peer_of
 from engine.runtime.control.reader import Budget, Reader
@@ -63,11 +64,17 @@ class Control:
         beginnings: by topic, what a reader is told first that asks for it; again when it has missed changes.
     """
 
-    def __init__(self, loop: Loop, hello: Hello, answerer: Answerer, name: str = "", rate: float = 10.0) -> None:
-        """Raises OSError where the socket can't be made. `name`: of its file, the run's id if there is none."""
+    def __init__(
+        self, loop: Loop, hello: Hello, answerer: Answerer, name: str = "", rate: float = 10.0,
+        observer: Observer | None = None,
+    ) -> None:  # fmt: skip
+        """Raises OSError where the socket can't be made. `name`: of its file, the run's id if there is none.
+        `observer`: is told what readers cost.
+        """
         self._loop = loop
         self._hello = hello
         self._answerer = answerer
+        self._observer = Observer() if observer is None else observer
         self._readers: dict[int, Reader] = {}
         self._recent: deque[bytes] = deque(maxlen=_RECENT)
         self._recent_bytes = 0
@@ -115,7 +122,8 @@ class Control:
 
     def event(self, event: Event) -> None:
         """Tell every reader that wants events, soon if not now."""
-        data = fitting.event(event)
+        with self._observer.spends("encoding"):
+            data = fitting.event(event)
         self._last_event = event.number
         if len(self._recent) == _RECENT:
             self._recent_bytes -= len(self._recent[0])
@@ -127,13 +135,17 @@ class Control:
 
     def tell(self, topic: Topic, message: ToReader) -> None:
         """Tell every reader that wants the topic, soon if not now."""
-        for data in fitting.parts(message):
+        for data in self._parts(message):
             self._tell(topic, data)
+
+    def _parts(self, message: ToReader) -> list[bytes]:
+        with self._observer.spends("encoding"):
+            return fitting.parts(message)
 
     def show(self, topic: Topic, parts: Sequence[ToReader]) -> None:
         """What a sampled topic is now: for those who want it, have room, and have not just been shown the same."""
         before = self._last.get(topic, [])
-        now = [data for part in parts for data in fitting.parts(part)]
+        now = [data for part in parts for data in self._parts(part)]
         self._last[topic] = [
             before[number] if number < len(before) and before[number] == data else data
             for number, data in enumerate(now)
@@ -143,19 +155,22 @@ class Control:
         """Show readers what was handed to `show`, each as often as it asked for; or `everybody`, now."""
         now = time.monotonic()
         slack = 0.5 / self.rate
-        for reader in list(self._readers.values()):
-            if reader.due(now, slack) or everybody:
-                try:
-                    for topic in _SAMPLED:
-                        if topic in reader.topics:
-                            reader.show(topic, self._last.get(topic, ()))
-                except OSError:
-                    self._leave(reader)
+        with self._observer.spends("sending"):
+            for reader in list(self._readers.values()):
+                if reader.due(now, slack) or everybody:
+                    try:
+                        for topic in _SAMPLED:
+                            if topic in reader.topics:
+                                reader.show(topic, self._last.get(topic, ()))
+                    except OSError:
+                        self._leave(reader)
 
     def _tell(self, topic: Topic, data: bytes) -> None:
-        for reader in list(self._readers.values()):
-            if topic in reader.topics:
-                self._do(reader, reader.tell, data)
+        if self._readers:
+            with self._observer.spends("sending"):
+                for reader in list(self._readers.values()):
+                    if topic in reader.topics:
+                        self._do(reader, reader.tell, data)
 
     def _do(self, reader: Reader, what: Callable[[bytes], bool], data: bytes) -> None:
         """Say something to a reader now, or once it has room."""
@@ -167,23 +182,24 @@ class Control:
             self._leave(reader)
 
     def _room(self, reader: Reader) -> None:
-        try:
-            done = reader.flush()
-        except OSError:
-            self._leave(reader)
-            return
-        if done:
-            self._loop.when_room(reader.sock.fileno(), None)
-            if reader.missed:  # of events the record has what it has missed, and of these things nobody has
-                reader.missed = False
-                self._begin(reader, reader.topics)
-        self._hear_or_not(reader)
+        with self._observer.spends("sending"):
+            try:
+                done = reader.flush()
+            except OSError:
+                self._leave(reader)
+                return
+            if done:
+                self._loop.when_room(reader.sock.fileno(), None)
+                if reader.missed:  # of events the record has what it has missed, and of these things nobody has
+                    reader.missed = False
+                    self._begin(reader, reader.topics)
+            self._hear_or_not(reader)
 
     def _begin(self, reader: Reader, topics: frozenset[Topic]) -> None:
         """Tell a reader how it is now with topics of which it will be told the changes."""
         for topic in topics:
             for message in self.beginnings[topic]() if topic in self.beginnings else ():
-                for data in fitting.parts(message):
+                for data in self._parts(message):
                     self._do(reader, reader.tell, data)
 
     # -- what readers say ---------------------------------------------------------------------------------------------
@@ -208,8 +224,9 @@ class Control:
         self._readers[sock.fileno()] = reader
         self._count()
         self._loop.watch(sock.fileno(), lambda: self._read(reader))
-        for data in (encoder.encode(self._hello), *self._recent, *self._last.get("frames", ())):
-            self._do(reader, reader.tell, data)
+        with self._observer.spends("sending"):
+            for data in (encoder.encode(self._hello), *self._recent, *self._last.get("frames", ())):
+                self._do(reader, reader.tell, data)
 
     def _read(self, reader: Reader) -> None:
         try:
@@ -227,7 +244,11 @@ class Control:
         except UNREADABLE as error:
             self._do(reader, reader.answer, encoder.encode(Refused(f"not a request: {error}")))
         else:
-            self._do(reader, reader.answer, fitting.reply(self._answer(reader, request)))
+            answer = self._answer(reader, request)
+            with self._observer.spends("encoding"):
+                data = fitting.reply(answer)
+            with self._observer.spends("sending"):
+                self._do(reader, reader.answer, data)
         now = time.monotonic()
         reader.charge(now - began, now)
         if until := self._time.spend(now - began, now):  # all of them together ask for too much: each that asks waits

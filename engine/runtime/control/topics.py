@@ -26,6 +26,7 @@ TOPICS: Final[dict[Topic, Kind]] = {
     "metrics": Kind(sampled=True),
     "queues": Kind(sampled=True),
     "shapes": Kind(sampled=True),
+    "claims": Kind(sampled=True),
     "events": Kind(sampled=False),
     "alerts": Kind(sampled=False),
 }

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from engine.metrics.observer import Observer
-from engine.metrics.pending import Pending
+from engine.metrics.pending import NO_DESCRIPTORS, Pending
 from engine.metrics.series import Histograms
 from engine.runtime.meters.meter import Meter
 
 if TYPE_CHECKING:
+    from engine.metrics.observer import Observer
     from engine.metrics.server import MetricsServer
     from engine.metrics.snapshot import Snapshot
     from engine.runtime.fleet import Fleet
@@ -27,7 +27,9 @@ T = TypeVar("T")
 
 LOOPBACK: Final = "127.0.0.1"
 SECONDS: Final = 1.0
-"""Between two samples where nobody watches at this moment, but they are recorded or served."""
+"""Between two samples where nobody asks for what is made of them, but there are readers, a record, or a page."""
+ASKED_SECONDS: Final = 0.45
+"""The same, where somebody does: they are shown them twice a second."""
 
 
 class Meters:
@@ -39,13 +41,13 @@ class Meters:
         topics: what readers are shown of samples, by topic: made when it is called, of now if its argument says so.
     """
 
-    def __init__(self, fleet: Fleet, version: str) -> None:
+    def __init__(self, fleet: Fleet, version: str, observer: Observer) -> None:
         """Measure from now on."""
         self._fleet = fleet
         self._version = version
         self._began = time.monotonic()
         self._histograms = Histograms()
-        self._observer = Observer()
+        self._observer = observer
         self._pending = Pending(self._histograms, failed=self._give_up)
         self._meter = Meter(fleet.core, self._pending, self._count, cold=not fleet.settings.enable_pooling)
         self._sampling: Sampling | None = None
@@ -67,6 +69,11 @@ class Meters:
         from engine.metrics.server import MetricsServer
 
         self.server = MetricsServer(self.newest, port, host, self._observer)
+
+    def due(self, asked: bool) -> bool:
+        """Whether it is time for another sample. `asked`: somebody is to be shown what is made of it."""
+        seconds = ASKED_SECONDS if asked else SECONDS
+        return time.monotonic() - self.sampled_at >= seconds * 0.95  # frames come a little early or late
 
     def begin(self) -> None:
         """Somebody will want samples: keep what they will count, and load what that takes, by a thread, lest the loop
@@ -111,8 +118,14 @@ class Meters:
             if self._loading.is_alive() and not wait:
                 return None
             self._loading.join()
-            from engine.runtime.meters.sampling import Sampling
-
+            try:
+                import engine.metrics.folding  # noqa: F401 - what is measured is counted with it, at any moment
+                from engine.runtime.meters.sampling import Sampling
+            except OSError as error:
+                if error.errno not in NO_DESCRIPTORS:
+                    raise
+                self._loading = None  # it is tried again with the next sample
+                return None
             self._sampling = Sampling(
                 self._fleet, self._meter, self._pending, self._histograms, self._observer, self._began, self._version
             )
@@ -185,6 +198,7 @@ class Meters:
 def _load() -> None:
     """Import what a sample takes. If that fails, the sampler will find out, and say so."""
     try:
+        import engine.metrics.folding
         import engine.runtime.meters.sampling  # noqa: F401
     except Exception:
         return

@@ -185,7 +185,7 @@ def test_what_comes_while_its_thread_ends_fails_at_once() -> None:
         engine.submit(abs, 1)
 
     late = TaskFuture(engine._worker)
-    engine._worker.post((late, abs, False, 1, engine._how))  # as one that was about to when it ended
+    engine._worker.post((late, abs, False, 1, engine._how, ()))  # as one that was about to when it ended
     with pytest.raises(BrokenProcessPool, match="was stopped"):
         late.result(0)
 

@@ -1,0 +1,43 @@
+"""Arguments of tasks as a fleet takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from engine.plan.steps import Step
+from engine.runtime.results import to_json
+from engine.wire import values
+
+
+def held(step: Step, found: list[Any], before: int) -> tuple[list[Any], bool]:
+    """Arguments of a step, as `Items` holds them, and whether each is ``(args, kwargs)``. `before`: how many of the
+    step came before them."""
+    if step.command is not None:
+        texts = [None if item is None else command_text(item) for item in found]
+        return [values.hold(((text, before + n), {})) for n, text in enumerate(texts, 1)], True
+    if step.keywords:
+        return [values.hold(((), keywords)) for keywords in found], True
+    if step.gather is not None:
+        return [values.hold((arguments, {})) for arguments in found], True
+    return found if values.is_plain(found) else [values.hold(value) for value in found], False
+
+
+def with_more(arguments: Iterator[dict[str, Any]], more: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keyword arguments, and some that all of them have."""
+    return ({**given, **more} for given in arguments)
+
+
+def command_text(item: Any) -> str:
+    """An item as a command gets it: text as it is, anything else as compact JSON, which other programs can read."""
+    if isinstance(item, str):
+        return item
+    text = to_json(item)
+    return str(json.loads(text)) if text.startswith('"') else text  # a date, say: JSON would only put quotes around it
+
+
+def mean_bytes(arguments: list[Any]) -> int:
+    """About how long an argument is on the wire, by the first few."""
+    sample = arguments[:50]
+    return sum(map(values.size, sample)) // len(sample)

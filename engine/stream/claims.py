@@ -1,0 +1,62 @@
+"""What the stream tells of claims and lanes: who holds what, and who waits for it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class HolderView(msgspec.Struct, frozen=True, array_like=True):
+    """A batch that holds a claim, or has a place in a lane."""
+
+    task: str
+    """``job[number]`` of the task that it is at."""
+    pool: str
+    since: float
+    """When it was sent, in seconds since the Unix epoch."""
+
+
+class ClaimView(msgspec.Struct, frozen=True, array_like=True):
+    """A name, or a pattern of paths, that is held or waited for."""
+
+    name: str
+    shared: bool
+    """Those who hold it share it; else one has it to itself."""
+    held: int
+    """Batches that hold it."""
+    holders: tuple[HolderView, ...]
+    """The first of them."""
+    waiting: int
+    """Tasks that wait for it first of all that they need."""
+    next: str
+    """The first of these, "" for none."""
+    kept: bool = False
+    """It is kept for somebody who was passed over too often."""
+
+
+class LaneView(msgspec.Struct, frozen=True, array_like=True):
+    """A limit on how many tasks run at a time."""
+
+    name: str
+    limit: int
+    used: int
+    """Batches that are out in it: above the limit only where that was lowered."""
+    holders: tuple[HolderView, ...]
+    """The first of them."""
+    waiting: int
+    """Tasks that wait for a place."""
+    next: str
+    """The first of these, "" for none."""
+
+
+class ClaimsNow(msgspec.Struct, frozen=True, array_like=True, tag="claims"):
+    """Claims and lanes at one moment: sampled, as frames are, though not as often."""
+
+    at: float
+    """Seconds since the Unix epoch."""
+    lanes: tuple[LaneView, ...]
+    claims: tuple[ClaimView, ...]
+    """Those that most tasks wait for come first, then those that are held longest; a hundred at the most."""
+    held: int
+    """Names and patterns that are held, told of or not."""
+    waiting: int
+    """Tasks that wait for a claim or a lane."""
