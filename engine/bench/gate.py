@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +27,22 @@ class Gate:
         """Wait until so many tasks have come, then let them all go on."""
         while count > 0:
             count -= len(os.read(self._arrived, count))
+        self.open()
+
+    def arrivals(self, count: int, seconds: float) -> list[float]:
+        """When each of so many tasks came, by `time.perf_counter`, in order; fewer if not all of them do in time."""
+        came: list[float] = []
+        deadline = time.perf_counter() + seconds
+        while len(came) < count:
+            left = deadline - time.perf_counter()
+            if left <= 0 or not select.select([self._arrived], [], [], left)[0]:
+                break
+            there = len(os.read(self._arrived, count - len(came)))
+            came += [time.perf_counter()] * there
+        return came
+
+    def open(self) -> None:
+        """Let all tasks go on, those that are still to come, too."""
         fcntl.flock(self._gate, fcntl.LOCK_UN)
 
     def close(self) -> None:

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from engine.bench import recorded, watch
+from engine.bench import mechanisms, recorded, screens, watch, watched
+from engine.bench.coordination import measure as coordination
 from engine.bench.engines import made, warm
 from engine.bench.gate import gate
+from engine.bench.scaling import measure as scaling
 from engine.bench.shared import Result, command_seconds, there_and_back
 from engine.bench.statistics import growth, median, slope
 from engine.bench.tasks import identity, meet, pid, work
@@ -96,11 +98,13 @@ def overhead(tasks: int, iterations: int) -> Result:
     return {"value": took}
 
 
-def idle(agents: int) -> Result:
-    """Bytes that the agents share with nobody; those of the processes around them beside that."""
+def idle(agents: int, settle: float) -> Result:
+    """Bytes that the agents share with nobody, after so many seconds: what they do when left alone is part of being
+    idle; those of the processes around them beside that.
+    """
     with made(agents) as engine:
         warm(engine, agents)
-        time.sleep(0.5)  # what they do when left alone is part of being idle
+        time.sleep(settle)
         sums: dict[str, int] = {}
         counted = 0
         for process in watch.descendants(os.getpid()):
@@ -173,6 +177,15 @@ def help() -> Result:  # noqa: A001
     return {"value": command_seconds([*([str(script)] if script.exists() else bare), "--help"])}
 
 
-MEASUREMENTS: Final[dict[str, Callable[..., Result]]] = {
-    found.__name__: found for found in (start, start_each, submit, map, round_trip, overhead, idle, stream, array, help)
-} | recorded.MEASUREMENTS
+MEASUREMENTS: Final[dict[str, Callable[..., Result]]] = (
+    {
+        found.__name__: found
+        for found in (start, start_each, submit, map, round_trip, overhead, idle, stream, array, help)
+    }
+    | recorded.MEASUREMENTS
+    | watched.MEASUREMENTS
+    | screens.MEASUREMENTS
+    | coordination.MEASUREMENTS
+    | scaling.MEASUREMENTS
+    | mechanisms.OURS
+)

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
 from engine.bench.gate import gate
+from engine.bench.others import asking
 from engine.bench.shared import Result, command_seconds, there_and_back
 from engine.bench.statistics import median
 from engine.bench.tasks import identity, meet, work
@@ -155,4 +156,13 @@ MEASUREMENTS: Final[dict[str, Callable[..., Result]]] = {
     for found in (
         start, start_each, submit, map, round_trip, overhead, array, help, recorded_rows, recorded_map,
     )
-}  # fmt: skip
+} | asking.MEASUREMENTS  # fmt: skip
+
+
+def found(name: str) -> Callable[..., Result]:
+    """The measurement of this name. Raises KeyError."""
+    if name in MEASUREMENTS:
+        return MEASUREMENTS[name]
+    from engine.bench import mechanisms  # it loads the engine, which no process of the other side shall have
+
+    return mechanisms.PEERS[name]

@@ -60,11 +60,6 @@ def _recorder() -> int:
     raise LookupError("no recorder is there")
 
 
-def _processor_seconds(process: int) -> float:
-    """Processor time of another process, to the nanosecond."""
-    return time.clock_gettime(~process << 3 | 2)  # the number of its clock, as clock_getcpuclockid(3) makes it
-
-
 def _map(
     function: Callable[[Any], object], values: Sequence[Any], record: bool, question: str = _ALL
 ) -> tuple[float, Result]:
@@ -80,7 +75,7 @@ def _map(
             _through(engine.map(function, values[:_WARM]))
             recorder = _recorder() if record else 0
             before = _asked(database, question, _IN_BLOCKS) if record else []
-            busy = _processor_seconds(recorder) if record else 0.0
+            busy = watch.processor_seconds(recorder) if record else 0.0
             own = time.process_time()
             begun = _clock()
             answers = _through(engine.map(function, values))
@@ -88,7 +83,7 @@ def _map(
             told: Result = {"engine_cpu": (time.process_time() - own) / tasks}
             assert answers == tasks
             if record:
-                told["recorder_cpu"] = (_processor_seconds(recorder) - busy) / tasks
+                told["recorder_cpu"] = (watch.processor_seconds(recorder) - busy) / tasks
                 after = _asked(database, question, _IN_BLOCKS)
                 _check(after[0] - before[0], tasks)
                 told["in_blocks"] = (after[1] - before[1]) / tasks
@@ -142,15 +137,11 @@ def _await_samples() -> None:
 def _timed(engine: Engine, values: Sequence[int]) -> tuple[float, float]:
     """Seconds of a map, and of processor time that all processes took for it."""
     processes = watch.descendants(os.getpid())
-    before, begun = _all_processor_seconds(processes), _clock()
+    before, begun = watch.processor_seconds_with_own(processes), _clock()
     answers = _through(engine.map(work, values))
     took = _clock() - begun
     assert answers == len(values)
-    return took, _all_processor_seconds(processes) - before
-
-
-def _all_processor_seconds(processes: Iterable[int]) -> float:
-    return time.process_time() + sum(map(_processor_seconds, processes))
+    return took, watch.processor_seconds_with_own(processes) - before
 
 
 def recorded_rows(tasks: int, record: bool = True) -> Result:
@@ -177,7 +168,7 @@ def recorder_alone(tasks: int) -> Result:
             line.tell(messages.PoolMade(0, "main", 0, _AGENTS, 1))
             line.tell(messages.JobMade(1, "work", "work", 0))
             recording.settle(lambda: False)
-            busy = _processor_seconds(_recorder())
+            busy = watch.processor_seconds(_recorder())
             begun = _clock()
             for number in range(tasks):
                 recording.outcomes(1, number, _group(number))
@@ -185,7 +176,7 @@ def recorder_alone(tasks: int) -> Result:
                     loop.step(None)
             recording.settle(lambda: False)
             took = _clock() - begun
-            told = {"recorder_cpu": (_processor_seconds(_recorder()) - busy) / tasks}
+            told = {"recorder_cpu": (watch.processor_seconds(_recorder()) - busy) / tasks}
             _check(_asked(database, _ROWS)[0], tasks)
         finally:
             line.close()

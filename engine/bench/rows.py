@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from engine.stream.benchmarks import Better
+
 MB: Final = 1_000_000
 
 
@@ -43,7 +45,7 @@ class Row:
     Attributes:
         name: as ``--only`` has it.
         title: with its sizes in braces.
-        unit: of the values: "s", "/s", "B", or "x" for a ratio.
+        unit: of the values: "s", "/s", "B", "x" for a ratio, or "%" for a share.
         peer: what it is beside, "" for nothing.
         size: arguments of the measurement.
         quick: what is smaller with ``--quick``.
@@ -78,10 +80,24 @@ class Row:
         """Name of the measurement."""
         return self.function or self.name.replace("-", "_")
 
+    def titled(self, quick: bool) -> str:
+        """The title, with its sizes."""
+        return self.title.format(**{key: _size(value) for key, value in self.sized(quick).items()})
+
+    @property
+    def better(self) -> Better:
+        """Which values are: what its limits on the value, or the ratio, want."""
+        ops = [limit.op for limit in (*self.must, *self.aim) if limit.of in ("ours", "ratio")]
+        return "high" if ops and ops[0].startswith(">") else "low"
+
     @property
     def sides(self) -> tuple[str, ...]:
         """Who is measured."""
         return ("ours", "peer") if self.peer else ("ours",)
+
+
+def _size(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _below(of: str, bound: float, text: str) -> Limit:
@@ -145,7 +161,7 @@ ROWS: Final = (
     ),
     Row(
         "idle", "{agents} idle agents, memory of their own", "B", "",
-        {"agents": 20}, {},
+        {"agents": 20, "settle": 0.5}, {"agents": 5, "settle": 0.05},
         must=(_below("ours", 30 * MB, "< 30 MB"),), aim=(_below("ours", 15 * MB, "< 15 MB"),), rounds=3,
     ),
     Row(
@@ -186,7 +202,7 @@ RECORDER: Final = (
     ),
     Row(
         "recorder-single", "{tasks} tasks told one by one to the recorder alone, a row for each", "/s", "",
-        {"tasks": 200_000}, {"tasks": 10_000},
+        {"tasks": 200_000}, {"tasks": 2_000},
         must=(_above("ours", 30_000, "> 30,000/s"),), function="recorder_alone",
     ),
     Row(
@@ -198,5 +214,164 @@ RECORDER: Final = (
     ),
 )  # fmt: skip
 
-SUITES: Final[Mapping[str, tuple[Row, ...]]] = {"speed": ROWS, "recorder": RECORDER}
-"""What can be asked for: how fast the engine is beside others; and what it costs to record what it does."""
+_IDLE: Final = "{agents} idle agents, a reader of %s at 10 Hz: the engine's processor, of a core"
+_WORK: Final = "{agents} agents, tasks of 1 ms: throughput with a reader of %s / without, {pairs} pairs"
+_WATCHED: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
+    "idle": ({"agents": 3_435, "seconds": 5.0, "pairs": 6}, {"agents": 40, "seconds": 0.5, "pairs": 1}),
+    "work": (
+        {"agents": 3_435, "seconds": 4.0, "pairs": 12, "task_seconds": 0.001},
+        {"agents": 40, "seconds": 0.3, "pairs": 2},
+    ),
+}
+
+WATCH: Final = tuple(
+    Row(
+        f"watch-{what}{suffix}", title % topics, unit, "", {**_WATCHED[what][0], "greedy": greedy}, _WATCHED[what][1],
+        must=(limit,), function=f"watched_{what}", rounds=1, timeout=300.0,
+    )
+    for what, title, unit, limit in (
+        ("idle", _IDLE, "%", _below("ours", 0.02, "< 2 %")),
+        ("work", _WORK, "x", _above("ours", 0.98, "< 2 % less")),
+    )
+    for suffix, topics, greedy in (("", "frames and events", False), ("-all", "everything", True))
+)  # fmt: skip
+
+SCREENS: Final = (
+    Row(
+        "tui-processor", "screens of {agents} agents at work, 120x36: processor on Fleet, of a core, {seconds} s each",
+        "%", "",
+        {"agents": 3_435, "seconds": 30, "settle": 3.0}, {"agents": 50, "seconds": 1, "settle": 0.5},
+        must=(
+            _below("ours", 0.25, "< 25 %"), _below("elsewhere", 0.10, "elsewhere < 10 %"),
+            _below("memory", 120 * MB, "< 120 MB"),
+        ),
+        aim=(_below("ours", 0.15, "< 15 %"),), function="screens_processor", rounds=1, timeout=600.0,
+    ),
+    Row(
+        "tui-keys", "screens of {agents} agents at work: a key until it shows, 95th percentile of {presses}", "s", "",
+        {"agents": 3_435, "presses": 200, "settle": 3.0}, {"agents": 50, "presses": 5, "settle": 0.5},
+        must=(_below("ours", 0.050, "< 50 ms"),), function="screens_keys", rounds=1, timeout=600.0,
+    ),
+    Row(
+        "tui-start", "a run of 20 agents until its first screen / import textual.app, {pairs} pairs", "x", "",
+        {"agents": 20, "pairs": 15}, {"agents": 2, "pairs": 2},
+        must=(_below("ours", 1.7, "< 1.7x"),), function="screens_start", rounds=1, timeout=600.0,
+    ),
+    Row(
+        "tui-work", "{agents} agents, tasks of 1 ms: throughput with the screens / without, {pairs} pairs", "x", "",
+        {"agents": 3_435, "seconds": 4.0, "pairs": 12, "settle": 3.0, "task_seconds": 0.001},
+        {"agents": 50, "seconds": 0.5, "pairs": 2, "settle": 0.5},
+        must=(_above("ours", 0.98, "< 2 % less"),), function="screens_work", rounds=1, timeout=600.0,
+    ),
+)  # fmt: skip
+
+_ONE_BY_ONE: Final = "one after the other"
+_UNBATCHED: Final = "unbatched"
+_ONE_SHARD: Final = "one shard"
+
+SPAWN: Final = (
+    Row(
+        "spawn-parallel", "{agents} agents until all are up", "s", _ONE_BY_ONE,
+        {"agents": 700}, {"agents": 20},
+        must=(_below("ratio", 0.2, "> 5x faster"), _below("failed", 0.01, "< 1 % fail")), function="spawned",
+        timeout=900.0,
+    ),
+    Row(
+        "spawn-500", "{agents} agents until all are up", "s", "",
+        {"agents": 500}, {"agents": 20},
+        must=(_below("ours", 2.0, "< 2 s"),), aim=(_below("ours", 1.0, "< 1 s"),), function="spawned",
+    ),
+    Row(
+        "spawn-direct", "{agents} agents until all are up", "s", "fresh interpreters",
+        {"agents": 50}, {"agents": 5},
+        must=(_below("ratio", 0.5, "> 2x faster"), _below("ours", 1.0, "< 1 s")), function="spawn_direct",
+    ),
+)  # fmt: skip
+
+POOL: Final = (
+    Row(
+        "pool-hits", "{tasks} tasks on {agents} agents, half of them busy: an idle one was there", "%", "",
+        {"agents": 20, "tasks": 1_000, "seconds": 0.05}, {"agents": 4, "tasks": 40, "seconds": 0.02},
+        must=(Limit("ours", ">=", 0.7, ">= 70 %"),),
+    ),
+    Row(
+        "pool-assigned", "{tasks} tasks on {agents} agents, half of them busy: submit to begun, p99", "s", "",
+        {"agents": 20, "tasks": 1_000, "seconds": 0.05}, {"agents": 4, "tasks": 40, "seconds": 0.02},
+        must=(_below("ours", 0.010, "< 10 ms"),), aim=(_below("ours", 0.001, "< 1 ms"),),
+    ),
+    Row(
+        "pool-exhausted", "{tasks} tasks at once on {agents} agents: time by that of the sleep alone", "x", "",
+        {"agents": 20, "tasks": 100, "seconds": 0.05}, {"agents": 4, "tasks": 20, "seconds": 0.02},
+    ),
+    Row(
+        "pool-growth", "a pool of {least} grows to {agents} agents, each with a task", "s", "",
+        {"least": 2, "agents": 20}, {"agents": 5},
+    ),
+)  # fmt: skip
+
+_SLEEPING: Final[Mapping[str, Any]] = {"tasks": 6_400, "seconds": 0.005}
+
+QUEUES: Final = tuple(
+    Row(
+        f"queues-{shards}", "{shards} shards, {agents} agents, {tasks} trivial tasks at once: mean wait", "s",
+        _ONE_SHARD,
+        {"shards": shards, "agents": 32, "tasks": 20_000}, {"tasks": 1_000},
+        must=(_below("ratio", 0.5, "half the wait"),), function="queued",
+    )
+    for shards in (2, 4, 8, 16, 32)
+) + tuple(
+    Row(
+        f"balance-{name}",
+        f"{{shards}} shards, {{tasks}} tasks that {what}, placed by {by}: how far one is off the mean", "%", "",
+        {"shards": shards, "agents": 32, "strategy": strategy, **size}, {"tasks": size["tasks"] // 2},
+        must=(_below("ours", 0.1, "+-10 %"),), function="balanced",
+    )
+    for name, shards, strategy, what, by, size in (
+        ("4", 4, "least-loaded", "sleep 5 ms", "load", _SLEEPING),
+        ("32", 32, "least-loaded", "sleep 5 ms", "load", _SLEEPING),
+        ("computing", 8, "least-loaded", "compute 1 ms", "load", {"tasks": 8_000, "task_seconds": 0.001}),
+        ("waited", 8, "least-loaded", "come one by one", "load", {"tasks": 4_000, "waited": True}),
+        ("hash", 8, "hash", "sleep 5 ms", "hash", _SLEEPING),
+        ("round-robin", 8, "round-robin", "sleep 5 ms", "turns", _SLEEPING),
+        ("random", 8, "random", "sleep 5 ms", "chance", _SLEEPING),
+    )
+)  # fmt: skip
+
+THROUGHPUT: Final = tuple(
+    Row(
+        f"throughput-{tasks}", "{tasks} trivial tasks submitted one by one, 2 agents", "/s", _UNBATCHED,
+        {"tasks": tasks}, {"tasks": tasks // 10},
+        must=(_above("ratio", 3.0, "> 3x"),), aim=(_above("ratio", 10.0, "> 10x"),), function="batched",
+    )
+    for tasks in (1_000, 10_000, 100_000)
+)  # fmt: skip
+
+_HELD: Final = "one in {slow} of {tasks} tasks sleeps {seconds} s, %s: another's end to its answer, p99"
+LATENCY: Final = tuple(
+    Row(
+        f"latency-{'off' if timeout is None else f'{timeout * 1000:g}ms'}",
+        _HELD % ("batching off" if timeout is None else "batch_timeout {batch_timeout} s"), "s", "",
+        {"tasks": 2_000, "slow": 100, "seconds": 0.3, "batching": timeout is not None, "batch_timeout": timeout or 0.1},
+        {"tasks": 100, "slow": 20},
+        must=(_below("worst", 0.1, "worst < 100 ms"),) if timeout == 0.1 else (), function="held_back",
+    )
+    for timeout in (None, 0.001, 0.01, 0.1, 0.5)
+)  # fmt: skip
+
+MEMORY: Final = tuple(
+    Row(
+        f"memory-{agents}", "{agents} idle agents, memory of their own", "B", "",
+        {"agents": agents, "settle": 0.5}, {"agents": min(agents, 30), "settle": 0.05},
+        must=(_below("ours", 50 * MB, "< 50 MB"),) if agents == 20 else (),
+        aim=(_below("ours", 20 * MB, "< 20 MB"),) if agents == 20 else (), function="idle",
+    )
+    for agents in (20, 100, 500)
+)  # fmt: skip
+
+SUITES: Final[Mapping[str, tuple[Row, ...]]] = {
+    "speed": ROWS, "recorder": RECORDER, "watch": WATCH, "tui": SCREENS,
+    "spawn": SPAWN, "pool": POOL, "queues": QUEUES, "throughput": THROUGHPUT, "latency": LATENCY, "memory": MEMORY,
+}  # fmt: skip
+"""What can be asked for: how fast the engine is beside others; what it costs to record what it does, and to be
+watched; what the screens cost; and each mechanism by itself.
+"""

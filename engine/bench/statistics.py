@@ -18,6 +18,14 @@ def median(values: Sequence[float]) -> float:
     return ordered[half - 1] + (ordered[half] - ordered[half - 1]) / 2
 
 
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that so large a share of them does not exceed. Raises ValueError for no values."""
+    if not values:
+        raise ValueError("no values have no quantile")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """Where the true median lies, between two of the values.

@@ -13,8 +13,9 @@ from typing import Any
 
 from engine.bench import machine
 from engine.bench.profile import text
+from engine.bench.progress import Progress
 from engine.bench.rows import SUITES, Row
-from engine.bench.run import MeasurementFailed, Round, Say, measure
+from engine.bench.run import MeasurementFailed, Round, measure
 from engine.bench.verdicts import Finding, judge
 
 PEERS_TIMEOUT = 1800.0
@@ -42,7 +43,13 @@ class Outcome:
 
 
 def run(
-    suite: str, only: Sequence[str], rounds: int, quick: bool, profile: bool, say: Say, seed: int | None = None
+    suite: str,
+    only: Sequence[str],
+    rounds: int,
+    quick: bool,
+    profile: bool,
+    progress: Progress,
+    seed: int | None = None,
 ) -> Outcome:
     """Measure the rows named of a suite, all for none named.
 
@@ -53,15 +60,14 @@ def run(
     facts = machine.facts()
     seed = time.time_ns() % 2**32 if seed is None else seed
     begun = time.time()
-    measured = Round(rows, rounds, quick, seed, say)
+    measured = Round(rows, rounds, quick, seed, progress, suite=suite)
     measured.run()
     findings = []
     for row in rows:
         samples = measured.samples[row.name]
         if row.name not in measured.failures:
             watched = measured.watched[row.name].get("ours", {})
-            title = row.title.format(**{key: _size(value) for key, value in row.sized(quick).items()})
-            findings.append(judge(row, title, samples["ours"], samples.get("peer", []), watched))
+            findings.append(judge(row, row.titled(quick), samples["ours"], samples.get("peer", []), watched))
     data = {
         "benchmark": suite,
         "began": begun,
@@ -82,13 +88,9 @@ def run(
     if profile:
         for found in findings:
             if any(verdict is not None and not verdict.reached for verdict in (found.must, found.aim)):
-                say(f"profile: {found.row.name}")
+                progress(f"profile: {found.row.name}")
                 outcome.profiles[found.row.name] = _profiled(found.row, measured.size(found.row))
     return outcome
-
-
-def _size(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _profiled(row: Row, size: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import time
 from typing import TypeVar
@@ -44,10 +45,32 @@ def burn(_: object) -> None:
         work(1_000_000)
 
 
+def nap(number: int) -> None:
+    """Wait for some two seconds, some numbers much longer than others."""
+    # By hand: every agent would load `random` for it, at ten times the cost of the nap.
+    share = (((number * 2_654_435_761) >> 7) % 9_973 + 0.5) / 9_973
+    time.sleep(2.0 * math.exp(0.235 * math.log(share / (1 - share)) - 0.08))
+
+
 def wait(_: object) -> None:
     """Wait until somebody kills it."""
     while True:
         time.sleep(3600)
+
+
+def begun_after(seconds: float) -> float:
+    """Sleep if there is something to; return when this began, by `time.monotonic`, the same for all processes."""
+    begun = time.monotonic()
+    if seconds:
+        time.sleep(seconds)
+    return begun
+
+
+def finished_after(seconds: float) -> float:
+    """Sleep if there is something to; return when that was over, by `time.monotonic`."""
+    if seconds:
+        time.sleep(seconds)
+    return time.monotonic()
 
 
 def meet(folder: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,13 +88,16 @@ def judge(
     return Finding(
         row, title, len(values), known["ours"], median(theirs) if theirs else None, known.get("ratio"),
         intervals["ratio" if paired else "ours"] if len(values) > 1 else None,
-        _verdict(row.must, known, intervals, len(values)), _verdict(row.aim, known, intervals, len(values)), figures,
+        verdict(row.must, known, intervals, len(values)), verdict(row.aim, known, intervals, len(values)), figures,
     )  # fmt: skip
 
 
-def _verdict(
-    limits: Sequence[Limit], known: dict[str, float], intervals: dict[str, Interval], count: int
+def verdict(
+    limits: Sequence[Limit], known: Mapping[str, float], intervals: Mapping[str, Interval], count: int
 ) -> Verdict | None:
+    """Whether all limits hold of what is known, and whether the intervals of `count` values leave a doubt; None for no
+    limit.
+    """
     if not limits:
         return None
     reached = all(limit.holds(known[limit.of]) for limit in limits)

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from processes import marked_processes, scaled, wait_for
 
-from engine.bench import ours, peers, profile, recorded, run, sampling, suite, watch
+from engine.bench import mechanisms, ours, peers, profile, recorded, run, sampling, suite, watch, watched
 from engine.bench.gate import gate
+from engine.bench.progress import narrated
+from engine.bench.reader import Reader
 from engine.bench.rows import ROWS, Row
 from engine.bench.run import MeasurementFailed, Round, measure
 from engine.bench.tasks import identity, meet, pid, work
@@ -28,7 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "map": {"tasks": scaled(2_000)},
     "round_trip": {"tasks": 20},
     "overhead": {"tasks": 10, "iterations": 1_000},
-    "idle": {"agents": 3},
+    "idle": {"agents": 3, "settle": 0.05},
     "stream": {"tasks": scaled(20_000), "buffersize": scaled(500)},
     "array": {"megabytes": 2, "watched": True},
     "help": {},
@@ -36,16 +38,49 @@ SMALL: dict[str, dict[str, Any]] = {
     "recorded_rows": {"tasks": scaled(2_000)},
     "recorded_map": {"tasks": scaled(2_000)},
     "recorder_alone": {"tasks": scaled(500)},
+    "watched_idle": {"agents": 3, "seconds": 0.5, "pairs": 2, "greedy": True},
+    "watched_work": {"agents": 3, "iterations": 1_000, "seconds": 0.5, "pairs": 2, "greedy": False},
+    "coordinate": {"agents": 3, "on": ["pooling"], "patience": 30.0},
+    "there_and_back": {"size": 1_000, "times": 2},
+    "on_cores": {"cores": 1, "tasks": 4, "iterations": 1_000},
+    "spawned": {"agents": 4},
+    "spawn_direct": {"agents": 2},
+    "pool_hits": {"agents": 4, "tasks": 20, "seconds": 0.02},
+    "pool_assigned": {"agents": 4, "tasks": 20, "seconds": 0.02},
+    "pool_exhausted": {"agents": 2, "tasks": 8, "seconds": 0.02},
+    "pool_growth": {"least": 1, "agents": 4},
+    "queued": {"shards": 2, "agents": 4, "tasks": 100},
+    "balanced": {"shards": 2, "agents": 4, "tasks": 40, "strategy": "round-robin", "seconds": 0.001},
+    "batched": {"tasks": 100},
+    "held_back": {"tasks": 40, "slow": 20, "seconds": 0.1, "batch_timeout": 0.1},
+    "other_tool": {
+        "python": sys.executable,
+        "tool": "pool",
+        "task": "map",
+        "workers": 2,
+        "tasks": 20,
+        "chunk": 5,
+        "timeout": 60.0,
+    },
+    "screens_processor": {"agents": 3, "seconds": 1, "settle": 0.1},
+    "screens_keys": {"agents": 10, "presses": 2, "settle": 0.5},
+    "screens_start": {"agents": 2, "pairs": 1},
+    "screens_work": {"agents": 3, "iterations": 1_000, "seconds": 0.5, "pairs": 1, "settle": 0.1},
 }
 
 
+STEADY = ("recorded_work", "watched_work", "screens_start", "screens_work")
+"""Measurements of what is compared over time, all of whose processes stay: there are none such without pooling."""
+
+
 @pytest.mark.parametrize(("side", "function"), [
-    *(("ours", name) for name in ours.MEASUREMENTS if name != "idle"), *(("peer", name) for name in peers.MEASUREMENTS),
+    *(("ours", name) for name in ours.MEASUREMENTS if name != "idle" and name not in STEADY),
+    *(("peer", name) for name in (*peers.MEASUREMENTS, *mechanisms.PEERS)),
 ])  # fmt: skip
 def test_every_measurement_on_both_sides(side: str, function: str) -> None:
     found = measure(function, side, SMALL[function], 100)
     assert isinstance(found["value"], float | int)
-    assert found["value"] > 0 or function == "stream"
+    assert found["value"] > 0 or function in ("stream", "balanced")
     if function == "start_each":
         assert found["agents_that_answered"] == 3
     if function == "stream":
@@ -56,6 +91,12 @@ def test_every_measurement_on_both_sides(side: str, function: str) -> None:
         assert len(found["arrays"]) >= 3, "the caller, and workers at least"
 
 
+@pytest.mark.needs("pooling")
+@pytest.mark.parametrize("function", STEADY)
+def test_every_measurement_of_what_is_steady(function: str) -> None:
+    assert measure(function, "ours", SMALL[function], 100)["value"] > 0
+
+
 @pytest.mark.needs("pooling", "batching")
 def test_what_is_recorded_is_in_blocks_or_has_rows() -> None:
     for function, inside in (("recorded_map", True), ("recorded_rows", False)):
@@ -64,6 +105,13 @@ def test_what_is_recorded_is_in_blocks_or_has_rows() -> None:
         assert found["recorder_cpu"] > 0
         assert found["bytes"] > 8
         assert set(measure(function, "peer", SMALL[function], 60)) == {"value", "engine_cpu"}
+
+
+def test_a_reader_that_is_sent_nothing_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reader, "attach", lambda self: None)
+    monkeypatch.setattr(Reader, "detach", lambda self: 0)
+    with pytest.raises(AssertionError, match=r"^the reader was sent 0 frames of 4$"):
+        watched.watched_idle(2, 0.5, 1, True)
 
 
 def test_tasks_that_are_not_in_the_database_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +169,7 @@ def test_it_does_not_outlive_whoever_asked(tmp_path: Path) -> None:
 def test_rounds_are_paired_random_and_the_first_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str, bool]] = []
 
-    def fake(function: str, side: str, size: dict[str, Any], timeout: float, profile: Path | None = None) -> Any:
+    def fake(function: str, side: str, size: dict[str, Any], timeout: float, code: Any = None) -> Any:
         asked.append((function, side, size.pop("watched", False)))
         assert size == {}
         return {"value": len(asked)}
@@ -133,7 +181,7 @@ def test_rounds_are_paired_random_and_the_first_is_dropped(monkeypatch: pytest.M
         Row("c", "c", "s", "", {}, {}, rounds=1),
         Row("d", "d", "s", "", {}, {}, rounds=2),
     ]
-    rounds = Round(rows, 20, False, 7, lambda text: None)
+    rounds = Round(rows, 20, False, 7, narrated(lambda text: None))
     rounds.run()
     assert {name: {side: len(found) for side, found in sides.items()} for name, sides in rounds.samples.items()} == {
         "a": {"ours": 40, "peer": 40},
@@ -152,14 +200,14 @@ def test_rounds_are_paired_random_and_the_first_is_dropped(monkeypatch: pytest.M
 def test_a_row_that_fails_is_left_out_from_there_on(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def fake(function: str, side: str, size: dict[str, Any], timeout: float, profile: Path | None = None) -> Any:
+    def fake(function: str, side: str, size: dict[str, Any], timeout: float, code: Any = None) -> Any:
         calls.append(function)
         if function == "start":
             raise MeasurementFailed("no room")
         return {"value": 1.0}
 
     monkeypatch.setattr(run, "measure", fake)
-    outcome = suite.run("speed", ["start", "round-trip"], 3, True, False, lambda text: None, seed=1)
+    outcome = suite.run("speed", ["start", "round-trip"], 3, True, False, narrated(lambda text: None), seed=1)
     assert outcome.failures == {"start": "no room"}
     assert calls.count("start") == 1
     assert [found.row.name for found in outcome.findings] == ["round-trip"]
@@ -168,7 +216,7 @@ def test_a_row_that_fails_is_left_out_from_there_on(monkeypatch: pytest.MonkeyPa
 
 
 def test_work_is_asked_for_in_iterations_that_are_counted_once() -> None:
-    rounds = Round([BY_NAME["overhead-10ms"]], 1, True, 1, lambda text: None)
+    rounds = Round([BY_NAME["overhead-10ms"]], 1, True, 1, narrated(lambda text: None))
     rounds._rate = 1_000_000.0
     assert rounds.size(BY_NAME["overhead-10ms"]) == {"tasks": 40, "iterations": 10_000}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.bench import ours, peers
+from engine.bench import mechanisms, ours, peers
 from engine.bench.report import figure, table
 from engine.bench.report import peers as other_tools
 from engine.bench.rows import SUITES, Limit, Row
@@ -81,17 +81,26 @@ def test_limits(op: str, holds: list[bool]) -> None:
     assert [Limit("ours", op, 2, "").holds(value) for value in (1, 2, 3)] == holds
 
 
+COMPARED = {
+    "pool-exhausted", "pool-growth", "latency-off", "latency-1ms", "latency-10ms", "latency-500ms", "memory-100",
+    "memory-500",
+}  # fmt: skip
+"""Rows that nothing is wanted of: they are there beside others."""
+
+
 def test_every_row_has_its_measurements_and_its_sizes() -> None:
     rows = [found for suite in SUITES.values() for found in suite]
     assert len({found.name for found in rows}) == len(rows)
     for found in rows:
         assert found.measured_by in ours.MEASUREMENTS
-        assert not found.peer or found.measured_by in peers.MEASUREMENTS
+        assert not found.peer or found.measured_by in {**peers.MEASUREMENTS, **mechanisms.PEERS}
         assert set(found.quick) <= set(found.size)
         assert found.title.format(**found.size)
-        assert found.must
+        assert found.must or found.name in COMPARED
         for limit in (*found.must, *found.aim):
-            assert limit.of in ("ours", "ratio", "peak", "in_blocks")
+            assert limit.of in (
+                "ours", "ratio", "peak", "in_blocks", "elsewhere", "memory", "failed", "balance", "worst",
+            )  # fmt: skip
             assert found.peer or limit.of != "ratio"
 
 

@@ -1,0 +1,1 @@
+"""What each of several mechanisms brings, by itself and beside the others. Pure."""
