@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from engine.cli.leftovers import await_recorder, take_in, take_in_all
 from engine.cli.run import make_spec, wants_screen, warn_misspelt
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit")
 """Those of `run` that are no settings, and say what is done and how."""
 _SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port")
-_RECORDER: Final = b"engine.store.recorder"
-"""In the command of a recorder; then come the database, a descriptor and the engine's pid."""
-_RECORDER_SECONDS: Final = 90.0
-"""For the recorder of an engine that is gone to write what it was told: it tries for a minute."""
 
 
 def on_screen_or(options: dict[str, Any], begin: Callable[[], int]) -> int:
@@ -125,19 +120,22 @@ def keep(what: tuple[str, ...], options: dict[str, Any], dashes: bool, spec: Run
         replace(spec.settings, metrics_port=None), os.getcwd(), path,
         out if out in (None, "-") else os.path.abspath(out), spec.text, items, stream,
         None if None in totals else sum(total or 0 for total in totals), kept.fingerprints(spec, path, spec.files),
+        included=spec.included, assigned=spec.assigned,
     )  # fmt: skip
 
 
 @contextlib.contextmanager
-def asking() -> Iterator[None]:
+def asking(database: Path) -> Iterator[None]:
     """What the database complains of is bad input."""
     from engine.plan.steps import SpecError
-    from engine.store.schema import StoreError
+    from engine.store.schema import FAULTS, StoreError, explain
 
     try:
         yield
     except StoreError as error:
         raise SpecError(str(error)) from error
+    except FAULTS as error:
+        raise SpecError(str(explain(database, error))) from error
 
 
 def database_of(options: Mapping[str, Any]) -> Path:
@@ -165,22 +163,24 @@ def find(name: str, options: Mapping[str, Any], way: Way) -> Found:
     from engine.store import queries
 
     database = database_of(options)
-    with asking(), contextlib.closing(opened(database)) as db:
+    with asking(database):
+        take_in_all(database)
+    with asking(database), contextlib.closing(opened(database)) as db:
         check_owner(database)
         run = queries.find(db, name)
         if run.status == "crashed":
-            _await_recorder(run, way)
-        if _take_in(database, run, run.id, way) or run.status == "crashed":
+            await_recorder(run, way)
+        if take_in(database, run, run.id, way) or run.status == "crashed":
             run = queries.find(db, run.id)
         if run.status == "running":
             raise SpecError(f"run {run.id} is still running (shoal attach {run.id})")
         kept = _kept(db, run, way)
         taken = _taken(db, run, way)
-        came = [one for one in taken if _take_in(database, run, one.id, way)]
+        came = [one for one in taken if take_in(database, run, one.id, way)]
         if came:
             taken = _taken(db, run, way)
         if kept.stream_of:
-            _take_in(database, run, kept.stream_of, way)
+            take_in(database, run, kept.stream_of, way)
         known = queries.inputs(db, kept.stream_of or run.id)
         given = None if options["db"] is None else str(database)
         return Found(way, database, run, kept, taken, known, given)
@@ -305,71 +305,3 @@ def _check_stream(found: Found, force: bool) -> None:
         found.refuse(f"standard input had not ended: {known.count:,} items came before the run was cut off", force)
     if not known.count:
         raise found.cannot("no item had come on standard input")
-
-
-def _await_recorder(run: Run, way: Way) -> None:
-    """Wait until the recorder of an engine that is gone has written what it was told. Raises `SpecError` if it takes
-    too long.
-    """
-    from engine.plan.steps import SpecError
-
-    for pid in _recorders(run.pid):
-        try:
-            process = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        try:
-            poller = select.poll()
-            poller.register(process, select.POLLIN)
-            if not poller.poll(_RECORDER_SECONDS * 1000):
-                why = f"its recorder (process {pid}) is still writing"
-                raise SpecError(f"run {run.id} is not {way.done}: {why}")
-        finally:
-            os.close(process)
-
-
-def _take_in(database: Path, run: Run, of: str, way: Way) -> bool:
-    """Have in the database what was put aside of the run `of`, which `run` needs: tasks that are over would run again
-    otherwise. Whoever is just doing that is waited for. Returns whether there was anything. Raises `SpecError`.
-    """
-    from engine.plan.steps import SpecError
-    from engine.store import aside
-    from engine.store.schema import FAULTS, explain, is_busy, open_database
-
-    until = time.monotonic() + _RECORDER_SECONDS
-    found = False
-    while left := aside.waiting(database, of):
-        found, busy = True, False
-        said: list[str] = []
-        with contextlib.closing(open_database(database)) as db:
-            try:
-                aside.fold_in(database, db, lambda text: None, said.append, of)
-            except FAULTS as error:
-                busy = is_busy(error)
-                said.append(str(explain(database, error)))
-        still = aside.waiting(database, of)
-        if still and ((said and not busy) or time.monotonic() > until):
-            why = said[0] if said else f"somebody else has been at {left[0]} for {_RECORDER_SECONDS:g} s"
-            raise SpecError(f"run {run.id} is not {way.done}: {why}")
-        if not still:
-            for text in said:
-                click.echo(f"shoal: warning: {text}", err=True)
-            break
-        time.sleep(0.05)
-    return found
-
-
-def _recorders(engine: int) -> list[int]:
-    """Processes that record for the engine with this pid, which is gone."""
-    from engine.store.places import identity
-
-    if identity(engine):  # another process has its number by now, and may have a recorder of its own
-        return []
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-            at = words.index(_RECORDER) if _RECORDER in words else len(words)
-            if words[at + 3 : at + 4] == [str(engine).encode()]:
-                found.append(int(entry))
-    return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli import recorded
+from engine.cli.live import again
 from engine.cli.words import clean, number, printable
 from engine.stream import live
 from engine.stream.client import StreamError
@@ -34,10 +35,10 @@ from tui.feed import Feed, SocketFeed
 if TYPE_CHECKING:
     import sqlite3
 
+    from engine.cli.benches import KeptBenches
     from engine.cli.comparing import Side
     from engine.store.queries import Durations, Run, StoredAlert, Task
     from engine.stream.live import Live
-    from engine.stream.types import Hello
 
 _SLOWEST: Final = 10
 _FAILURES: Final = 10
@@ -55,12 +56,36 @@ class StoreArchive:
         self._database = recorded.database(database)
         self._elsewhere: dict[str, Path] = {}
         """Databases of runs that go on and are recorded in another one, by id."""
+        self._benches: KeptBenches | None = None
+
+    @property
+    def benches(self) -> KeptBenches:
+        """As `tui.archive.Archive`."""
+        if self._benches is None:
+            from engine.cli.benches import KeptBenches
+
+            self._benches = KeptBenches()
+        return self._benches
+
+    def prepare(self) -> None:
+        """As `tui.archive.Archive`."""
+        import engine.bench.guard.derived
+        import engine.cli.benches
+        import engine.cli.comparing
+        import engine.cli.intervals
+        import engine.cli.throughput
+        import engine.store.queries
+        import engine.store.schema  # noqa: F401
+
+    def look_in(self, database: Path) -> None:
+        """Take another database for the history."""
+        self._database = database
 
     @contextlib.contextmanager
     def _asked(self, run: str = "") -> Iterator[sqlite3.Connection]:
         """The database that has a run, at one moment. Raises `ArchiveError`."""
         try:
-            with recorded.asked(self._elsewhere.get(run, self._database)) as connection:
+            with recorded.asked(self._elsewhere.get(run, self._database), quiet=True) as connection:
                 yield connection
         except click.ClickException as error:
             raise ArchiveError(error.message) from error
@@ -74,7 +99,7 @@ class StoreArchive:
 
         going = self._live()
         try:
-            with recorded.asked(self._database) as db:
+            with recorded.asked(self._database, quiet=True) as db:
                 found = queries.runs(db, limit=0)
         except recorded.StoreProblem as error:
             if not isinstance(error.__cause__, NoDatabaseError):
@@ -215,14 +240,6 @@ class StoreArchive:
             return SocketFeed(path, again)
         except (StreamError, UnsafeFolder) as error:
             raise ArchiveError(str(error)) from error
-
-
-def again(hello: Hello) -> Path | None:
-    """Where a run is served by now, whose engine went: it may have been resumed."""
-    try:
-        return next((found.path for found in live.runs() if found.run == hello.run), None)
-    except UnsafeFolder:
-        return None
 
 
 # -- what is recorded, as the screens have it --------------------------------------------------------------------------

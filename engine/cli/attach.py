@@ -17,8 +17,17 @@ from engine.cli.preferences import screen_options
 )
 @run_argument
 @screen_options
-def attach(run: str | None, **options: Any) -> None:
+@click.option("--plain", is_flag=True, help="No screen: a line a second, as `shoal watch` tells it.")
+@click.pass_context
+def attach(ctx: click.Context, /, run: str | None, plain: bool, **options: Any) -> None:
     """See `help` above."""
+    if plain:
+        from engine.cli.watch import watch
+
+        ctx.invoke(watch, run=run, queues=False, shapes=False, as_json=False, every=1.0)
+    from engine.cli import view
+
+    view.load()
     from engine.cli.config import ConfigProblem
     from engine.cli.preferences import preferences
     from engine.settings.types import SettingsError
@@ -28,10 +37,8 @@ def attach(run: str | None, **options: Any) -> None:
     except SettingsError as error:
         raise ConfigProblem(str(error)) from None
     found = find(run)
-    from engine.cli.view import show
-
     with told():
-        how = show(found.path, wanted)
+        how = view.show(found.path, wanted)
     if how == "detached":
         click.echo(f"detached: the run goes on. To come back: shoal attach {found.run}", err=True)
     elif how == "lost":

@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import FrameType
+from typing import Any, Final
 
 import click
 
+from engine.cli import benchguard
+from engine.cli.benchcompare import compare
+from engine.cli.benchcoordination import coordination
+from engine.cli.benchguard import names, problems
+from engine.cli.benchpeers import peers
+from engine.cli.benchprune import prune
+from engine.cli.benchreport import report
+from engine.cli.benchscaling import scaling
+from engine.cli.benchsession import SUITES, keep, opened
+from engine.cli.benchtelling import Telling, telling, told_by
 
-def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    from engine.bench.rows import SUITES
+_ROUNDS: Final = 7
+_QUICK_ROUNDS: Final = 3
+COMMANDS: dict[str, click.Command] = {
+    "coordination": coordination,
+    "peers": peers,
+    "scaling": scaling,
+    **benchguard.COMMANDS,
+    "compare": compare,
+    "report": report,
+    "prune": prune,
+}
 
-    suite = ctx.params["benchmark"]  # eager, so it is known before the options are
-    known = [row.name for row in SUITES.get(suite, ())]
-    names = [name for some in value for name in some.split(",") if name]
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"no row {name!r} in {suite}; known: {', '.join(known)}", ctx, param)
-    return names
+
+class _Bench(click.Command):
+    """A command whose first argument is a suite, or the name of a command about what suites have measured."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args and args[0] in COMMANDS:
+            return COMMANDS[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in COMMANDS.items()])
 
 
-@click.command()
+@click.command(cls=_Bench)
 @click.argument(
     "benchmark",
-    type=click.Choice(["speed", "recorder", "alerts"]),
+    type=click.Choice([*SUITES, "alerts"]),
     default="speed",
-    metavar="[speed|recorder|alerts]",
+    metavar="[SUITE|COMMAND]",
     is_eager=True,
 )
 @click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="Paired rounds; 7, or 3 with --quick.")
-@click.option("--only", callback=_names, multiple=True, metavar="NAME,...", help="Only these rows.")
+@click.option("--only", callback=names, multiple=True, metavar="NAME,...", help="Only these rows.")
 @click.option("--quick", is_flag=True, help="Small sizes: whether it works, not how fast it is.")
 @click.option(
     "--json", "output", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE",
@@ -40,6 +67,8 @@ def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     "--peers", "script", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="A Python script that measures other tools and prints JSON, to be shown as well.",
 )  # fmt: skip
+@click.option("--no-store", is_flag=True, help="Do not keep the session in the history.")
+@told_by
 def bench(
     benchmark: str,
     rounds: int | None,
@@ -48,34 +77,70 @@ def bench(
     output: str | None,
     profile: bool,
     script: Path | None,
+    no_store: bool,
+    form: str,
+    until_eof: bool,
 ) -> None:
     """Measure the engine beside other tools, in one run, and say what is reached of what is wanted.
 
-    speed is how fast it is, beside other tools; recorder what its record costs, beside itself without one.
+    SUITE is speed, recorder, watch, tui, spawn, pool, queues, throughput, latency, memory or alerts; speed by default.
+
+    speed is how fast it is, beside other tools; recorder what its record costs, beside itself without one; watch what
+    one reader of its stream costs it; tui what the screens cost, and how quickly they answer.
+
+    spawn, pool, queues, throughput, latency and memory are the mechanisms, each by itself: parallel starts beside one
+    after the other; whether an idle agent was there, and how soon a task was with it; shards beside one; batches beside
+    single messages; how long a batch holds an answer back; and what idle agents take.
 
     alerts is how soon a death, or a queue beyond a bound, is an alert on the stream, and whether each of a thousand
     deaths is counted once; exit code 1 if something it must is not so.
 
     Each measurement is a process of its own. A first round is dropped; in the others the sides of a row take turns in
     random order, and the ratio is the median of the rounds' ratios. Let nothing else run meanwhile.
+
+    Sessions are kept, samples and all. gate compares one with those before it; report writes the newest as tables.
     """
-    import json
-    import signal
-
-    signal.signal(signal.SIGTERM, _asked_to_end)
-    if benchmark == "alerts":
-        if rounds or only or profile or script:
+    with telling(form, until_eof) as told:
+        if benchmark != "alerts":
+            _suite(benchmark, rounds, only, quick, output, profile, script, no_store, told)
+        elif rounds or only or profile or script:
             raise click.UsageError("alerts takes --quick and --json")
-        _alerts(quick, output)
-        return
-    from engine.bench import machine, report, suite
+        else:
+            _alerts(quick, output, no_store, told)
 
-    file = _opened(output)
-    rounds = rounds or (3 if quick else 7)
-    outcome = suite.run(benchmark, only, rounds, quick, profile, lambda text: click.echo(text, err=True))
+
+def _suite(
+    benchmark: str,
+    rounds: int | None,
+    only: list[str],
+    quick: bool,
+    output: str | None,
+    profile: bool,
+    script: Path | None,
+    no_store: bool,
+    told: Telling,
+) -> None:
+    """The benchmarks of rows."""
+    import json
+    import time
+
+    from engine.bench import machine, report, suite
+    from engine.bench.guard.measuring import kept
+    from engine.bench.guard.sessions import Recorder
+
+    file = opened(output)
+    usual = _QUICK_ROUNDS if quick else _ROUNDS
+    whole = not only and (rounds is None or rounds >= usual)
+    rounds = rounds or usual
+    seed = time.time_ns() % 2**32
+    with problems():
+        recorder = None if no_store else Recorder(benchmark, quick, seed)
+    outcome = suite.run(benchmark, only, rounds, quick, profile, told.progress, seed)
+    if recorder is not None:
+        keep(kept(recorder, outcome, whole), told)
     others = None
     if script is not None:
-        click.echo(f"peers: {script}", err=True)
+        told.say(f"peers: {script}")
         try:
             others = outcome.data["peers"] = suite.peers(script)
         except suite.PeersFailed as error:
@@ -83,51 +148,46 @@ def bench(
     text = json.dumps(outcome.data, indent=1)
     if file is not None:
         file.write_text(text + "\n")
-    click.echo(machine.line(outcome.data["machine"]), err=True)
+    told.say(machine.line(outcome.data["machine"]))
     if output == "-":
         click.echo(text)
     else:
         click.echo(report.table(outcome.findings, outcome.failures))
+        if benchmark == "queues" and outcome.findings:
+            click.echo(report.best_shards(outcome.findings))
         if others is not None:
             click.echo(f"\n{report.peers(others)}")
-    for name, told in outcome.profiles.items():
+    for name, found in outcome.profiles.items():
         place = Path(f"{file or 'shoal-bench.json'}").with_suffix(f".{name}.txt")
-        place.write_text(told)
-        click.echo(f"profile of {name}: {place}", err=True)
+        place.write_text(found)
+        told.say(f"profile of {name}: {place}")
     if outcome.failures:
         raise SystemExit(1)
 
 
-def _alerts(quick: bool, output: str | None) -> None:
+def _alerts(quick: bool, output: str | None, no_store: bool, told: Telling) -> None:
     """The benchmark of alerts."""
     import json
+    import time
 
     from engine.bench import machine
     from engine.bench.alerts import suite
+    from engine.bench.alerts.lines import lines
+    from engine.bench.guard.sessions import Recorder
 
-    file = _opened(output)
-    outcome = suite.run(quick, lambda text: click.echo(text, err=True))
+    file = opened(output)
+    seed = time.time_ns() % 2**32
+    with problems():
+        recorder = None if no_store else Recorder("alerts", quick, seed)
+    outcome = suite.run(quick, told.progress, seed)
+    if recorder is not None:
+        keep(
+            recorder.ended(suite.cells(outcome), outcome.failures, lines=lines(outcome), whole=True), told
+        )  # fmt: skip
     text = json.dumps(outcome.data, indent=1)
     if file is not None:
         file.write_text(text + "\n")
-    click.echo(machine.line(outcome.data["machine"]), err=True)
+    told.say(machine.line(outcome.data["machine"]))
     click.echo(text if output == "-" else suite.tables(outcome))
     if not outcome.well(quick):
         raise SystemExit(1)
-
-
-def _asked_to_end(number: int, frame: FrameType | None) -> None:
-    """End by way of what is to be removed: measurements, and their databases."""
-    raise SystemExit(128 + number)
-
-
-def _opened(output: str | None) -> Path | None:
-    """The file for JSON, found to be writable before minutes go by."""
-    if output is None or output == "-":
-        return None
-    try:
-        with open(output, "a"):
-            pass
-    except OSError as error:
-        raise click.UsageError(f"can't write {output}: {error.strerror}") from error
-    return Path(output)

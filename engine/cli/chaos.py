@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,6 +53,9 @@ def chaos(
 
     Exit codes: 0 all accounted for, 1 something was not, 2 bad usage, 130 interrupted.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as ctrl-c: then all is ended and removed
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     from engine.chaos.run import Chaos, as_dict
 
     if seeds is None:

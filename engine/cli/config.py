@@ -92,7 +92,7 @@ def path() -> None:
 @config.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON, one command a line.")
 def keys(as_json: bool) -> None:
-    """List the commands of the screens that have keys, by the ids that [keys] of the config file gives them others by.
+    """List the commands of the screens, by the ids that [keys] of the config file gives them keys by, or others.
 
     Keys of one command are apart by commas. Those of the config file are shown in place of the usual ones.
     """

@@ -8,8 +8,29 @@ from engine.cli.live import LiveProblem, connected
 from engine.cli.recorded import say, span
 
 
+class _Order(click.Command):
+    """Says where the run is named, to whoever names it where commands about runs usually have it."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in ("--run", "--json"):
+                raise
+            name = "--run RUN" if error.option_name == "--run" else error.option_name
+            ctx.fail(f"{error.option_name} comes before the command: shoal ctl {name} {self.name} ...")
+        if ctx.args and not ctx.resilient_parsing:
+            more = " ".join(ctx.args)
+            ctx.fail(f"unexpected {more!r}; a run is named before the command: shoal ctl --run RUN {self.name} ...")
+        return rest
+
+
 class _AsWritten(click.Group):
     """Lists its commands in the order in which they stand here."""
+
+    command_class = _Order
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -92,6 +113,14 @@ def kill(agent: str) -> None:
     _ask("kill", agent)
 
 
+@ctl.command()
+@click.argument("lane")
+@click.argument("limit")
+def lane(lane: str, limit: str) -> None:
+    """Give a lane another limit on how many of its tasks run at a time; 0 closes it."""
+    _ask("lane", lane, limit)
+
+
 @ctl.command(name="set")
 @click.argument("setting")
 @click.argument("value")
@@ -150,6 +179,6 @@ def unsilence(number: str) -> None:
 
 def _seconds(time: str) -> str:
     try:
-        return f"{span(time):g}"
+        return repr(span(time))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None

@@ -34,7 +34,7 @@ def check(db: Path | None, as_json: bool) -> None:
     path = database(db)
     found: list[str] = []
     runs = tasks = 0
-    with asked(db) as connection:
+    with asked(db, quiet=True) as connection:  # it is told below
         try:
             found.extend(checking.check(connection))
             runs, tasks = connection.execute("SELECT count(*), total(done + failed) FROM runs").fetchone()

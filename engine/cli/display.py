@@ -261,10 +261,9 @@ class Live:
                 return False
         except OSError:  # not our terminal: then there is no background either
             pass
-        try:
-            return bool(select.select([], [self._fd], [], 0)[1])
-        except (OSError, ValueError):  # a descriptor beyond 1023
-            return True
+        poller = select.poll()
+        poller.register(self._fd, select.POLLOUT)
+        return bool(poller.poll(0))
 
     def paint(self) -> None:
         """Draw the lines as they are now."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.cli.markdown import block, code, plain, sparkline, table
-from engine.cli.progress import alert_news
+from engine.cli.progress import alert_news, worse
 from engine.cli.summary import share_name
 from engine.cli.throughput import of_run
 from engine.cli.words import duration, number, several, size
@@ -288,8 +288,9 @@ def _alerts(found: Gathered) -> list[str]:
                 known[news.id] = _Alert(news.severity, news.text, event.at, event.at)
             else:
                 alert.count += not alert.live
-                alert.severity, alert.text, alert.live = news.severity, news.text, True
-        elif news is not None and news.live is False and alert is not None and alert.live:
+                alert.severity, alert.live = worse(alert.severity, news.severity), True
+                alert.text = news.text_after(alert.text)
+        elif news is not None and news.state and alert is not None and alert.live:
             alert.last, alert.live = event.at, False
     if not known:
         return []

@@ -96,7 +96,7 @@ def _recorded(run: str | None, db: Path | None, teller: _Teller, problem: LivePr
         raise problem
     try:
         with asked(db) as connection:
-            found = queries.find(connection, run or "last")
+            found = queries.find(connection, "last" if run is None else run)
             last = 0
             while some := queries.events(connection, found.id, after=last, limit=_AT_ONCE):
                 for event in some:

@@ -19,8 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.plan.steps import SpecError
-from engine.runtime.driver import NOTHING_YET
+from engine.plan.steps import NOTHING_YET, SpecError
 
 _WAITING_LINES: Final = 10_000
 _SNIFF: Final = 8192
@@ -124,12 +123,17 @@ class KeptItems:
 
     def __iter__(self) -> Iterator[str]:
         from engine.store.queries import input_items, open_readonly
+        from engine.store.schema import FAULTS, StoreError, explain
 
         number = 0
-        with contextlib.closing(open_readonly(self._database)) as db:
-            for item in input_items(db, self._run):
-                number += 1
-                yield item
+        try:
+            with contextlib.closing(open_readonly(self._database)) as db:
+                for item in input_items(db, self._run):
+                    number += 1
+                    yield item
+        except (StoreError, *FAULTS) as error:
+            why = error if isinstance(error, StoreError) else explain(self._database, error)
+            raise SpecError(f"items that came on standard input can't be read: {why}") from error
         if number < self._count:
             gone = f"only {number:,} of {self._count:,} are left of the items that were recorded with run {self._run}"
             raise SpecError(f"{gone}: it has been deleted meanwhile")
@@ -178,7 +182,9 @@ class StdinItems:
             try:
                 data = os.read(self._descriptor, _READ)
             except BlockingIOError:  # whoever shares the pipe with us made it so
-                select.select([self._descriptor], [], [])
+                poller = select.poll()
+                poller.register(self._descriptor, select.POLLIN)
+                poller.poll()
                 continue
             if not data:
                 break

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.stream.client import Client
     from engine.stream.live import Live
+    from engine.stream.types import Hello
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,3 +59,14 @@ def connected(run: str | None) -> Iterator[Client]:
     found = find(run)
     with told(), contextlib.closing(Client(found.path)) as client:
         yield client
+
+
+def again(hello: Hello) -> Path | None:
+    """Where a run is served by now, whose engine went: it may have been resumed."""
+    from engine.stream import live
+    from engine.stream.places import UnsafeFolder
+
+    try:
+        return next((found.path for found in live.runs() if found.run == hello.run), None)
+    except UnsafeFolder:
+        return None

@@ -23,6 +23,9 @@ class LiveAlert(NamedTuple):
     id: str
     severity: str
     text: str
+    """What it is about, as of when it fired."""
+    worst: str
+    """The worst severity that it had so far."""
     since: float
     """Seconds since the Unix epoch."""
 
@@ -33,13 +36,30 @@ class AlertNews(NamedTuple):
     id: str
     severity: str
     text: str
-    live: bool | None
-    """Whether it is firing; None if the event says nothing of that."""
+    """What it is about, and not what became of it."""
+    state: str
+    """``firing``, ``recovering``, ``resolved`` ...; "" if the event says nothing of that."""
     hidden: bool | None
     """Whether somebody has silenced it, or a worse one hides it; None if the event says nothing of that."""
+    notify: bool | None
+    """Whether people are to be told of it by this; None if the event says nothing of that."""
+    fresh: bool
+    """The text is of how it is now that it fires."""
+
+    @property
+    def live(self) -> bool:
+        """It fires, and is not over."""
+        return self.state in ("firing", "recovering")
+
+    def text_after(self, before: str | None) -> str:
+        """What to show of it, where it was `before`, or not at all: how it was as it fired, for while it recovers, or
+        comes and goes, all may look well.
+        """
+        return self.text if before is None or self.fresh else before
 
 
 _STATES: Final = {"alert.fired": "firing", "alert.firing": "firing", "alert.resolved": "resolved"}
+_FRESH: Final = frozenset({"alert.fired", "alert.firing", "alert.severity", "alert.update", "alert.repeat"})
 _HIDES: Final = {
     "alert.silenced": True, "alert.inhibited": True, "alert.unsilenced": False, "alert.uninhibited": False,
 }  # fmt: skip
@@ -48,18 +68,18 @@ _HIDES: Final = {
 def alert_news(event: Event) -> AlertNews | None:
     """What an event ``alert.*`` says, None for one of another kind.
 
-    Of its data, `fingerprint` (or `id`, or `rule`) tells alerts apart, `state` says whether it fires, and `severity`
-    how bad that is.
+    Of its data, `fingerprint` (or `id`, or `rule`) tells alerts apart, `summary` says what it is about, `state` whether
+    it fires, and `severity` how bad that is.
     """
     if not event.kind.startswith("alert."):
         return None
     data = event.data
     name = str(data.get("fingerprint") or data.get("id") or data.get("rule") or event.text)
     severity = str(data.get("severity") or event.level)
-    text = str(data.get("text") or event.text).removeprefix(f"{severity}: ")
-    state = data.get("state") or _STATES.get(event.kind)
-    live = None if state is None else state in ("firing", "recovering")
-    return AlertNews(name, severity, text, live, _HIDES.get(event.kind))
+    text = str(data.get("summary") or event.text)
+    state = str(data.get("state") or _STATES.get(event.kind, ""))
+    fresh = state == "firing" and event.kind in _FRESH
+    return AlertNews(name, severity, text, state, _HIDES.get(event.kind), data.get("notify"), fresh)
 
 
 class Alerts:
@@ -74,14 +94,19 @@ class Alerts:
         news = alert_news(event)
         if news is None:
             return
-        if news.hidden is not None:
-            (self._hidden.add if news.hidden else self._hidden.discard)(news.id)
         before = self._live.get(news.id)
+        if news.notify or news.hidden is False:
+            self._hidden.discard(news.id)
+        elif news.hidden or (news.live and before is None and news.notify is False):  # it was silenced before it fired
+            self._hidden.add(news.id)
         if news.live:
+            text = news.text_after(None if before is None else before.text)
+            worst = news.severity if before is None else worse(before.worst, news.severity)
             since = event.at if before is None else before.since
-            self._live[news.id] = LiveAlert(news.id, news.severity, news.text, since)
-        elif news.live is False:
+            self._live[news.id] = LiveAlert(news.id, news.severity, text, worst, since)
+        elif news.state:
             self._live.pop(news.id, None)
+            self._hidden.discard(news.id)
 
     @property
     def live(self) -> list[LiveAlert]:
@@ -89,14 +114,15 @@ class Alerts:
         shown = [alert for alert in self._live.values() if alert.id not in self._hidden]
         return sorted(shown, key=lambda alert: (severity_rank(alert.severity), -alert.since))
 
-    def is_live(self, name: str) -> bool:
-        """Whether the alert of this id is among them."""
-        return name in self._live and name not in self._hidden
-
 
 def severity_rank(severity: str) -> int:
     """0 for the worst."""
     return _SEVERITY.get(severity, 1)
+
+
+def worse(one: str, other: str) -> str:
+    """The worse one of two severities."""
+    return min(one, other, key=severity_rank)
 
 
 class Progress:

@@ -12,6 +12,7 @@ from engine.cli.words import clock, duration, number, printable, table
 
 if TYPE_CHECKING:
     from engine.stream.live import Live
+    from engine.stream.types import Frame
 
 _HEADS: Final = ("RUN", "NAME", "STATE", "STARTED", "PID", "AGENTS", "TIME", "DONE", "FAILED", "RATE")
 
@@ -50,12 +51,16 @@ def _cells(one: Live) -> tuple[str, ...]:
             str(hello.pid),
             *[""] * 5,
         )
-    agents = sum(pool.size for pool in frame.pools)
     total = f"/{number(frame.total)}" if frame.total is not None else ""
     return (
-        *head, frame.state, clock(hello.started), str(hello.pid), number(agents), duration(frame.elapsed),
+        *head, frame.state, clock(hello.started), str(hello.pid), number(_agents(frame)), duration(frame.elapsed),
         f"{number(frame.done)}{total}", number(frame.failed), f"{number(frame.rate)}/s",
     )  # fmt: skip
+
+
+def _agents(frame: Frame) -> int:
+    """Those that live, or are being started: there may have been more, and more may come."""
+    return sum(pool.starting + pool.idle + pool.busy + pool.draining for pool in frame.pools)
 
 
 def _object(one: Live) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def _object(one: Live) -> dict[str, Any]:
         found |= {"pid": hello.pid, "started": hello.started, "database": hello.database or None}
     if frame is not None:
         found |= {
-            "state": frame.state, "seconds": round(frame.elapsed, 3), "agents": sum(pool.size for pool in frame.pools),
+            "state": frame.state, "seconds": round(frame.elapsed, 3), "agents": _agents(frame),
             "tasks": frame.total, "done": frame.done, "failed": frame.failed, "tasks_per_second": round(frame.rate, 1),
         }  # fmt: skip
     return found

@@ -53,15 +53,31 @@ def told(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def asked(given: Path | None) -> Iterator[sqlite3.Connection]:
-    """The database, to be asked: all that is read in here is of one moment. Raises `StoreProblem`."""
+def asked(given: Path | None, *, quiet: bool = False) -> Iterator[sqlite3.Connection]:
+    """The database, to be asked: all that is read in here is of one moment. Unless `quiet`, it is said if a file stands
+    in for some of it. Raises `StoreProblem`.
+    """
     from engine.store.queries import open_readonly
 
     path = database(given)
+    if not quiet:
+        _tell_waiting(path)
     with told(path), contextlib.closing(open_readonly(path)) as connection:
         # A run that goes on meanwhile must not have more tasks in one answer than in another.
         connection.execute("BEGIN")
         yield connection
+
+
+def _tell_waiting(path: Path) -> None:
+    from engine.store.aside import waiting
+
+    found: list[Path] = []
+    with contextlib.suppress(OSError, RuntimeError):  # there is no working folder, no home
+        found = waiting(path)
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        end = "what it has is not told here; the next run or resumption takes it in"
+        say(f"{found[0]}{more} stands in for {path}: {end}")
 
 
 def say(text: str) -> None:

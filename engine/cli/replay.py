@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from engine.cli.numeric import Number
 from engine.cli.preferences import screen_options
 from engine.cli.queues import Newest, options
 from engine.cli.recorded import StoreProblem, database, db_option, say, told
@@ -28,7 +29,7 @@ _SPEEDS: Final = 0.01, 1000.0
 @db_option
 @options
 @click.option("--at", metavar="TIME", help="Begin at HH:MM:SS of that day, or +SECONDS after the run began.")
-@click.option("--speed", type=click.FloatRange(*_SPEEDS), metavar="X", help="X seconds of the run in each second.")
+@click.option("--speed", type=Number(*_SPEEDS), metavar="X", help="X seconds of the run in each second.")
 @click.option("--plain", is_flag=True, help="Lines of text on a terminal, too; at once, if no --speed is given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
 @screen_options

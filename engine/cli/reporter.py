@@ -83,6 +83,8 @@ class Reporter:
         self._pace = Pace()
         self._thinning = Thinning()
         self._told: float | None = None
+        self._alerts: set[str] = set()
+        """Alerts that people were told of here, and that are not over."""
         self._said: Event | None = None
         """What was just said, while alerts about it may come: they do right after it."""
         self._live: Live | None = None
@@ -101,7 +103,6 @@ class Reporter:
     def event(self, event: Event) -> None:
         """Pass an event on."""
         news = alert_news(event)
-        was_live = news is not None and self.progress.alerts.is_live(news.id)
         self.progress.event(event)
         if event.kind != "alert.firing":
             self._said = None
@@ -110,29 +111,36 @@ class Reporter:
         elif event.kind == "run.ended":
             pass  # the summary says so
         elif news is not None:
-            self._alert(event, news, was_live)
+            self._alert(event, news)
         elif event.level != "info":
             if self._thinning.admits(event.kind, event.at):
                 self._said = event
                 self.say(event.text, event.level)
-        elif event.kind.startswith(("agent.std", "recorder.", "memory.", "pool.shards", "run.resumed")):
+        elif event.kind.startswith(
+            ("agent.std", "recorder.", "memory.", "pool.shards", "run.resumed", "gate.", "tasks.waiting")
+        ):
             self.say(event.text)
 
-    def _alert(self, event: Event, news: AlertNews, was_live: bool) -> None:
+    def _alert(self, event: Event, news: AlertNews) -> None:
         """Tell of an alert what people are to be told: that has a level, or is the end of what they were told."""
         if event.level != "info":
-            if self._is_said(event, news):
+            if self._is_said(event):
+                self._alerts.add(news.id)
                 return
             kind = f"{event.kind} of {event.data.get('rule', 'one rule')}"
             if news.severity == "critical" or self._thinning.admits(kind, event.at):
-                self.say(f"{news.severity}: {news.text}", _LEVELS.get(news.severity, event.level), "alert")
-        elif event.kind == "alert.resolved" and was_live:
-            self.say(news.text if news.text.startswith("over") else f"over: {news.text}", "info", "alert")
+                self._alerts.add(news.id)
+                self.say(f"{news.severity}: {event.text}", _LEVELS.get(news.severity, event.level), "alert")
+        elif event.kind == "alert.resolved":
+            told = news.id in self._alerts
+            self._alerts.discard(news.id)
+            if told and news.notify is not False:  # not: somebody has silenced it since
+                self.say(event.text, "info", "alert")
 
-    def _is_said(self, event: Event, news: AlertNews) -> bool:
+    def _is_said(self, event: Event) -> bool:
         """Whether an alert would only say again what was said of the one event that it is about."""
         said = self._said
-        if said is None or said.text not in news.text or event.data.get("count", 1) != 1:
+        if said is None or said.text not in event.text or event.data.get("count", 1) != 1:
             return False
         return said.level == "error" or event.level == said.level
 

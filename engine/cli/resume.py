@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from engine.cli import again
+from engine.cli import again, leftovers
 from engine.cli.again import Way
 from engine.cli.run import code_of
 
 if TYPE_CHECKING:
     from engine.plan.kept import Kept
+    from engine.store.queries import Run
 
 _WAY: Final = Way("resumed", "goes on")
 
@@ -51,32 +52,66 @@ def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
     Raises `SpecError` if it is still running, or nothing can be asked.
     """
     from engine.cli.reporter import say
-    from engine.plan.kept import decode
+    from engine.plan import kept as plan
     from engine.plan.steps import SpecError
     from engine.store import queries
     from engine.store.schema import NoDatabaseError
 
+    apart = ""
+    database = again.database_of(options)
+    with again.asking(database):
+        leftovers.take_in_all(database)
     with (
-        again.asking(),
+        again.asking(database),
         contextlib.suppress(NoDatabaseError),
-        contextlib.closing(again.opened(again.database_of(options))) as db,
+        contextlib.closing(again.opened(database)) as db,
     ):
         for run in queries.runs(db, limit=0):
             if run.status == "done" or run.rerun is not None:
                 continue
             kept, text = None, queries.spec(db, run.id)
             with contextlib.suppress(SpecError):
-                kept = None if text is None else decode(text)
-            if kept is None or kept.why_not or kept.digest != wanted.digest:
+                kept = None if text is None else plan.decode(text)
+            if kept is None or kept.why_not or (kept.digest != wanted.digest and not plan.is_of(kept, wanted)):
+                continue
+            if kept.digest != wanted.digest:
+                apart = apart or _apart(run, kept, wanted)
                 continue
             if run.status == "running":
                 raise SpecError(f"run {run.id} does just this, and is still running (shoal attach {run.id})")
-            if kept.total is not None and run.status == "failed" and run.done + run.failed >= kept.total:
+            if _is_over(run, kept):
                 continue
             say(f"resuming run {run.id}")
+            if names := plan.unheeded(kept, wanted):
+                say(f"it goes on as it was begun, and does not heed {_list(names)} as given now")
             return run.id
-    say("no unfinished run of this: starting one")
+    say(apart or "no unfinished run of this: starting one")
     return None
+
+
+def _is_over(run: Run, kept: Kept) -> bool:
+    """Whether nothing is left to be done but what has failed."""
+    return kept.total is not None and run.status == "failed" and run.done + run.failed >= kept.total
+
+
+def _apart(run: Run, kept: Kept, wanted: Kept) -> str:
+    """Why an unfinished run of the same words is not gone on with; "" where there is nothing to be said."""
+    from engine.plan import kept as plan
+
+    files, options = plan.files_apart(kept, wanted), plan.options_apart(kept, wanted)
+    if run.status == "running" or _is_over(run, kept) or not files + options:
+        return ""
+    changed = [f"{_list(files)} {'have' if len(files) > 1 else 'has'} changed since"] if files else []
+    other = [f"{_list(options)} {'are others' if len(options) > 1 else 'is another one'} now"] if options else []
+    force = "--force " if files else ""
+    return (
+        f"run {run.id} of this is unfinished, but {' and '.join(changed + other)}: starting one anew "
+        f"(shoal resume {force}{run.id} goes on with it)"
+    )
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names)
 
 
 def go_on(name: str, options: dict[str, Any]) -> int:

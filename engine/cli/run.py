@@ -98,7 +98,11 @@ class Size(click.ParamType[Any]):
     "--memory-limit", type=Size(), help="Kill an agent that holds more memory, such as 500M. For a plan: first pool."
 )
 @click.option(
-    "--set", "assigned", multiple=True, metavar="NAME=VALUE", help="Any setting, again and again (shoal config show)."
+    "--set",
+    "assigned",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any setting (shoal config show), or a parameter of the plan; again and again.",
 )
 @click.option(
     "--out", metavar="FILE.jsonl", help="Results, one JSON line a task, in the order of the items; - for stdout."
@@ -133,13 +137,17 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     def start() -> int:
         if options["serve"] is None:  # else the process with the screen has said it
             warn_misspelt()
-        dashes = "--" in sys.argv
-        spec = make_spec(what, options, dashes)
-        _check_resumable(options)
         if wants_screen(options):
             from engine.cli.screen import run_on_screen
 
             return run_on_screen(sys.argv[1:])
+        dashes = "--" in sys.argv
+        spec = make_spec(what, options, dashes)
+        _check_recorded(options)
+        if options["serve"] is not None:
+            from engine.cli.serving import accept
+
+            accept(options["serve"])
         from engine.cli import again, resume
         from engine.cli.headless import run_headless
 
@@ -155,22 +163,31 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
 
 def code_of(work: Callable[[], int]) -> int:
     """The exit code of work; 2, and one line, where it can't be begun."""
+    try:
+        return work()
+    except Exception as error:
+        told = _refused(error)
+        if told is None:
+            raise
+        for line in told:
+            click.echo(f"shoal: {line}", err=True)
+        return 2
+
+
+def _refused(error: Exception) -> list[str] | None:
+    """What a person is told of why something can't be begun; None if this is no such reason. What knows them is loaded
+    only now: a screen need not wait for it.
+    """
     from engine.plan.steps import SpecError
     from engine.settings.types import SettingsError
 
-    try:
-        from engine.runtime.launch import StartError
-        from engine.runtime.limits import TooMany
-        from engine.stream.places import UnsafeFolder
+    if isinstance(error, (SpecError, SettingsError)):
+        return str(error).splitlines()  # alert rules have one for each thing that is wrong
+    from engine.runtime.launch import StartError
+    from engine.runtime.limits import TooMany
+    from engine.stream.places import UnsafeFolder
 
-        try:
-            return work()
-        except (StartError, TooMany, UnsafeFolder) as error:
-            click.echo(f"shoal: {error}", err=True)
-    except (SpecError, SettingsError) as error:
-        for line in str(error).splitlines():  # alert rules have one for each thing that is wrong
-            click.echo(f"shoal: {line}", err=True)
-    return 2
+    return [str(error)] if isinstance(error, (StartError, TooMany, UnsafeFolder)) else None
 
 
 def wants_screen(options: dict[str, Any]) -> bool:
@@ -178,9 +195,11 @@ def wants_screen(options: dict[str, Any]) -> bool:
     return not options["headless"] and not options["as_json"] and options["serve"] is None and on_terminal()
 
 
-def _check_resumable(options: dict[str, Any]) -> None:
+def _check_recorded(options: dict[str, Any]) -> None:
     from engine.plan.steps import SpecError
 
+    if options["no_record"] and options["db"] is not None:
+        raise SpecError(f"--no-record records nothing, and --db {options['db']} says where: leave one of them out")
     if options["resume_or_start"] and options["no_record"]:
         raise SpecError("--resume-or-start goes by what is recorded: leave --no-record out")
     if options["resume_or_start"] and options["items"] == "-":
@@ -210,6 +229,7 @@ def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool, kept
     `kept`: what was kept of it when it was first asked for: the settings are those of then, and so is the plan.
     """
     from engine.plan.load import load, parse
+    from engine.plan.runnable import check_runnable
     from engine.plan.steps import SpecError
     from engine.settings.resolve import resolve
 
@@ -224,9 +244,12 @@ def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool, kept
         if options["items"]:
             raise SpecError("a plan has its items inside: leave --items out")
         if kept is None:
-            spec = load(Path(first), command_line)
+            spec = load(Path(first), command_line, set=_assigned(options))
         else:
-            spec = parse(Path(first), kept.plan or "", settings=kept.settings)
+            spec = parse(
+                Path(first), kept.plan or "", settings=kept.settings, set=kept.assigned, included=kept.included
+            )
+        check_runnable(first, spec)
         for step in spec.steps:
             step.timeout = options["timeout"] or step.timeout
             step.soft_timeout = options["soft_timeout"] or step.soft_timeout
@@ -244,13 +267,8 @@ def _command_line(options: dict[str, Any]) -> Source:
     from engine.settings.sources import Source
     from engine.settings.types import SettingsError
 
-    values: dict[str, object] = {}
-    names: dict[str, str] = {}
-    for text in options["assigned"]:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(f"--set {text}: write NAME=VALUE, such as batch_size=10")
-        values[name.strip()], names[name.strip()] = value, f"--set {name.strip()}"
+    values: dict[str, object] = dict(_assigned(options))
+    names = {name: f"--set {name}" for name in values}
     own = {
         "batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count",
         "durability": "record_durability", "metrics_port": "metrics_port",
@@ -265,6 +283,19 @@ def _command_line(options: dict[str, Any]) -> Source:
         # 0 is auto, but for the port.
         values[name], names[name] = value if option == "metrics_port" else value or None, written
     return Source(values, names)
+
+
+def _assigned(options: dict[str, Any]) -> dict[str, str]:
+    """What ``--set`` says, by name. Raises `SettingsError`."""
+    from engine.settings.types import SettingsError
+
+    found: dict[str, str] = {}
+    for text in options["assigned"]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {text}: write NAME=VALUE, such as batch_size=10")
+        found[name.strip()] = value
+    return found
 
 
 def _first_pool(pool: PoolSettings, options: dict[str, Any]) -> PoolSettings:

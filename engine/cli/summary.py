@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _SECONDS: Final = 2.0
 """The database may take so long for it; a run of millions of tasks is not held up by its summary."""
 
+_GATES: Final = 10
+"""Gates that are told of; those that do not let go on come first."""
+
 
 class Times(NamedTuple):
     """What the record knows of the tasks of a run."""
@@ -113,6 +116,10 @@ def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None) -
         found.append(f"  run time  {quantiles(times.durations.quantiles)}, {slowest}{of}")
     elif summary["done"]:  # the database did not say in time
         found.append(f"  run time  shoal report {summary['run']}")
+    gates = sorted(summary.get("gates", ()), key=lambda gate: bool(gate["decided"] == "go"))
+    found += [f"  gate      {clean(gate['text'].removeprefix('gate '))}" for gate in gates[:_GATES]]
+    if len(gates) > _GATES:
+        found.append(f"  gate      and {len(gates) - _GATES:,} more")
     facts = []
     if progress.busy is not None:
         facts.append(f"{progress.busy:.0%} busy")
@@ -125,7 +132,7 @@ def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None) -
         facts.append(f"{size(times.memory)} of memory at the peak")
     if facts:
         found.append(f"  agents    {', '.join(facts)}")
-    if live := [alert for alert in progress.alerts.live if alert.severity != "info"]:  # those were told as they came
+    if live := [alert for alert in progress.alerts.live if alert.worst != "info"]:  # those were told as they came
         found.append(f"  alerts    {several(len(live), 'alert')} not resolved: {clean(live[0].text)}")
     return found
 

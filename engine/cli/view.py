@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.cli.archive import StoreArchive
     from engine.stream.recordings import Recording
     from tui.preferences import Preferences
     from tui.shell import Outcome
@@ -16,7 +18,12 @@ _PLACE = Path(__file__).resolve().parent.parent.parent / "tui"
 
 
 def load() -> None:
-    """Make the package ``tui`` ours: a user's own package of that name may come first on the path."""
+    """Make the package ``tui`` ours: a user's own package of that name may come first on the path.
+
+    From here on garbage is not looked for, which takes a fifth of the time of loading the screens; once they stand
+    there that begins again, and passes over all that was loaded: see `tui.late`.
+    """
+    gc.disable()
     if "tui" in sys.modules:
         return
     spec = spec_from_file_location("tui", _PLACE / "__init__.py", submodule_search_locations=[str(_PLACE)])
@@ -26,20 +33,27 @@ def load() -> None:
         spec.loader.exec_module(module)
 
 
+def _archive(database: Path | None) -> StoreArchive:
+    """Loaded once somebody looks at the history: the screen of a run need not wait for it."""
+    from engine.cli.archive import StoreArchive
+
+    return StoreArchive(database)
+
+
 def show(path: Path, preferences: Preferences) -> Outcome:
     """Show the run whose engine listens at `path` until the user leaves, and return how that ended.
 
     Raises `StreamError` if no engine answers there, before the terminal is touched.
     """
     load()
-    from engine.cli.archive import StoreArchive, again
+    from engine.cli.live import again
     from tui import session
     from tui.feed import SocketFeed
 
     feed = SocketFeed(path, again)
     hello = feed.take().hello
-    archive = StoreArchive(Path(hello.database) if hello is not None and hello.database else None)
-    return session.show(feed, preferences=preferences, archive=archive)
+    database = Path(hello.database) if hello is not None and hello.database else None
+    return session.show(feed, preferences=preferences, archive=lambda: _archive(database))
 
 
 def show_history(preferences: Preferences) -> Outcome:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.live import RUN_HELP, LiveProblem, connected, run_argument
+from engine.cli.numeric import Number
 from engine.cli.queues import Newest, options, plain
-from engine.cli.words import countdown, number, printable, several, size
+from engine.cli.words import countdown, duration, number, printable, several, size
 
 if TYPE_CHECKING:
     from engine.stream.client import Client
     from engine.stream.types import Frame, Hello, PoolView
 
 _CODES: Final = {"done": 0, "failed": 1, "interrupted": 130}
-"""Exit codes by how a run has ended, as `shoal run` has them."""
+"""Exit codes by how a run has ended, as `shoal run` has them: for runs of programs that have their own."""
 _PATIENCE: Final = 10.0
 """Seconds for an engine to say how it is."""
 
@@ -27,9 +28,7 @@ _PATIENCE: Final = 10.0
 @run_argument
 @options
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a second.")
-@click.option(
-    "--every", type=click.FloatRange(0.05, 3600), default=1.0, show_default=True, help="Seconds between two lines."
-)
+@click.option("--every", type=Number(0.05, 3600), default=1.0, show_default=True, help="Seconds between two lines.")
 def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: float) -> None:
     """See `help` above."""
     from engine.stream.client import StreamEnded
@@ -39,7 +38,7 @@ def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: flo
     with connected(run) as client:
         more.subscribe(client, ["frames", "events"], max(0.01, min(20.0, 1 / every)))
         began = time.monotonic()
-        told_at, status, newest = -every, "", None
+        told_at, status, code, newest = -every, "", None, None
         while True:
             try:
                 message = client.receive()
@@ -47,7 +46,7 @@ def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: flo
                 break
             more.take(message)
             if isinstance(message, Event) and message.kind == "run.ended":
-                status = str(message.data.get("status", "done"))
+                status, code = str(message.data.get("status", "done")), message.data.get("exit_code")
             if isinstance(message, Frame):
                 newest = message
                 now = time.monotonic()
@@ -59,7 +58,7 @@ def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: flo
         raise LiveProblem("the engine is gone")
     if not as_json:
         click.echo(f"run {status}" if newest is None else f"run {status} in {countdown(newest.elapsed)}", err=True)
-    raise SystemExit(_CODES.get(status, 1))
+    raise SystemExit(code if isinstance(code, int) else _CODES.get(status, 1))
 
 
 @click.command(help=f"Tell how a run is, once.\n\n{RUN_HELP}")
@@ -89,9 +88,21 @@ def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
             f"  pool {printable(pool.name)}: {bounds} agents: {states or 'none'}; {counts}, "
             f"{several(pool.restarts, 'restart')}"
         )
+    click.echo(
+        f"  tasks: {number(frame.tasks)} submitted, {frame.delivered:.2%} delivered, "
+        f"{number(frame.redelivered)} sent again"
+    )
     machine = frame.machine
     used = f"{size(machine.memory_used)} of {size(machine.memory_total)}"
-    click.echo(f"  machine: {machine.cpu:.0%} of {machine.cores} cores, {used}, load {machine.load:.1f}")
+    click.echo(
+        f"  machine: {machine.cpu:.0%} of {machine.cores} cores, {used}, load {machine.load:.1f}; "
+        f"{several(machine.fds, 'descriptor')} open in the engine"
+    )
+    if frame.watching is not None and frame.elapsed > 0:
+        click.echo(
+            f"  watching: {duration(frame.watching)} of processor time so far, "
+            f"{frame.watching / frame.elapsed:.1%} of a core"
+        )
     for told in more.lines():
         click.echo(f"  {told}")
 

@@ -80,8 +80,9 @@ def test_silences_begin_and_end(engine: Engine) -> None:
     assert line(run("ctl", "silence", "agent-crush", "--for", "10m", "--reason", "known")).startswith(
         "no rule 'agent-crush': did you mean 'agent-crash'?"
     )
-    (done,) = data(run("ctl", "--json", "silence", "agent-crash", "pool=m*", "--for", "10m", "--reason", "we know"))
-    assert done["silence"] == 1
+    (done,) = data(run("ctl", "--json", "silence", "agent-crash", "pool=m*", "--for", "30d", "--reason", "we know"))
+    assert (done["silence"], done["seconds"]) == (1, 30 * 86_400)
+    assert done["text"] == "silence 1: agent-crash pool=m* for 30 d (we know)"
     kill_one()
     listed = run("alerts")
     assert " silenced " in listed.stdout

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from processes import enabled, wait_for
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli", "bench"]
@@ -23,7 +24,7 @@ def test_a_table_on_stdout_and_all_of_it_in_a_file(tmp_path: Path) -> None:
     script = tmp_path / "peers.py"
     script.write_text('print(\'{"other": {"one_s": 980}}\')')
     names, titles = (
-        (("round-trip", "idle"), ("one warm task, submit to result, median of 200 ", "20 idle agents"))
+        (("round-trip", "idle"), ("one warm task, submit to result, median of 200 ", "5 idle agents"))
         if enabled("pooling")
         else (("start", "start-each"), ("60 agents: start, 60 trivial tasks, ", "60 agents: the same, each "))
     )
@@ -49,13 +50,14 @@ def test_a_table_on_stdout_and_all_of_it_in_a_file(tmp_path: Path) -> None:
     assert set(first["must"]) == {"reached", "certain", "text"}
 
 
+@pytest.mark.needs("pooling")  # a process for each task is too much of them
 def test_what_a_record_costs(tmp_path: Path) -> None:
     done = bench("--quick", "--rounds", "1", "--only", "recorder-single,record-1ms", "recorder", "--json", "b.json",
                  cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[1].startswith("200 tasks of 1 ms, recorded / not, 2 agents, 2 pairs in turns ")
-    assert lines[2].startswith("10,000 tasks told one by one to the recorder alone, ")
+    assert lines[2].startswith("2,000 tasks told one by one to the recorder alone, ")
     data = json.loads((tmp_path / "b.json").read_text())
     assert data["benchmark"] == "recorder"
     assert [(row["name"], row["peer"]) for row in data["rows"]] == [
@@ -63,6 +65,21 @@ def test_what_a_record_costs(tmp_path: Path) -> None:
         ("recorder-single", ""),
     ]
     assert data["rows"][0]["figures"]["processor"] > 0
+
+
+@pytest.mark.needs("pooling")  # a process for each task is too much of them
+def test_what_a_reader_costs(tmp_path: Path) -> None:
+    done = bench("--quick", "--rounds", "1", "--only", "watch-idle,watch-work-all", "watch", "--json", "b.json",
+                 cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("40 idle agents, a reader of frames and events at 10 Hz: the engine's processor, ")
+    assert lines[2].startswith("40 agents, tasks of 1 ms: throughput with a reader of everything / without, ")
+    rows = json.loads((tmp_path / "b.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["watch-idle", "watch-work-all"]
+    assert rows[0]["medians"]["ours"] > 0
+    assert rows[0]["figures"]["alone"] > 0
+    assert rows[1]["figures"]["gross"] <= rows[1]["medians"]["ours"]
 
 
 def test_nothing_is_left_of_one_that_is_ended(tmp_path: Path) -> None:

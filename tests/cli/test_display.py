@@ -25,7 +25,7 @@ from engine.cli.progress import Progress
 def progress_of(*alerts: str, **given: object) -> Progress:
     progress = Progress()
     for name in alerts:
-        progress.event(event("alert.fired", at=1.0, id=name, severity="critical", text=f"{name} is short"))
+        progress.event(event("alert.fired", at=1.0, id=name, severity="critical", summary=f"{name} is short"))
     pools = (
         pool(busy=6, idle=2, queued=2310, restarts=1),
         pool("a-pool-with-a-long-name", busy=198, idle=2, queued=40, starting=5),
@@ -91,7 +91,7 @@ def test_lines_fit_whatever_they_tell(
     width: int, height: int, glyphs: Glyphs, name: str, done: int, total: int | None, pools: int
 ) -> None:
     progress = Progress()
-    progress.event(event("alert.fired", id=name, severity=name, text=name * 3))
+    progress.event(event("alert.fired", id=name, severity=name, summary=name * 3))
     found = [pool(name + str(number), busy=done) for number in range(pools)]
     progress.frame_came(frame(done / 7, *found, done=done, failed=done // 2, total=total, rate=float(done)))
     lines = draw(progress, width, height, glyphs)
@@ -195,6 +195,7 @@ def started(terminals: list[Terminal], cwd: Path, *arguments: str, **env: str) -
     return terminal
 
 
+@pytest.mark.needs("pooling")  # an agent is restarted, and all are busy when ctrl-c is pressed
 def test_a_run_on_a_terminal_from_kill_to_ctrl_c(tmp_path: Path, terminals: list[Terminal]) -> None:
     terminal = started(terminals, tmp_path, "--name", "lively")
     wait_for(lambda: re.search(r"^main  4 busy  0 idle  [\d,]+ queued$", terminal.show(), re.MULTILINE), 30)

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from processes import wait_for
 
 from engine.cli.items import FileItems, StdinItems
-from engine.plan.steps import SpecError
-from engine.runtime.driver import NOTHING_YET
+from engine.plan.steps import NOTHING_YET, SpecError
 
 
 def read(folder: Path, name: str, data: bytes) -> list[Any]:

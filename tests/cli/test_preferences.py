@@ -79,7 +79,7 @@ def test_other_keys(file: Path) -> None:
         ("screen = 3", "screen is a table, written [screen]"),
         ("keys = 3", "keys is a table, written [keys]"),
         ('[keys]\n"app.paus" = "f9"', "keys.app.paus: there is no such command: did you mean 'app.pause'?"),
-        ("[keys]\n\"app.drain\" = 'f9'", "keys.app.drain: it has no key that could be another one: ctrl+p finds it"),
+        ("[keys]\n\"app.drain\" = 'q'", "keys.app.drain: 'q' is app.quit already: give that another one, too"),
         ('[keys]\n"app.pause" = "zzzz"', "keys.app.pause: 'zzzz' is no key"),
         ('[keys]\n"app.pause" = "contrl+k"', "keys.app.pause: 'contrl+k' is no key: did you mean 'ctrl+k'?"),
         ('[keys]\n"app.pause" = "entr"', "keys.app.pause: 'entr' is no key: did you mean 'enter'?"),

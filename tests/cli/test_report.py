@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alerting import MAIN, Watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from recorded_runs import GONE, START, began, call, group, made, write
 
+from engine.alerts.told import as_event
+from engine.alerts.types import NOTHING, Signals, Transition
 from engine.cli.markdown import block, code, cut, plain, sparkline, table
 from engine.cli.report import report
 from engine.cli.throughput import step_for, throughput
@@ -36,6 +39,20 @@ from engine.store.messages import (
 )
 from engine.stream.types import Event
 
+ALERTS = """
+[rules.deep]
+mode = "level"
+signal = "queue_depth"
+warning = { raise = 100, clear = 50 }
+critical = { raise = 1000, clear = 500 }
+keep_for = "0s"
+summary = "{pool} | {value} wait"
+[rules.memory]
+mode = "level"
+signal = "memory_used_ratio"
+critical = { raise = "95%", clear = "90%" }
+summary = "{value} of the memory is in use"
+"""
 GOLDEN = Path(__file__).parent / "report.md"
 _CELL = re.compile(r"""(?:\\[!-/:-@\[-`{-~]|[^|\r\n])+""")
 """A cell as GitHub's reader of tables takes it."""
@@ -59,6 +76,23 @@ def happened(number: int, at: float, level: str, kind: str, said: str, **data: o
     return Event(number, START + at, level, kind, said, data)  # type: ignore[arg-type]
 
 
+def told_of_alerts() -> list[Transition]:
+    """One gets worse, is over, and comes back; another one is taken on."""
+    watched = Watched(ALERTS)
+    full: Signals = {"memory_used_ratio": {NOTHING: 0.97}}
+
+    def depth(at: float, value: float) -> None:
+        watched.tick({"queue_depth": {MAIN: value}, **(full if at > 30 else {})}, at - watched.now)
+
+    depth(1, 200)
+    depth(31, 250)
+    (memory,) = [alert for alert in watched.core.alerts() if alert.rule == "memory"]
+    watched.core.acknowledge(memory.fingerprint, 32, "ada", "mine")
+    for at, value in ((33, 1500), (36, 300), (38, 20), (44, 120), (50, 10), (62, 10)):
+        depth(at, value)
+    return watched.told
+
+
 def a_run(path: Path) -> None:
     """A run with something of everything in it."""
     machine = {"cores": 2, "memory": 24 << 30, "host": "node|1", "kernel": "6.1.0", "python": "3.11.2"}
@@ -77,13 +111,7 @@ def a_run(path: Path) -> None:
     deaths = [
         happened(n, 20 + n, "warning", "agent.died", f"agent local/{n} was killed by SIGKILL") for n in range(1, 4)
     ]
-    alerts = [
-        happened(5, 30, "warning", "alert.fired", "slow", id="slow", severity="warning", text="p99 | is high"),
-        happened(6, 31, "error", "alert.fired", "short", id="short", severity="critical", text="memory is short"),
-        happened(7, 40, "info", "alert.resolved", "slow", id="slow"),
-        happened(8, 50, "warning", "alert.fired", "slow", id="slow", severity="warning", text="p99 | is high"),
-        happened(9, 61, "info", "alert.resolved", "slow", id="slow"),
-    ]
+    alerts = [Event(4 + one.number, START + one.at, *as_event(one, START)) for one in told_of_alerts()]
     fast = array.array("Q", [20_000] * 100)
     write(
         path,
@@ -97,7 +125,7 @@ def a_run(path: Path) -> None:
         group(0, [1] * 8, row=0, seconds=0.25),
         group(8, [None] * 4, *bad, long, row=2, seconds=1.5, attempts={8: 2}),
         *[sampled(at, min(108, at * 2), 3 * (at > 40), 1 << (20 + at // 10)) for at in range(1, 60)],
-        Happened([*deaths, *alerts, happened(10, 61, "warning", "run.ended", "run f00d1234 failed")]),
+        Happened([*deaths, *alerts, happened(99, 61, "warning", "run.ended", "run f00d1234 failed")]),
         RunEnded(START + 62.5, "failed", {"restarts": 3, "redelivered": 1}),
     )  # fmt: skip
 

@@ -27,8 +27,11 @@ def alert(kind: str, name: str, said: str = "", severity: str = "warning", at: f
     """As `engine.alerts.told.as_event` has it."""
     states = {"firing": "firing", "resolved": "resolved", "pending": "pending"}
     level: Level = {"warning": "warning", "critical": "error"}.get(severity, "info")  # type: ignore[assignment]
-    found = {"rule": name, "fingerprint": name, "severity": severity, "state": states.get(kind, "firing"), **data}
-    text = f"{severity}: {said}" if kind != "resolved" else f"over after 3 s: {said}"
+    found = {
+        "rule": name, "fingerprint": name, "severity": severity, "state": states.get(kind, "firing"), "summary": said,
+        **data,
+    }  # fmt: skip
+    text = said if kind == "firing" else f"over after 3 s: {said}" if kind == "resolved" else f"{kind}: {said}"
     return event(f"alert.{kind}", text, level if kind == "firing" else "info", at, **found)
 
 
@@ -60,7 +63,7 @@ def test_alerts_are_live_until_they_are_resolved() -> None:
 def test_alerts_that_say_little() -> None:
     alerts = Alerts()
     alerts.event(event("alert.fired", "a line", level="error"))
-    alerts.event(event("alert.fired", id="x", severity="critical", text="a text"))
+    alerts.event(event("alert.fired", id="x", severity="critical", summary="a text"))
     assert {(one.severity, one.text) for one in alerts.live} == {("error", "a line"), ("critical", "a text")}
     alerts.event(event("alert.odd", "a line"))
     assert len(alerts.live) == 2

@@ -248,6 +248,7 @@ def test_a_rerun_that_is_killed_is_resumed(folder: Path) -> None:
     process = started(folder, "rerun", "last", "--failed", "--force", "--db", "runs.db", "--headless")
     try:
         wait_for(lambda: over(folder / "runs.db") == 7, 60, "one of two is over")
+        wait_for(lambda: "wait 2" in (folder / "ran.txt").read_text(), 60, "the other one has begun")
     finally:
         kill_all(process)
     assert sorted(set(ran(folder))) == ["wait 2", "x"]

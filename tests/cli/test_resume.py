@@ -220,13 +220,13 @@ def test_what_cannot_be_taken_in_is_said(folder: Path, killed: Any) -> None:
 @pytest.mark.needs("pooling")  # hundreds of tasks
 def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
     """The recorder of a killed engine still writes: it is waited for. Then the first ctrl-c, and to the end."""
-    items(folder, *map(str, range(300)), "wait", "x", "y")
+    items(folder, *map(str, range(300)), "wait 1", "wait 2", "x", "y")
     process = started(folder, "run", "work:held", "--items", "items.txt", *ONE)
-    wait_for(lambda: over(folder / "runs.db") >= 50, 60, "50 are over")
+    wait_for(lambda: _held(folder) == 2, 60, "both agents are held")
     process.kill()
     process.communicate()
     process = started(folder, "resume", "last", "--db", "runs.db", "--headless")
-    wait_for(lambda: over(folder / "runs.db") >= 302, 60, "all but one are over")
+    wait_for(lambda: _held(folder) == 4, 60, "they are held again")
     process.send_signal(signal.SIGINT)
     wait_for(lambda: _draining(process), 20, "it has heard of it")
     go(folder)
@@ -235,7 +235,7 @@ def test_an_engine_killed_alone_and_ctrl_c(folder: Path) -> None:
     assert told.splitlines()[-1] == f"to go on: shoal resume {run_id(folder)} --db {folder / 'runs.db'}"
     done = resume(folder, "--out", "-")
     assert done.returncode == 0, done.stderr
-    assert [line["index"] for line in lines(done.stdout)] == list(range(303))
+    assert [line["index"] for line in lines(done.stdout)] == list(range(304))
 
 
 def test_results_outlive_a_resumption_that_is_cut_off(
@@ -273,6 +273,12 @@ def test_results_outlive_a_resumption_that_is_cut_off(
     db.close()
 
 
+def _held(folder: Path) -> int:
+    """How many of the items that wait have begun, in all attempts."""
+    ran = folder / "ran.txt"
+    return ran.read_text().count("wait") if ran.exists() else 0
+
+
 def _draining(process: subprocess.Popen[str]) -> bool:
     assert process.stderr is not None
     return "interrupted: finishing what runs" in process.stderr.readline()
@@ -295,6 +301,39 @@ def test_steps_after_steps_and_what_they_gather(folder: Path, killed: Any) -> No
     ]  # fmt: skip
     assert sorted(ran(folder)) == ["1", "3.5", "two"]
     assert refusal(folder) == "shoal: run RUN is done: nothing is left to resume"
+
+
+TAKING = """
+include = ["more.toml"]
+[[tasks]]
+name = "together"
+call = "work:pair"
+results = { arguments = "one", values = "many" }
+arguments = { more = "${said}" }
+report = true
+[[tasks]]
+name = "many"
+call = "work:held"
+items = [2, "wait"]
+[parameters]
+said = 1
+"""
+
+
+def test_results_that_are_arguments_and_what_was_set_and_included(folder: Path, killed: Any) -> None:
+    """Of a set of one task its result, of more a list of theirs; both are what they were."""
+    work = WORK.replace("pair(arguments, values):", "pair(arguments, values, more):")
+    (folder / "work.py").write_text(work.replace("repr((arguments, values))", "repr((arguments, values, more))"))
+    (folder / "p.toml").write_text(TAKING)
+    (folder / "more.toml").write_text('[[tasks]]\nname = "one"\ncall = "work:held"\nitems = [1]\n')
+    killed(2, "run", "p.toml", "--set", "said=9", "--set", "tasks.many.retries=2", "--db", "runs.db", "--headless")
+    (folder / "more.toml").unlink()
+    go(folder)
+    done = resume(folder)
+    assert done.returncode == 0, done.stderr
+    values = [{"tuple": (x, 1.5), 7: None} for x in (1, 2, "wait")]
+    assert done.stdout == repr((values[0], values[1:], 9)) + "\n"
+    assert sorted(ran(folder)) == ["1", "2", "wait", "wait"]
 
 
 def test_a_step_after_one_that_had_failures_before(folder: Path, killed: Any) -> None:

@@ -208,6 +208,7 @@ BAD = [
     (["run", "user:f", "--items", "items.txt", "--out", "no/such/folder"], "can't write"),
     (["run", "user:f", "--items", "items.txt", "--db", "items.txt/x.db"], "items.txt"),
     (["run", "user:f", "--items", "items.txt", "--db", "items.txt"], "items.txt"),
+    (["run", "user:f", "--items", "items.txt", "--db", "runs.db", "--no-record"], "leave one of them out"),
     (["run", "--items", "items.txt", "--", "no-such-program"], "no-such-program"),
     (["run", "user:f", "--item", "items.txt"], "--items"),
     (["rum"], "did you mean 'run'?"),

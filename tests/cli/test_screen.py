@@ -3,88 +3,34 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from full_screens import FullScreen
 from processes import wait_for
 
 from shoal import Engine
 
-_CONTROL = re.compile(rb"\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
-
-
-class Terminal:
-    """A command on a pseudo-terminal of 100x30, and everything it has written."""
-
-    def __init__(self, arguments: list[str], cwd: Path, **env: str) -> None:
-        self.master, slave = pty.openpty()
-        os.environ.pop("NO_COLOR", None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "engine.cli", *arguments],
-            stdin=slave, stdout=slave, stderr=slave, cwd=cwd, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"} | env,
-        )  # fmt: skip
-        os.close(slave)
-        self.raw = b""
-
-    def read(self) -> None:
-        while select.select([self.master], [], [], 0)[0]:
-            try:
-                data = os.read(self.master, 1 << 16)
-            except OSError:  # the other end is closed
-                return
-            if not data:
-                return
-            self.raw += data
-
-    @property
-    def text(self) -> str:
-        return _CONTROL.sub(b"", self.raw).decode("utf-8", "replace")
-
-    def shows(self, what: str) -> bool:
-        self.read()
-        return what in self.text
-
-    def type(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
-
-    def wait(self) -> int:
-        deadline = time.monotonic() + 30
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self.read()
-            select.select([self.master], [], [], 0.02)
-        self.read()
-        return self.process.wait(1)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.master)
-
 
 @pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
+def terminals() -> Iterator[list[FullScreen]]:
+    opened: list[FullScreen] = []
     yield opened
     for terminal in opened:
         terminal.close()
 
 
-def start(terminals: list[Terminal], cwd: Path, *arguments: str, **env: str) -> Terminal:
-    terminal = Terminal(list(arguments), cwd, **env)
+def start(terminals: list[FullScreen], cwd: Path, *arguments: str, **env: str) -> FullScreen:
+    terminal = FullScreen([sys.executable, "-m", "engine.cli", *arguments], cwd, width=100, height=30, **env)
     terminals.append(terminal)
     return terminal
 
 
-def test_run_detach_attach_stop(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_run_detach_attach_stop(tmp_path: Path, terminals: list[FullScreen]) -> None:
     (tmp_path / "items.txt").write_text("0.05\n" * 4000)
     first = start(
         terminals, tmp_path, "run", "engine.workloads.coordination:sleep", "--items", "items.txt", "--agents", "4",
@@ -107,7 +53,7 @@ def test_run_detach_attach_stop(tmp_path: Path, terminals: list[Terminal]) -> No
 
 
 def test_a_run_that_ends_is_shown_ended_and_its_exit_code_comes_through(
-    tmp_path: Path, terminals: list[Terminal]
+    tmp_path: Path, terminals: list[FullScreen]
 ) -> None:
     (tmp_path / "items.txt").write_text("0.1\n-1\n")
     terminal = start(
@@ -119,20 +65,93 @@ def test_a_run_that_ends_is_shown_ended_and_its_exit_code_comes_through(
     assert "1 of 2 done, 1 failed" in terminal.text
 
 
-def test_bad_input_never_opens_the_screen(tmp_path: Path, terminals: list[Terminal]) -> None:
-    (tmp_path / "items.txt").write_text("1\n")
-    for arguments, told in (
-        (["run", "nope:f", "--items", "items.txt"], "No module named 'nope'"),
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
         (["run", "nope.toml"], "no such plan"),
-    ):
-        terminal = start(terminals, tmp_path, *arguments)
-        assert terminal.wait() == 2
-        assert told in terminal.text
-        assert b"\x1b[?1049h" not in terminal.raw
+        (["run", "time:sleep", "--items", "none.txt"], "none.txt"),
+        (["run", "time:sleep", "--agents", "0"], "--agents"),
+    ],
+)
+def test_bad_input_never_opens_the_screen(
+    tmp_path: Path, terminals: list[FullScreen], arguments: list[str], told: str
+) -> None:
+    terminal = start(terminals, tmp_path, *arguments)
+    assert terminal.wait() == 2
+    assert told in terminal.text
+    assert b"\x1b[?1049h" not in terminal.raw
+
+
+def test_what_only_an_import_shows_to_be_wrong_is_told_where_it_can_be_read(
+    tmp_path: Path, terminals: list[FullScreen]
+) -> None:
+    (tmp_path / "items.txt").write_text("1\n")
+    terminal = start(terminals, tmp_path, "run", "nope:f", "--items", "items.txt")
+    assert terminal.wait() == 2
+    left = terminal.raw.rpartition(b"\x1b[?1049l")[2]
+    assert b"No module named 'nope'" in left
+    assert left.count(b"\n") == 1
+
+
+SLOW = """
+import os, time
+open("begun", "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.01)
+def f(x):
+    time.sleep(60)
+"""
+
+
+def leaving_a_start(terminals: list[FullScreen], folder: Path) -> FullScreen:
+    """The screen of a run that imports until there is a file `go`; it asks whether to detach or to stop."""
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "items.txt").write_text("1\n")
+    terminal = start(terminals, folder, "run", "slow:f", "--items", "items.txt", "--agents", "1")
+    wait_for(lambda: (folder / "begun").exists(), what="the import")
+    wait_for(lambda: terminal.shows("STARTING"), what="the screen")
+    terminal.type("q")
+    wait_for(lambda: terminal.shows("etach"), what="the question")
+    return terminal
+
+
+def test_who_detaches_from_a_start_need_not_wait_for_it(tmp_path: Path, terminals: list[FullScreen]) -> None:
+    terminal = leaving_a_start(terminals, tmp_path)
+    terminal.type("d")
+    wait_for(lambda: terminal.shows("importing"), what="the terminal given back")
+    terminal.type("\x03")
+    assert terminal.wait() == 0
+    assert "the run goes on" in terminal.text
+    (tmp_path / "go").touch()
+    stop = [sys.executable, "-m", "engine.cli", "ctl", "stop"]
+    wait_for(
+        lambda: subprocess.run(stop, capture_output=True, check=False).returncode == 0, what="the run, and its end"
+    )
+
+
+@pytest.mark.parametrize(("answer", "code"), [("d", 0), ("s", 130)])
+def test_the_screen_does_not_wait_for_imports(
+    tmp_path: Path, terminals: list[FullScreen], answer: str, code: int
+) -> None:
+    terminal = leaving_a_start(terminals, tmp_path)
+    terminal.type(answer)
+    if answer == "d":
+        wait_for(lambda: b"\x1b[?1049l" in terminal.raw or terminal.shows("importing"), what="the terminal given back")
+        (tmp_path / "go").touch()
+    assert terminal.wait() == code
+    if answer == "d":
+        run = re.search(r"shoal attach ([0-9a-f]{8})", terminal.text)
+        assert run is not None
+        second = start(terminals, tmp_path, "attach", run.group(1))
+        wait_for(lambda: second.shows("LIVE"), what="the screen again")
+        second.type("q")
+        wait_for(lambda: second.shows("etach"), what="the question again")
+        second.type("s")
+        assert second.wait() == 0
 
 
 def test_the_history_opens_runs_that_go_on_and_plays_those_that_have_ended(
-    tmp_path: Path, terminals: list[Terminal]
+    tmp_path: Path, terminals: list[FullScreen]
 ) -> None:
     place = Path(os.environ["XDG_DATA_HOME"]) / "shoal" / "runs.db"
     place.parent.mkdir(parents=True)
@@ -155,7 +174,7 @@ def test_the_history_opens_runs_that_go_on_and_plays_those_that_have_ended(
         assert engine.submit(abs, -3).result(60) == 3, "nobody has ended it"
 
 
-def test_the_history_of_nothing(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_the_history_of_nothing(tmp_path: Path, terminals: list[FullScreen]) -> None:
     terminal = start(terminals, tmp_path)
     wait_for(lambda: terminal.shows("no runs yet"), what="the empty history")
     terminal.type("q")
@@ -171,7 +190,7 @@ def test_without_a_terminal_there_is_help() -> None:
     assert done.stderr.startswith("Usage: shoal")
 
 
-def test_a_screen_that_cannot_be_never_opens_and_starts_nothing(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_a_screen_that_cannot_be_never_opens_and_starts_nothing(tmp_path: Path, terminals: list[FullScreen]) -> None:
     (tmp_path / "items.txt").write_text("1\n")
     run = ["run", "engine.workloads.coordination:echo", "--items", "items.txt", "--agents", "1"]
     for arguments, env, told in (
@@ -186,7 +205,7 @@ def test_a_screen_that_cannot_be_never_opens_and_starts_nothing(tmp_path: Path, 
     assert not (Path(os.environ["XDG_DATA_HOME"]) / "shoal" / "runs.db").exists()
 
 
-def test_options_of_attach_reach_the_screen(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_options_of_attach_reach_the_screen(tmp_path: Path, terminals: list[FullScreen]) -> None:
     with Engine(1, name="looked-at") as engine:
         engine.wait_ready(60)
         terminal = start(terminals, tmp_path, "attach", "--ascii", "--read-only", "--no-mouse", "--theme", "nord")

@@ -118,6 +118,33 @@ def test_options_win_over_a_plan_agents_those_of_its_first_pool(plan: str) -> No
     assert [(step.timeout, step.retries) for step in spec.steps] == [(2.0, 0), (2.0, 0)]
 
 
+def test_parameters_of_a_plan_are_set_beside_settings(plan: str) -> None:
+    with Path(plan).open("a") as file:
+        file.write('arguments = { n = "${n}" }\n[parameters]\nn = 1\n')
+    spec = spec_of(
+        plan, "--set", "n=7", "--set", "frame_rate=5", "--set", "workers.two=9", "--set", "tasks.b.retries=4"
+    )
+    assert (spec.settings.frame_rate, spec.pools[1].size, spec.steps[1].retries) == (5, 9, 4)
+    assert list(spec.steps[1].arguments) == [{"n": 7}]
+    assert refused(plan, "--set", "m=7") == f"--set m: neither a parameter of {plan} nor a setting; parameters: n"
+    assert refused(plan, "--set", "m") == "--set m: write NAME=VALUE, such as batch_size=10"
+    assert refused(plan, "--set", "n=x") == "--set n: parameter n is a whole number, not 'x'"
+
+
+def test_what_a_run_would_not_heed_is_not_begun(plan: str) -> None:
+    with Path(plan).open("a") as file:
+        file.write('memory = "1G"\n')
+    told = f"{plan}: tasks 2 ('b'): says how much memory it takes, and a run does not plan by that: such a plan can be "
+    assert refused(plan) == told + "checked and simulated (shoal plan), but not run yet"
+
+
+def test_owners_in_conflict_do_not_begin(plan: str) -> None:
+    with Path(plan).open("a") as file:
+        file.write('[owners.x]\npaths = ["src/**"]\n[owners.y]\npaths = ["src/a", "src/b"]\n')
+    told = f"{plan}: owner x and owner y both own what src/** and src/a have in common (and 1 more: shoal plan check)"
+    assert refused(plan) == told
+
+
 def test_what_cannot_be_run(plan: str, items: str, tmp_path: Path) -> None:
     nothing = "nothing to run: give a plan, module:function, or -- and a command (shoal run --help)"
     assert refused() == refused("--items", items) == refused("--") == nothing

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from processes import marked_processes, wait_for
 
-from engine.cli import headless
+from engine.cli import headless, interrupts, resultsfile
 from engine.plan.steps import SpecError
-from engine.runtime.driver import command_text
+from engine.runtime.held import command_text
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli"]
 
@@ -95,13 +95,13 @@ def test_where_nothing_can_be_written_it_is_said_at_once(tmp_path: Path, monkeyp
     os.mkfifo(tmp_path / "pipe")
     for name in ("no/x", "file/x", "."):
         with pytest.raises(SpecError, match="can't write"):
-            headless._writer(str(tmp_path / name), [])
+            resultsfile.writer_of(str(tmp_path / name), [])
     for name in ("file", "pipe", "new"):
-        assert headless._writer(str(tmp_path / name), []) is not None
+        assert resultsfile.writer_of(str(tmp_path / name), []) is not None
     monkeypatch.setattr(os, "access", lambda *_: False)  # who runs the tests may be allowed everything
     for name in ("pipe", "new"):
         with pytest.raises(SpecError, match="Permission denied"):
-            headless._writer(str(tmp_path / name), [])
+            resultsfile.writer_of(str(tmp_path / name), [])
     assert sorted(os.listdir(tmp_path)) == ["file", "pipe", "xdg-run"]
     assert (tmp_path / "file").read_text() == "kept"
 
@@ -227,19 +227,19 @@ def test_the_second_ctrl_c_gives_the_record_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(headless, "time", clock)
-    interrupts = headless._Interrupts()
-    give_up = headless._GiveUp(interrupts)
+    monkeypatch.setattr(interrupts, "time", clock)
+    pressed = interrupts.Interrupts()
+    give_up = interrupts.GiveUp(pressed)
     assert not give_up()
     clock.now += 3
     assert not give_up()
     assert not give_up()
     assert capsys.readouterr().err == "waiting for the database\n"
-    interrupts(signal.SIGINT, None)
+    pressed(signal.SIGINT, None)
     assert not give_up()
-    interrupts(signal.SIGINT, None)
+    pressed(signal.SIGINT, None)
     assert give_up()
-    stopped_at_once = headless._GiveUp(interrupts)
+    stopped_at_once = interrupts.GiveUp(pressed)
     assert not stopped_at_once()  # stopping the run is one thing, going without its record another
     clock.now += 3
     assert stopped_at_once()
