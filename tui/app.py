@@ -5,59 +5,70 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Literal
+from functools import partial
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.events import AppBlur, AppFocus
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 
 from engine.stream.client import StreamError
 from engine.stream.types import Reply
-from tui import questions, saving
-from tui.archive import Archive, ArchiveError
+from tui import late
 from tui.commands import EVERYWHERE, REPLAY, SCREENS, Command, allowed, bindings
 from tui.feed import Feed, Wish
 from tui.idle import IdleFeed
+from tui.moving import Moving
 from tui.orders import Orders, Round
 from tui.pace import Pace
 from tui.palette import ShoalCommands
 from tui.preferences import Preferences
-from tui.screens.agent import AgentScreen
-from tui.screens.alerts import AlertsScreen
-from tui.screens.analysis import AnalysisScreen
 from tui.screens.base import LiveScreen
-from tui.screens.bench import BenchScreen
-from tui.screens.confirm import Question
 from tui.screens.fleet import FleetScreen
-from tui.screens.plan import PlanScreen
-from tui.screens.pools import PoolsScreen
-from tui.screens.queues import QueuesScreen
-from tui.screens.quit import Choice, QuitScreen
-from tui.screens.runs import RunsScreen
-from tui.shell import Outcome, Shell
+from tui.shell import Outcome
 from tui.terminal import Terminal
 from tui.view import View
+
+if TYPE_CHECKING:
+    from tui.archive import Archive
+    from tui.screens.confirm import Question
+    from tui.screens.quit import Choice
 
 _LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _HANG_UP = 1.0
 """Seconds between two looks whether there is still a terminal: not every one says so when it goes."""
+_STUCK: Final = 8
+"""Writes that wait, from which on nothing more is drawn: the terminal does not take them."""
+_LATER: Final = 0.25
+"""Seconds until it is looked at again."""
+_SETTLED: Final = 0.5
+"""Seconds after which the first screen stands there, and the others may be loaded."""
 _ALWAYS: frozenset[Any] = frozenset({"frames", "events", "alerts"})
 
 
-class ShoalApp(Shell):
+class ShoalApp(Moving):
     """The screens over one run at a time."""
 
     TITLE = "Shoal"
-    CSS_PATH: ClassVar[str] = "shoal.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["shoal.tcss", "screens/fleet.tcss"]
+    """With that of the first screen: read when that opens, it would have the other one parsed again."""
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ShoalCommands}
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        "fleet": FleetScreen, "pools": PoolsScreen, "queues": QueuesScreen, "plan": PlanScreen,
-        "alerts": AlertsScreen, "analysis": AnalysisScreen, "runs": RunsScreen, "bench": BenchScreen,
-    }  # fmt: skip
+        "fleet": FleetScreen,
+        "pools": late.screen("pools", "PoolsScreen"),
+        "queues": late.screen("queues", "QueuesScreen"),
+        "plan": late.screen("plan", "PlanScreen"),
+        "alerts": late.screen("alerts", "AlertsScreen"),
+        "analysis": late.screen("analysis", "AnalysisScreen"),
+        "runs": late.screen("runs", "RunsScreen"),
+        "bench": late.screen("bench", "BenchScreen"),
+    }
     DEFAULT_MODE = "fleet"
     OFFERS: ClassVar[tuple[Command, ...]] = (*EVERYWHERE, *REPLAY)
     BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
@@ -74,11 +85,11 @@ class ShoalApp(Shell):
         feed: Feed | None = None,
         *,
         preferences: Preferences | None = None,
-        archive: Archive | None = None,
+        archive: Archive | Callable[[], Archive] | None = None,
         catch_signals: bool = False,
     ) -> None:
         """Show what `feed` tells, or without one the history; with `catch_signals`, leave when the terminal hangs up
-        or somebody ends us.
+        or somebody ends us. `archive`: the history, or what makes it once it is wanted.
 
         Raises:
             ValueError: if there is no theme of that name, or no command of an id that is to have other keys.
@@ -86,7 +97,7 @@ class ShoalApp(Shell):
         super().__init__(preferences or Preferences())
         if self.preferences.keys:
             self.set_keymap(dict(self.preferences.keys))
-        self.archive = archive
+        self._archive = archive
         self.orders = Orders()
         self.pace = Pace(self.preferences.rate)
         self._feed: Feed = feed or IdleFeed()
@@ -94,10 +105,11 @@ class ShoalApp(Shell):
         self._terminal = Terminal()
         self._latest = View(idle=feed is None)
         self._held: View | None = None
+        self._later: Timer | None = None
+        """Set while the terminal takes nothing."""
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        self.theme = self.first_theme
         if self._catch_signals:
             loop = asyncio.get_running_loop()
             for number in _LEAVING_SIGNALS:
@@ -106,10 +118,23 @@ class ShoalApp(Shell):
         if self._latest.idle:
             self.switch_mode("runs")
         self._listen()
+        self.set_timer(_SETTLED, partial(late.load_beside, self._prepare))
+        self.set_timer(2 * _SETTLED, partial(late.read_styles, self.stylesheet))
 
     def on_unmount(self) -> None:
         """Stop to listen."""
         self._feed.stop()
+
+    def _prepare(self) -> None:
+        if self.archive is not None:
+            self.archive.prepare()
+
+    @property
+    def archive(self) -> Archive | None:
+        """The history, if there is any."""
+        if callable(self._archive):
+            self._archive = self._archive()
+        return self._archive
 
     # -- views --------------------------------------------------------------------------------------------------------
 
@@ -147,19 +172,26 @@ class ShoalApp(Shell):
         if message.feed is not self._feed:
             return
         self._latest = self._feed.take()
+        if self._latest.ended and self._latest.hello is None:  # it never began: there is nothing to be looked at
+            self._leave("ended")
+            return
         if self._latest.lost:
             self.orders.forget()
         self._tell(self.orders.answered(self._latest.replies))
         self._send_due()
         self.show()
         before = self.pace.hz
-        self.pace.drawn(self._waiting_writes())
+        self.pace.drawn(self.waiting_writes)
         if self.pace.hz != before:
             self.want()
 
     def show(self) -> None:
         """Show the newest view, or the one that is held, on what can be seen: screens beneath wait until they are."""
         if not self.is_running or not self.screen_stack:
+            return
+        if self.waiting_writes > _STUCK:
+            if self._later is None:
+                self._later = self.set_timer(_LATER, self._show_later)
             return
         shown = self._latest if self._held is None else self._held
         behind = None if self._held is None else self._latest.number - self._held.number
@@ -170,17 +202,16 @@ class ShoalApp(Shell):
                     break
                 if hasattr(screen, "show_view"):
                     screen.show_view(shown)
+        self.paint()
+
+    def _show_later(self) -> None:
+        self._later = None
+        self.show()
 
     @property
     def latest(self) -> View:
         """The newest view, whatever is shown."""
         return self._latest
-
-    def _waiting_writes(self) -> int:
-        """Writes that the terminal has not taken yet; Textual tells nobody, so we look."""
-        writer = getattr(self._driver, "_writer_thread", None)
-        queue = getattr(writer, "_queue", None)
-        return 0 if queue is None else int(queue.qsize())
 
     def on_app_focus(self, event: AppFocus) -> None:
         """Somebody looks again."""
@@ -234,6 +265,8 @@ class ShoalApp(Shell):
         """Show one agent; `among`: those that are a step away from it, all of the run if there are none. `then` is
         told which one was looked at last.
         """
+        from tui.screens.agent import AgentScreen
+
         self.push_screen(AgentScreen(name, among), then)
 
     def action_report(self) -> None:
@@ -242,6 +275,8 @@ class ShoalApp(Shell):
         if hello is None:
             self.notify("no run is open", severity="warning")
             return
+        from tui import saving
+
         self.run_worker(
             lambda: self.saved(lambda: saving.save_report(self.archive, hello, self.screen)),
             thread=True,
@@ -252,6 +287,8 @@ class ShoalApp(Shell):
 
     def action_order(self, name: str) -> None:
         """Have the run do something that concerns all of it."""
+        from tui import questions
+
         self.order(name, question=questions.before_order(name, self._latest))
 
     def order(self, name: str, *args: str, question: Question | None = None) -> None:
@@ -301,33 +338,7 @@ class ShoalApp(Shell):
             return False
         return True
 
-    # -- replays ------------------------------------------------------------------------------------------------------
-
-    def action_play(self) -> None:
-        """Play, or hold."""
-        if self._feed.transport is not None:
-            self._feed.transport.play()
-
-    def action_step(self, seconds: int) -> None:
-        """So much on, or back."""
-        if self._feed.transport is not None:
-            self._feed.transport.step(seconds)
-
-    def action_speed(self, steps: int) -> None:
-        """Twice as fast, or half."""
-        if self._feed.transport is not None:
-            self._feed.transport.speed(2.0**steps)
-
-    def seek(self, at: float) -> None:
-        """Go to a moment of a replay, in seconds since the Unix epoch."""
-        if self._feed.transport is not None:
-            self._feed.transport.seek(at)
-
-    def action_seek(self, where: Literal["start", "end"]) -> None:
-        """To one of the ends."""
-        replay = self._latest.replay
-        if replay is not None:
-            self.seek(replay.start if where == "start" else replay.end)
+    # -- the newest moment --------------------------------------------------------------------------------------------
 
     def action_live(self) -> None:
         """To the newest moment."""
@@ -338,6 +349,8 @@ class ShoalApp(Shell):
             self.action_seek("end")
 
     def _go_live(self, run: str) -> None:
+        from tui.archive import ArchiveError
+
         assert self.archive is not None
         try:
             feed = self.archive.attach(run)
@@ -349,7 +362,18 @@ class ShoalApp(Shell):
     # -- leaving ------------------------------------------------------------------------------------------------------
 
     async def action_quit(self) -> None:
-        """Leave; if the run goes on, ask first what becomes of it."""
+        """Leave; ask first about what would end with us, and what is to become of a run that goes on."""
+        from tui.screens.confirm import ConfirmScreen
+
+        if self.at_stake is None:
+            self._quit()
+        elif not isinstance(self.screen, ConfirmScreen):
+            self.at_stake.ask(self, self._quit)
+
+    def _quit(self) -> None:
+        from tui import questions
+        from tui.screens.quit import QuitScreen
+
         view = self._latest
         if view.over or view.idle or view.replay is not None:
             self._leave("detached")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from tui.bench.record import Benches
 from tui.feed import Feed
 
 Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "crashed"]
@@ -246,6 +247,13 @@ class Comparison:
 
 class Archive(Protocol):
     """The record of all runs. Every method may take a while, and may be called from any thread."""
+
+    @property
+    def benches(self) -> Benches:
+        """The benchmarks of this machine."""
+
+    def prepare(self) -> None:
+        """Load what answers take: better before somebody waits for one."""
 
     def runs(self) -> list[RunRow]:
         """All runs: those that go on first, then the newest first. Raises `ArchiveError`."""

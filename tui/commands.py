@@ -16,7 +16,7 @@ class Command:
 
     Attributes:
         id: by which a config file gives it other keys, ``PLACE.WHAT``.
-        keys: as Textual names them, apart by commas; "" for none but the palette.
+        keys: as Textual names them, apart by commas; "" for none but the palette, until a config file gives it one.
         action: as Textual writes them.
         label: a word or two for the footer.
         text: what it does, one sentence without a full stop, for help and palette.
@@ -44,16 +44,26 @@ class Command:
         return self.id.partition(".")[0]
 
 
+_NO_KEY: Final = "no-key-"
+"""What the names of keys begin with that no keyboard has."""
+
+
 def bindings(commands: Iterable[Command]) -> list[BindingType]:
-    """The keys of some commands, for `BINDINGS`."""
+    """The keys of some commands, for `BINDINGS`. A command without keys is bound to one that no keyboard has: Textual
+    gives other keys only to what is bound.
+    """
     return [
         Binding(
-            command.keys, command.action, command.label, show=bool(command.weight), key_display=command.show or None,
-            priority=command.priority, id=command.id,
+            command.keys or f"{_NO_KEY}{command.id}", command.action, command.label, show=bool(command.weight),
+            key_display=command.show or None, priority=command.priority, id=command.id,
         )
         for command in commands
-        if command.keys
     ]  # fmt: skip
+
+
+def can_be_pressed(key: str) -> bool:
+    """Whether a key of a binding is one of a keyboard."""
+    return not key.startswith(_NO_KEY)
 
 
 SCREENS: Final = ("fleet", "pools", "queues", "plan", "alerts", "analysis", "runs", "bench")

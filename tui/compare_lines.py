@@ -12,6 +12,8 @@ from tui.archive import Comparison, Figure, RunRow, Verdict
 from tui.widgets.columns import Column, table, wrapped
 from tui.widgets.lines import Line, Piece
 
+_SAME: Final = "both were begun with the same: command, settings, machine, version"
+
 _VERDICTS: Final[dict[Verdict, Piece]] = {
     "better": ("▲ better", "good"),
     "worse": ("▼ worse", "error"),
@@ -100,7 +102,7 @@ def comparison_lines(found: Comparison, width: int) -> list[Line]:
     rows = [_row(figure, span, width) for figure in found.figures]
     lines += [*table(columns, rows, width, 2 if width >= 70 else 1), ()]
     lines += [((text, "quiet"),) for text in wrapped(_NOTE.format(found.confidence), width)]
-    lines += _differences(found, width)
+    lines += differences(found.differences, _SAME, width)
     return lines
 
 
@@ -132,10 +134,11 @@ def _row(figure: Figure, span: float, width: int) -> dict[str, Piece]:
     }
 
 
-def _differences(found: Comparison, width: int) -> Iterator[Line]:
+def differences(found: Sequence[tuple[str, str, str]], same: str, width: int) -> Iterator[Line]:
+    """What was not the same of two, by name; `same`: what to say where there is nothing."""
     yield ()
-    if not found.differences:
-        yield (("✓ ", "good"), ("both were begun with the same: command, settings, machine, version", ""))
+    if not found:
+        yield (("✓ ", "good"), (same, ""))
         return
     yield (("what else was not the same", "brand"),)
     each = max(8, (width - 26) // 2)
@@ -144,6 +147,6 @@ def _differences(found: Comparison, width: int) -> Iterator[Line]:
         Column("right", "B", 8, 98, grow=2, most=each),
     )  # fmt: skip
     rows: list[dict[str, Piece]] = [
-        {"name": (name, "quiet"), "left": (left, ""), "right": (right, "")} for name, left, right in found.differences
+        {"name": (name, "quiet"), "left": (left, ""), "right": (right, "")} for name, left, right in found
     ]
     yield from table(columns, rows, width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 from engine.stream.client import Client, StreamError
-from engine.stream.types import Condition, Hello, Reply, Topic, ToReader
+from engine.stream.types import Condition, Frame, Hello, Reply, Topic, ToReader
+from tui.pump import Pump
 from tui.roll import AgentRoll
 from tui.view import View, fold, lose
 
 PACE: Final = 0.08
 """Least seconds between two pokes: ten frames a second come through at once, a burst of events together."""
+_LINGER: Final = 0.03
+"""Seconds that news waits for the frame of its moment, which is the last to come: then both are drawn at once."""
 _SEARCH: Final = 1.0
 """Seconds between two looks for an engine that has gone."""
 
@@ -76,11 +79,12 @@ class Feed(Protocol):
         """Ask something of the engine: a `Reply` of this number will be in a view. Raises `StreamError`."""
 
 
-class SocketFeed:
+class SocketFeed(Pump):
     """The stream of a living engine, read by one daemon thread. If the engine goes, another one of its run is looked
     for.
     """
 
+    THREAD = "shoal-feed"
     transport: ClassVar[Transport | None] = None
 
     def __init__(self, path: Path | str, find: Callable[[Hello], Path | None] | None = None) -> None:
@@ -93,28 +97,7 @@ class SocketFeed:
         self._roll = AgentRoll()
         with contextlib.suppress(StreamError):  # it has just ended: what it said before that is still there
             self._subscribe()
-        self._view = fold(View(), self._client.hello)
-        self._fresh = threading.Event()  # set from a poke until the app takes the view
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, post: Callable[[], None]) -> None:
-        """Begin to read."""
-        self._thread = threading.Thread(target=self._pump, args=(post,), name="shoal-feed", daemon=True)
-        self._thread.start()
-
-    def take(self) -> View:
-        """The newest view; the next change pokes again."""
-        # Cleared first: a view that changes in between pokes once too often, never once too few.
-        self._fresh.clear()
-        return self._view
-
-    def stop(self) -> None:
-        """Hang up, and wait for the thread."""
-        self._stopping.set()
-        self._client.close()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
+        super().__init__(fold(View(), self._client.hello))
 
     def want(self, wish: Wish) -> None:
         """Tell the engine. One that is gone hears of it if it comes back."""
@@ -134,13 +117,15 @@ class SocketFeed:
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
-    def _pump(self, post: Callable[[], None]) -> None:
-        news, poked = True, 0.0
+    def _wake(self) -> None:
+        self._client.close()
+
+    def _run(self, post: Callable[[], None]) -> None:
+        due, poked = 0.0, 0.0  # when the next poke is due; never, while there is nothing new
         while not self._stopping.is_set():
             try:
                 asked = self._ask()
-                wait = max(0.0, poked + PACE - time.monotonic()) if news else asked
-                message = self._client.receive(min(wait, asked))
+                message = self._client.receive(min(asked, max(0.0, due - time.monotonic())))
             except StreamError as error:
                 if self._stopping.is_set():
                     return
@@ -148,15 +133,14 @@ class SocketFeed:
                 post()
                 if self._view.ended or not self._search():
                     return
-                news = True
+                due = 0.0
                 continue
-            if message is not None:
-                news = self._hear(message) or news
-            if news and time.monotonic() - poked >= PACE:
-                news, poked = False, time.monotonic()
-                if not self._fresh.is_set():
-                    self._fresh.set()
-                    post()
+            now = time.monotonic()
+            if message is not None and self._hear(message):
+                due = max(poked + PACE, min(due, now if isinstance(message, Frame) else now + _LINGER))
+            if now >= due:
+                due, poked = math.inf, now
+                self._poke(post)
 
     def _ask(self) -> float:
         """Ask for agents if it is time to; seconds until it is again."""

@@ -16,7 +16,10 @@ _MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
 
 def _places() -> Iterator[type[DOMNode]]:
     """Everything of ours that has keys."""
-    import tui.app  # noqa: F401 - with it come all screens and their panels
+    import tui.app  # noqa: F401 - with it comes the first screen
+    from tui import late
+
+    late.load()
 
     waiting = [DOMNode]
     while waiting:
@@ -34,16 +37,16 @@ def _keys(place: type[DOMNode]) -> Iterator[tuple[str, str]]:
 
 
 def ids() -> set[str]:
-    """Of all commands that have keys."""
+    """Of all commands."""
     return {command for place in _places() for command, _ in _keys(place)}
 
 
 def commands() -> list[Command]:
-    """All commands that have keys, by their ids."""
+    """All commands, by their ids."""
     found = {}
     for place in _places():
         offers: Iterable[Command] = place.__dict__.get("OFFERS", ())
-        found.update({offer.id: offer for offer in offers if offer.keys})
+        found.update({offer.id: offer for offer in offers})
     return [found[name] for name in sorted(found)]
 
 
@@ -52,7 +55,7 @@ def check(keys: Mapping[str, str]) -> None:
     known = ids()
     for command, wanted in keys.items():
         if command not in known:
-            raise ValueError(f"{command}: {_unknown(command, known)}")
+            raise ValueError(f"{command}: there is no such command{_nearest(command, known)}")
         for key in wanted.split(","):
             if not is_key(key.strip()):
                 raise ValueError(f"{command}: {key.strip()!r} is no key{_nearest(key.strip(), _names())}")
@@ -64,14 +67,6 @@ def check(keys: Mapping[str, str]) -> None:
                 if other != command and (command in keys or other in keys):
                     mine, theirs = (command, other) if command in keys else (other, command)
                     raise ValueError(f"{mine}: {one.strip()!r} is {theirs} already: give that another one, too")
-
-
-def _unknown(command: str, known: set[str]) -> str:
-    for place in _places():
-        offers: Iterable[Command] = place.__dict__.get("OFFERS", ())
-        if any(offer.id == command for offer in offers):
-            return "it has no key that could be another one: ctrl+p finds it"
-    return f"there is no such command{_nearest(command, known)}"
 
 
 def _nearest(text: str, known: Iterable[str]) -> str:

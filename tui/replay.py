@@ -12,6 +12,7 @@ from engine.stream.client import StreamError
 from engine.stream.moments import Moment
 from engine.stream.recordings import COVERS, Recording, RecordingError
 from tui.feed import Wish
+from tui.pump import Pump
 from tui.view import Replaying, View, fold
 
 SPEEDS: Final = 0.125, 512.0
@@ -94,43 +95,25 @@ class Player:
         return found
 
 
-class ReplayFeed:
+class ReplayFeed(Pump):
     """A feed of a recording: a daemon thread plays it, and is told where to go."""
+
+    THREAD = "shoal-replay"
 
     def __init__(self, recording: Recording, at: float | None = None, speed: float = 1.0) -> None:
         """Play from a moment, or from the beginning. Raises `RecordingError`."""
         self._recording = recording
         self._player = Player(recording, at, speed)
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._fresh = threading.Event()
         self._moved = threading.Event()
-        self._thread: threading.Thread | None = None
         self._hz = 1 / _TICK
-        self._view = self._player.view
         self._broken = ""
+        super().__init__(self._player.view)
 
     @property
     def transport(self) -> ReplayFeed:
         """Itself."""
         return self
-
-    def start(self, post: Callable[[], None]) -> None:
-        """Begin to play."""
-        self._thread = threading.Thread(target=self._run, args=(post,), name="shoal-replay", daemon=True)
-        self._thread.start()
-
-    def take(self) -> View:
-        """The newest view; the next change pokes again."""
-        self._fresh.clear()
-        return self._view
-
-    def stop(self) -> None:
-        """End, and wait for the thread."""
-        self._stopping.set()
-        self._moved.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
 
     def want(self, wish: Wish) -> None:
         """It has all there is; only the pace matters."""
@@ -176,6 +159,9 @@ class ReplayFeed:
     _seek: float | None = None
     """Where to go, if somebody has asked."""
 
+    def _wake(self) -> None:
+        self._moved.set()
+
     def _run(self, post: Callable[[], None]) -> None:
         began, grown = time.monotonic(), time.monotonic()
         self._poke(post)
@@ -202,6 +188,4 @@ class ReplayFeed:
         with self._lock:
             view = self._player.view
         self._view = replace(view, lost=self._broken) if self._broken else view
-        if not self._fresh.is_set() and not self._stopping.is_set():
-            self._fresh.set()
-            post()
+        super()._poke(post)

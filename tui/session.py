@@ -19,7 +19,7 @@ def run(
     path: Path | str,
     *,
     preferences: Preferences | None = None,
-    archive: Archive | None = None,
+    archive: Archive | Callable[[], Archive] | None = None,
     find: Callable[[Hello], Path | None] | None = None,
 ) -> Outcome:
     """Show the run behind a control socket until the user leaves; returns how it ended. `find`: where the run of a
@@ -32,13 +32,18 @@ def run(
     return show(SocketFeed(path, find), preferences=preferences, archive=archive)
 
 
-def show(feed: Feed | None, *, preferences: Preferences | None = None, archive: Archive | None = None) -> Outcome:
-    """Show what a feed tells, or without one the history, until the user leaves. Raises ValueError as `run`.
+def show(
+    feed: Feed | None,
+    *,
+    preferences: Preferences | None = None,
+    archive: Archive | Callable[[], Archive] | None = None,
+) -> Outcome:
+    """Show what a feed tells, or without one the history, until the user leaves. `archive`: the history, or what makes
+    it once it is wanted. Raises ValueError as `run`.
 
     The outcome is that of the run of `feed`: one that was left for another run goes on.
     """
     preferences = preferences or Preferences()
-    began = None if feed is None else feed.take().hello
     try:
         app = ShoalApp(feed, preferences=preferences, archive=archive, catch_signals=True)
         outcome = app.run(mouse=preferences.mouse)
@@ -46,7 +51,7 @@ def show(feed: Feed | None, *, preferences: Preferences | None = None, archive: 
         if feed is not None:
             with contextlib.suppress(StreamError):
                 feed.stop()
-    left = app.latest.hello
-    if outcome is None or (began is not None and (left is None or left.run != began.run)):
+    own, left = None if feed is None else feed.take().hello, app.latest.hello
+    if outcome is None or (own is not None and (left is None or left.run != own.run)):
         return "detached"
     return outcome

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.stream.types import Shape, ShapesNow, Spread
 
@@ -14,6 +14,19 @@ _EDGE: Final = 1e-6
 """Of a decade: by how much a power of ten may be missed where it was computed by multiplying."""
 _PATIENCE: Final = 30.0
 """Seconds for which an axis stays as long as it was, though less would do by now."""
+
+
+Measured: TypeAlias = Mapping[tuple[str, str], ShapesNow]
+"""By the name of a distribution and its pool, "" for all pools together: what was told when it last had values."""
+
+
+def measured(before: Measured, now: ShapesNow) -> Measured:
+    """What was last told of each distribution, after one message more."""
+    found = dict(before)
+    for shape in now.shapes:
+        if shape.counts:
+            found[shape.name, shape.pool] = found[shape.name, ""] = now
+    return found
 
 
 def shape_of(now: ShapesNow | None, name: str, pool: str = "") -> Shape | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from textual.actions import ActionParseResult
 from textual.app import App
-from textual.widget import Widget
+from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.widget import AwaitMount, Widget
 
-from tui import saving, themes
-from tui.archive import ArchiveError
+from tui import themes
+from tui.painting import PaintingScreen
 from tui.preferences import Preferences
-from tui.screens.help import HelpScreen
-from tui.screens.settings import SettingsScreen
 from tui.widgets.lines import LineWidget, Panel
+
+if TYPE_CHECKING:
+    from tui.screens.confirm import Question
 
 Outcome: TypeAlias = Literal["detached", "stopped", "ended", "lost"]
 """How a session of the screens ended: the run went on, was told to stop, was over, or was lost from sight."""
@@ -25,14 +29,96 @@ class Shell(App[Outcome]):
     def __init__(self, preferences: Preferences) -> None:
         """Raises ValueError if there is no theme of that name."""
         super().__init__()
+        self._arriving = False
         self.preferences = preferences
         for theme in themes.OURS:
             self.register_theme(theme)
         self.first_theme = preferences.theme or themes.DARK.name
         if self.first_theme not in self.available_themes:
             raise ValueError(f"no theme named {self.first_theme!r}: try one of {', '.join(themes.names())}")
+        # As if it had always been so: set later, all that was styled by then would be parsed and styled once more.
+        self.set_reactive(App.theme, self.first_theme)
+        dark = self.current_theme.dark
+        names = {f"-theme-{self.first_theme}": True, "-dark-mode": dark, "-light-mode": not dark}
+        self.update_classes(names, update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._refresh_truecolor_filter(self.ansi_theme)
         self.ascii = preferences.ascii
         self.set_class(self.ascii, "-ascii")
+        self.at_stake: Question | None = None
+        """What is asked before one leaves, for it would end something that was begun from here."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Our own on a terminal."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from tui.driver import TerminalDriver
+
+        found = super().get_driver_class()
+        return TerminalDriver if found is LinuxDriver else found
+
+    @property
+    def waiting_writes(self) -> int:
+        """Writes that the terminal has not taken yet; 0 where it is none."""
+        waiting: int = getattr(self._driver, "waiting", 0)
+        return waiting
+
+    # -- keys ---------------------------------------------------------------------------------------------------------
+
+    async def _check_bindings(self, key: str, priority: bool = False) -> bool:
+        """Do what a key is bound to. A panel has no other use for keys: they need not go to it first, and from there
+        through all that it stands in.
+        """
+        done = await super()._check_bindings(key, priority)
+        if priority and not done and isinstance(self.focused, Panel):
+            done = await super()._check_bindings(key)
+        return done
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do it, and paint at once what that has changed: somebody waits for it."""
+        done = await super().run_action(action, default_namespace, namespaces)
+        if done:
+            self.paint()
+        return done
+
+    def paint(self) -> None:
+        """Paint what has changed by now on the screen that is shown."""
+        if self.screen_stack and isinstance(self.screen, PaintingScreen):
+            self.screen.paint()
+
+    # -- from screen to screen ----------------------------------------------------------------------------------------
+
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Show the screen of a mode. One that has been open before is painted as soon as it knows what to show: Textual
+        waits a twentieth of a second for whatever it may still have to do.
+        """
+        known = mode != self.current_mode and mode in self._screen_stacks
+        self._arriving = known
+        try:
+            awaited = super().switch_mode(mode)
+        finally:
+            self._arriving = False
+        if known and not self.screen.call_later(self._arrived):
+            self._arrived()
+        return awaited
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Paint nothing for a while; on the way to a known screen, until it is there."""
+        if self._arriving:
+            self._begin_batch()
+        else:
+            super().delay_update(delay)
+
+    def _arrived(self) -> None:
+        self._end_batch()
+        self.screen._on_timer_update()
+
+    # -- looks --------------------------------------------------------------------------------------------------------
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colours of agents under any theme."""
@@ -54,11 +140,15 @@ class Shell(App[Outcome]):
 
     def action_help(self) -> None:
         """What the keys do here."""
+        from tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
     def action_settings(self) -> None:
         """What can be chosen."""
+        from tui.screens.settings import SettingsScreen
+
         if not isinstance(self.screen, SettingsScreen):
             self.push_screen(SettingsScreen())
 
@@ -80,6 +170,8 @@ class Shell(App[Outcome]):
 
     def action_copy(self) -> None:
         """To the clipboard of the terminal, be it at the other end of an ssh."""
+        from tui import saving
+
         widget: Widget | None = self.focused
         text = widget.copied() if isinstance(widget, Panel) else saving.text_of(self.screen)
         self.copy_to_clipboard(text)
@@ -88,10 +180,14 @@ class Shell(App[Outcome]):
 
     def action_save_panel(self) -> None:
         """The screen as it is, as a picture."""
+        from tui import saving
+
         self.saved(lambda: saving.save_picture(self))
 
     def saved(self, save: Callable[[], str]) -> None:
         """Write a file, and tell where it is, or why not."""
+        from tui.archive import ArchiveError
+
         try:
             self.notify(f"written: {save()}", markup=False)
         except (OSError, ArchiveError) as error:

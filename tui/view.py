@@ -12,6 +12,7 @@ from engine.stream.types import (
     AlertsNow,
     AlertView,
     Cells,
+    ClaimsNow,
     Condition,
     Event,
     Frame,
@@ -25,6 +26,7 @@ from engine.stream.types import (
     ToReader,
 )
 from tui.history import History
+from tui.shapes import Measured, measured
 
 Phase: TypeAlias = Literal["idle", "starting", "live", "paused", "draining", "ended", "lost"]
 """``idle``: no run is open. ``paused``: it begins nothing. That the view of it is held is another thing."""
@@ -81,6 +83,10 @@ class View:
     metrics: MetricsNow | None = None
     queues: QueuesNow | None = None
     shapes: ShapesNow | None = None
+    claims: ClaimsNow | None = None
+    """None where nobody claims anything, or no screen wants to know."""
+    measured: Measured = field(default_factory=dict)
+    """What was last told of distributions that may be empty by now."""
     alerts: Mapping[str, AlertView] = field(default_factory=dict)
     """By fingerprint, those that are not over, and those that were resolved since we look on."""
     alerts_unknown: str = ""
@@ -154,7 +160,9 @@ def fold(view: View, message: ToReader) -> View:
             depths = {f"{shard.pool}/{shard.shard}": float(shard.depth) for shard in message.shards}
             return replace(view, queues=message, depths=view.depths.add(max(0.0, message.at - began), depths))
         case ShapesNow():
-            return replace(view, shapes=message)
+            return replace(view, shapes=message, measured=measured(view.measured, message))
+        case ClaimsNow():
+            return replace(view, claims=message)
         case AlertsNow():
             alerts, silences = _alerts(view, message), tuple(message.silences)
             return replace(view, alerts=alerts, silences=silences, alerts_unknown=message.unknown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import math
 import random
 import socket
@@ -14,8 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pictures
 import pytest
 import pytest_textual_snapshot as snapshots  # type: ignore[import-untyped]
+from quick_screens import hasten
+from screen_fleets import crowd, manned
 from screen_gallery import Hang, hung
 from screen_runs import NOON, alert_of, cells_of, event_of, frame_of, in_trouble, measured_of, states_of
 from syrupy.location import PyTestLocation
@@ -41,7 +43,6 @@ from tui.preferences import Preferences
 from tui.view import View, fold
 
 ROOT = Path(__file__).resolve().parents[2]
-DRAWN_BY = {"textual": "8.2.8", "rich": "15.0.0", "pygments": "2.21.0"}
 
 
 class ShoalSVG(snapshots.SVGImageExtension):  # type: ignore[misc]
@@ -56,16 +57,20 @@ class ShoalSVG(snapshots.SVGImageExtension):  # type: ignore[misc]
 
 
 snapshots.SVGImageExtension = ShoalSVG  # the plugin has no option for it and looks the name up for each test
+hasten()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Other versions draw other pictures: they may compare, and must not overwrite."""
     if config.getoption("update_snapshots", default=False):
-        others = {
-            name: found for name, wanted in DRAWN_BY.items() if (found := importlib.metadata.version(name)) != wanted
-        }
+        others = pictures.drawn_by_others(ROOT / "constraints.txt")
         if others:
-            pytest.exit(f"snapshots are drawn by {DRAWN_BY}, here are {others}: not updated", returncode=2)
+            pytest.exit(f"snapshots are not updated: {others}", returncode=2)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Know every test there is, those that are left out later included."""
+    pictures.collected(item)
 
 
 class FakeFeed:
@@ -241,7 +246,7 @@ def make_event() -> Callable[..., Event]:
     return event_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def hello() -> Hello:
     """The greeting of a run."""
     return Hello(STREAM_VERSION, "7f3a", "heart-and-breath", 4711, NOON)
@@ -275,13 +280,13 @@ def make_alert() -> Callable[..., AlertView]:
     return alert_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def alerting(large: View) -> View:
     """3,435 agents, a shard of which died, with alerts about it and about what came of it."""
     return in_trouble(large)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def few(hello: Hello) -> View:
     """Eight agents of one pool: as many as a laptop has cores."""
     events = [
@@ -292,7 +297,7 @@ def few(hello: Hello) -> View:
     return _lived(hello, {"default": states}, events, done=412, total=1000, rate=7.6, eta=77.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def running(hello: Hello) -> View:
     """435 agents of three pools at work; a few of the first pool have just died and start again."""
     pools = {
@@ -313,7 +318,13 @@ def running(hello: Hello) -> View:
     return _lived(hello, pools, events, failed=3, delivered=0.99994)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def fleet() -> View:
+    """Three pools of 300, 40 and 8 agents, with all details; the first may have up to 375, the second always has 40."""
+    return manned(crowd({"micro": 300, "domain": 40, "prime": 8}))
+
+
+@pytest.fixture(scope="session")
 def large(hello: Hello) -> View:
     """3,435 agents: more than a small terminal has room for."""
     pools = {
@@ -325,13 +336,13 @@ def large(hello: Hello) -> View:
     return _lived(hello, pools, events, failed=12, rate=58_200.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def starting(hello: Hello) -> View:
     """Greeted, and nothing more."""
     return fold(View(), hello)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draining(hello: Hello) -> View:
     """The run finishes what it has."""
     states = bytes([DRAINING] * 20 + [IDLE] * 4 + [BUSY] * 12)
@@ -339,7 +350,7 @@ def draining(hello: Hello) -> View:
     return _lived(hello, {"domain": states, "prime": states[:9]}, events, state="draining", total=None, eta=None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ended(hello: Hello) -> View:
     """The last frame of a run: all done, nobody left."""
     pools = {"micro": bytes(300), "domain": bytes(99), "prime": bytes(36)}

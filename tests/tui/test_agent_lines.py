@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 from rich.cells import cell_len
-from screen_fleets import crowd, manned, spoken
+from screen_fleets import spoken
 
-from tui.listing import Listing
+from tui.agent_listing import AgentListing
 from tui.view import AgentTable, Replaying, View
 from tui.widgets.agent_lines import column_at, columns_for, copied, list_lines
 from tui.widgets.rows import GUTTER, RowLine, thumb
@@ -21,15 +21,9 @@ def text_of(line: RowLine) -> str:
     return (" " * GUTTER if line.row else "") + "".join(text for text, _ in line.pieces)
 
 
-@pytest.fixture
-def fleet() -> View:
-    """Three pools of 300, 40 and 8 agents."""
-    return manned(crowd({"micro": 300, "domain": 40, "prime": 8}))
-
-
 @pytest.mark.parametrize("detailed", [True, False])
 def test_lines_are_as_wide_as_their_heading_and_fit(fleet: View, detailed: bool) -> None:
-    listing = Listing()
+    listing = AgentListing()
     listing.take(fleet if detailed else replace(fleet, agents=None))
     for width in range(54, 200, 3):
         for shift in range(12):
@@ -42,7 +36,7 @@ def test_lines_are_as_wide_as_their_heading_and_fit(fleet: View, detailed: bool)
 
 
 def test_columns_go_by_importance_and_the_sorted_one_stays(fleet: View) -> None:
-    listing = Listing()
+    listing = AgentListing()
     listing.take(fleet)
 
     def fields(width: int) -> list[str]:
@@ -59,7 +53,7 @@ def test_columns_go_by_importance_and_the_sorted_one_stays(fleet: View) -> None:
 
 
 def test_the_heading_says_how_it_is_sorted(fleet: View) -> None:
-    listing = Listing()
+    listing = AgentListing()
     listing.take(fleet)
     columns = columns_for(listing, 116, True).columns
     listing.sort("failed", True)
@@ -78,7 +72,7 @@ def test_wide_names_and_escapes_break_no_line(fleet: View) -> None:
     assert fleet.agents is not None
     rows = list(fleet.agents.rows)
     rows[0] = msgspec.structs.replace(rows[0], task="魚群\x1b[31m[1]")
-    listing = Listing()
+    listing = AgentListing()
     listing.take(replace(fleet, agents=AgentTable(tuple(rows), 2.0)))
     columns = columns_for(listing, 116, True).columns
     lines = [text_of(line) for line in list_lines(listing, columns, 3)]
@@ -96,7 +90,7 @@ def test_the_scrollbar_says_where_one_is() -> None:
 
 
 def test_copied_rows_are_for_spreadsheets(fleet: View) -> None:
-    listing = Listing()
+    listing = AgentListing()
     listing.take(fleet)
     lines = [line.split("\t") for line in copied(listing.roster, [0, 301]).splitlines()]
     assert lines[0][:4] == ["agent", "pool", "state", "task"]
@@ -109,7 +103,7 @@ def test_copied_rows_are_for_spreadsheets(fleet: View) -> None:
 def test_only_what_is_in_sight_is_formatted(fleet: View, monkeypatch: pytest.MonkeyPatch) -> None:
     from tui.widgets import agent_lines
 
-    listing = Listing()
+    listing = AgentListing()
     listing.take(fleet)
     columns = columns_for(listing, 116, True).columns
     made: list[int] = []
@@ -126,7 +120,7 @@ def test_only_what_is_in_sight_is_formatted(fleet: View, monkeypatch: pytest.Mon
 
 
 def test_without_details_what_befell_an_agent_last_is_told(fleet: View) -> None:
-    listing = Listing()
+    listing = AgentListing()
     listing.take(replace(spoken(fleet, "micro/1"), agents=None))
     columns = columns_for(listing, 100, False).columns
     lines = [text_of(line) for line in list_lines(listing, columns, 5)]

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from screen_fleets import crowd, manned, table_of
+from pilots import on_agents
+from screen_fleets import table_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.stream.types import BUSY, DEAD, IDLE, Condition
+from tui.agent_listing import AgentFilter, wanted
 from tui.app import ShoalApp
-from tui.listing import Filter, wanted
 from tui.screens.pools import PoolsScreen
 from tui.view import Replaying, View
-from tui.widgets.agent_filter import FilterLine
 from tui.widgets.agent_list import AgentList
+from tui.widgets.filter_line import FilterLine
 
 AppOf = Callable[..., ShoalApp]
-Play = Callable[[Pilot[Any], AgentList], Awaitable[None]]
-
-
-def drive(app: ShoalApp, play: Play, size: tuple[int, int] = (120, 36)) -> None:
-    """Open the screen of pools, and play with its list."""
-
-    async def session() -> None:
-        async with app.run_test(size=size) as pilot:
-            await pilot.press("2")
-            await pilot.pause()
-            await play(pilot, pilot.app.screen.query_one(AgentList))
-
-    asyncio.run(session())
-
-
-@pytest.fixture
-def fleet() -> View:
-    """Three pools of 300, 40 and 8 agents."""
-    return manned(crowd({"micro": 300, "domain": 40, "prime": 8}))
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -57,7 +38,7 @@ def test_moving_about(app_of: AppOf, fleet: View) -> None:
             await pilot.press(*keys)
             at.append((agents.listing.at, wanted_at))
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
     assert [found for found, _ in at] == [expected for _, expected in at]
 
 
@@ -80,7 +61,7 @@ def test_sorting_by_keys_and_by_a_click(app_of: AppOf, fleet: View) -> None:
         await pilot.click(AgentList, offset=(heading.index("done") + 2, 1))
         note()
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
     assert seen == [("state", True), ("state", False), ("shard", True), ("done", True), ("done", False)]
 
 
@@ -101,7 +82,7 @@ def test_the_order_is_held_while_one_moves_and_says_so(app_of: AppOf, feed_of: A
         assert agents.listing.current == name
         assert name in agents.render_line(1 + agents.listing.at - agents.listing.top).text
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
 
 
 def test_the_hold_ends_by_itself(app_of: AppOf, fleet: View, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +94,7 @@ def test_the_hold_ends_by_itself(app_of: AppOf, fleet: View, monkeypatch: pytest
         assert not agents.listing.held
         assert agents.listing.current == "micro/1"
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
 
 
 def test_the_wheel_and_clicks(app_of: AppOf, fleet: View) -> None:
@@ -128,7 +109,7 @@ def test_the_wheel_and_clicks(app_of: AppOf, fleet: View) -> None:
         await pilot.pause()
         assert pilot.app.screen.agent == "micro/4"  # type: ignore[attr-defined]
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
 
 
 class _Wheel:
@@ -145,7 +126,7 @@ def test_columns_that_find_no_room_are_reached_by_going_right(app_of: AppOf, fle
         await pilot.press(*["h"] * 12)
         assert "task" in agents.render_line(0).text
 
-    drive(app_of(fleet), play, (60, 20))
+    on_agents(app_of(fleet), play, (60, 20))
 
 
 def test_a_filter_is_applied_while_it_is_written(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -176,7 +157,7 @@ def test_a_filter_is_applied_while_it_is_written(app_of: AppOf, feed_of: Any, fl
         assert (pilot.app.focused is agents, line.has_class("-shown")) == (True, False)
         assert len(agents.listing.order) == 348
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
 
 
 def test_escape_in_the_list_ends_the_filter(app_of: AppOf, fleet: View) -> None:
@@ -189,7 +170,7 @@ def test_escape_in_the_list_ends_the_filter(app_of: AppOf, fleet: View) -> None:
         assert len(agents.listing.order) == 348
         assert not pilot.app.screen.query_one(FilterLine).display
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
 
 
 def test_keys_of_the_app_are_letters_while_a_filter_is_written(app_of: AppOf, fleet: View) -> None:
@@ -198,7 +179,7 @@ def test_keys_of_the_app_are_letters_while_a_filter_is_written(app_of: AppOf, fl
         assert pilot.app.screen.query_one(Input).value == "q1px"
         assert isinstance(pilot.app.screen, PoolsScreen)
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
 
 
 def test_what_a_recording_does_not_know_is_told(app_of: AppOf, fleet: View) -> None:
@@ -207,7 +188,7 @@ def test_what_a_recording_does_not_know_is_told(app_of: AppOf, fleet: View) -> N
         await pilot.pause()
         assert "done is not known here" in str(pilot.app.screen.query_one("#told").render())
 
-    drive(app_of(replace(fleet, agents=None, replay=Replaying(1.0, 0.0, 9.0, 1.0, True))), play)
+    on_agents(app_of(replace(fleet, agents=None, replay=Replaying(1.0, 0.0, 9.0, 1.0, True))), play)
 
 
 def test_copying_copies_the_row_under_the_cursor(app_of: AppOf, fleet: View) -> None:
@@ -217,7 +198,7 @@ def test_copying_copies_the_row_under_the_cursor(app_of: AppOf, fleet: View) -> 
         await pilot.press("space", "space", "y")
         assert len(pilot.app.clipboard.splitlines()) == 3
 
-    drive(app_of(fleet), play)
+    on_agents(app_of(fleet), play)
 
 
 def test_space_plays_a_replay_and_marks_nothing(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -233,7 +214,7 @@ def test_space_plays_a_replay_and_marks_nothing(app_of: AppOf, feed_of: Any, fle
         await pilot.press("space")
         assert agents.listing.marks == set()
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
     assert played == [None]
 
 
@@ -257,7 +238,7 @@ def test_the_list_asks_for_the_agents_of_the_selected_pool(app_of: AppOf, feed_o
         await pilot.pause()
         wishes.append(feed.wish.agents)
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
     one = (Condition("agent", "=", ["domain/0"]),)
     assert wishes == [(), wanted("domain"), one, wanted("domain"), None]
 
@@ -280,7 +261,7 @@ def test_empty_lists_say_why(hang: Any, fleet: View, change: dict[str, Any], tol
 
 def test_a_filter_that_fits_nobody_says_so(hang: Any, fleet: View) -> None:
     agents = AgentList()
-    agents.listing.filter = Filter.read("nobody")
+    agents.listing.filter = AgentFilter.read("nobody")
     (lines,) = hang(fleet, agents, size=(80, 12))
     assert "no agent fits nobody" in "".join(lines)
 

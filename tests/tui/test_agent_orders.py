@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from screen_fleets import crowd, manned
+from pilots import on_agents
 from textual.pilot import Pilot
 
 from engine.stream.types import Reply
@@ -21,25 +20,6 @@ from tui.view import Replaying, View
 from tui.widgets.agent_list import AgentList
 
 AppOf = Callable[..., ShoalApp]
-Play = Callable[[Pilot[Any], AgentList], Awaitable[None]]
-
-
-def drive(app: ShoalApp, play: Play, size: tuple[int, int] = (120, 36)) -> None:
-    """Open the screen of pools, and play with its list."""
-
-    async def session() -> None:
-        async with app.run_test(size=size) as pilot:
-            await pilot.press("2")
-            await pilot.pause()
-            await play(pilot, pilot.app.screen.query_one(AgentList))
-
-    asyncio.run(session())
-
-
-@pytest.fixture
-def fleet() -> View:
-    """Three pools of 300, 40 and 8 agents."""
-    return manned(crowd({"micro": 300, "domain": 40, "prime": 8}))
 
 
 def test_an_agent_is_killed_by_name_once_the_user_says_yes(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -58,7 +38,7 @@ def test_an_agent_is_killed_by_name_once_the_user_says_yes(app_of: AppOf, feed_o
         await pilot.pause()
         assert feed.commands == [("kill", "micro/1")]
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
 
 
 @pytest.mark.parametrize("keys", [["escape"], ["r", "n"], ["r", "enter"], ["k", "escape"], ["q"], ["end", "enter"]])
@@ -75,7 +55,7 @@ def test_nothing_is_done_without_a_yes(app_of: AppOf, feed_of: Any, fleet: View,
             if key == "end":
                 break
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
     assert feed.commands == []
 
 
@@ -105,7 +85,7 @@ def test_marked_agents_are_named_and_told_a_few_at_a_time(app_of: AppOf, feed_of
         (toast,) = [note.message for note in pilot.app._notifications if "recycle" in note.message]
         assert toast == "recycle: 12 of 20 agents; 1 not: no agent"
 
-    drive(app_of(feed), play)
+    on_agents(app_of(feed), play)
 
 
 @pytest.mark.parametrize("why", ["read-only", "replay", "ended"])
@@ -125,7 +105,7 @@ def test_where_one_may_only_look_nothing_can_be_done(app_of: AppOf, feed_of: Any
         assert "Act" not in keys
         assert "Grow" not in keys
 
-    drive(app_of(feed, read_only=why == "read-only"), play)
+    on_agents(app_of(feed, read_only=why == "read-only"), play)
     assert feed.commands == []
 
 

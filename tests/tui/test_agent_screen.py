@@ -46,6 +46,9 @@ class Past:
         self.asked: list[tuple[str, str, int]] = []
         self.threads: set[bool] = set()
 
+    def prepare(self) -> None:
+        """As an archive."""
+
     def tasks_of(self, run: str, agent: str, limit: int) -> list[PastTask]:
         """As an archive."""
         self.asked.append((run, agent, limit))

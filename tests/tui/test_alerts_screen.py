@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from live_alerts import NOW, alerting
 from past_runs import FakeArchive, past_alert, runs_of
-from pilots import pressing
+from pilots import once_seen, pressing
 from textual.pilot import Pilot
 
 from tui.app import ShoalApp
@@ -74,7 +74,7 @@ def test_of_all_runs(snap_compare: Compare, app_of: AppOf, running: View) -> Non
     assert snap_compare(app, terminal_size=(120, 36), run_before=pressing("5", "A", "end"))
 
 
-def test_reading(snap_compare: Compare, app_of: AppOf, running: View) -> None:
+def test_reading(snap_compare: Compare, app_of: AppOf, running: View, monkeypatch: pytest.MonkeyPatch) -> None:
     record = archive()
     record.waits = threading.Event()
 
@@ -83,10 +83,7 @@ def test_reading(snap_compare: Compare, app_of: AppOf, running: View) -> None:
         await pilot.pause()
 
     app = app_of(alerting(running, (), ()), record)
-    try:
-        assert snap_compare(app, run_before=play)
-    finally:
-        record.waits.set()
+    assert snap_compare(once_seen(app, record.waits.set, monkeypatch), run_before=play)
 
 
 def test_no_record(snap_compare: Compare, app_of: AppOf, running: View) -> None:

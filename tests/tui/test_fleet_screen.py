@@ -11,7 +11,7 @@ import pytest
 from screen_runs import NOON
 from textual.pilot import Pilot
 
-from engine.stream.types import AgentRow, Hello
+from engine.stream.types import AgentRow, Hello, ShapesNow
 from tui.app import ShoalApp
 from tui.themes import ANSI, CONTRAST, LIGHT
 from tui.view import AgentTable, Replaying, View, fold, lose
@@ -51,6 +51,14 @@ def test_few(snap_compare: Compare, app_of: AppOf, few: View, size: Size) -> Non
 @sizes(SMALLEST, SMALL, USUAL)
 def test_starting(snap_compare: Compare, app_of: AppOf, starting: View, size: Size) -> None:
     assert snap_compare(app_of(starting), terminal_size=size)
+
+
+@sizes(USUAL, HUGE)
+def test_nobody_started_lately(snap_compare: Compare, app_of: AppOf, running: View, size: Size) -> None:
+    assert running.shapes is not None
+    since = [shape for shape in running.shapes.shapes if shape.name != "spawn"]
+    view = fold(running, ShapesNow(running.shapes.at + 90.0, running.shapes.window, tuple(since)))
+    assert snap_compare(app_of(view), terminal_size=size)
 
 
 @sizes(SMALL, USUAL)

@@ -13,17 +13,22 @@ from textual.pilot import Pilot
 from tui import keymap
 from tui.app import ShoalApp
 from tui.commands import EVERYWHERE, REPLAY
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.help import HelpScreen
 from tui.view import View
 from tui.widgets.header import Header
+from tui.widgets.keys import active
 from tui.widgets.runs_table import RunsTable
 
 AppOf = Callable[..., ShoalApp]
 
 
-def test_every_command_with_a_key_can_have_another_one() -> None:
+def test_every_command_can_have_another_key() -> None:
     known = keymap.ids()
-    assert {command.id for command in (*EVERYWHERE, *REPLAY) if command.keys} <= known
+    assert {command.id for command in (*EVERYWHERE, *REPLAY)} <= known
+    assert {command.id for command in keymap.commands()} == known
     assert {"runs.mark", "alerts.acknowledge", "list.down", "page.up", "confirm.yes", "silence.leave"} <= known
+    assert {"app.drain", "replay.start", "pools.recycle"} <= known, "those that have none, too"
 
 
 def test_no_two_commands_of_a_place_have_the_same_key() -> None:
@@ -65,3 +70,35 @@ def test_a_key_does_what_it_was_given_for(app_of: AppOf, running: View) -> None:
 
     keymap.check(keys)
     drive(app_of(running, FakeArchive(runs_of(3)), keys=keys), play)
+
+
+def test_a_command_without_a_key_can_be_given_one(app_of: AppOf, feed_of: Any, running: View) -> None:
+    keys = {"app.drain": "f8", "pools.recycle": "f7"}
+    feed = feed_of(running)
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press("f8")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        await pilot.press("y")
+        assert feed.commands == [("drain",)]
+        await pilot.press("2", "f7")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        await pilot.press("escape")
+        held = {command.id: binding.binding.key for binding, command in active(pilot.app.screen)}
+        assert (held["app.drain"], held["pools.recycle"]) == ("f8", "f7")
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        told = [line for lines in pilot.app.screen._keys.values() for line in lines]
+        assert ("f8", "Finish what runs, then end the run") in told
+
+    keymap.check(keys)
+    drive(app_of(feed, keys=keys), play)
+
+
+def test_what_has_no_key_is_told_of_no_key(app_of: AppOf, running: View) -> None:
+    async def play(pilot: Pilot[Any]) -> None:
+        held = {command.id for _, command in active(pilot.app.screen)}
+        assert "app.pause" in held
+        assert "app.drain" not in held
+
+    drive(app_of(running), play)

@@ -1,4 +1,4 @@
-"""Pictures of the screens of queues, plan, analysis and benchmarks, in every state and size that was designed."""
+"""Pictures of the screens of queues, plan and analysis, in every state and size that was designed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Compare = Callable[..., bool]
 AppOf = Callable[..., ShoalApp]
 
 SIZES = [(60, 20), (80, 24), (120, 36), (200, 50)]
-KEYS = {"queues": "3", "plan": "4", "analysis": "6", "bench": "8"}
+KEYS = {"queues": "3", "plan": "4", "analysis": "6"}
 
 
 def named(value: Any) -> str:

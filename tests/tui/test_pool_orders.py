@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
-from screen_fleets import crowd, manned
+from pilots import on_pools
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -24,26 +23,6 @@ from tui.widgets.pool_card import PoolCard
 from tui.widgets.pool_table import PoolTable
 
 AppOf = Callable[..., ShoalApp]
-Play = Callable[[Pilot[Any], PoolsScreen], Awaitable[None]]
-
-
-def drive(app: ShoalApp, play: Play, size: tuple[int, int] = (120, 36)) -> None:
-    """Open the screen of pools, and play."""
-
-    async def session() -> None:
-        async with app.run_test(size=size) as pilot:
-            await pilot.press("2")
-            await pilot.pause()
-            assert isinstance(app.screen, PoolsScreen)
-            await play(pilot, app.screen)
-
-    asyncio.run(session())
-
-
-@pytest.fixture
-def fleet() -> View:
-    """Three pools; of the first up to 375, of the second always 40."""
-    return manned(crowd({"micro": 300, "domain": 40, "prime": 8}))
 
 
 def test_growing_is_done_at_once_and_shrinking_asks(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -64,7 +43,7 @@ def test_growing_is_done_at_once_and_shrinking_asks(app_of: AppOf, feed_of: Any,
         await pilot.pause()
         assert feed.commands[1:] == [("scale", "domain", "36")]
 
-    drive(app_of(feed), play)
+    on_pools(app_of(feed), play)
 
 
 def test_a_size_is_written_and_what_is_none_is_told(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -90,7 +69,7 @@ def test_a_size_is_written_and_what_is_none_is_told(app_of: AppOf, feed_of: Any,
         assert len(pilot.app.screen_stack) == 1
         assert len(feed.commands) == 1
 
-    drive(app_of(feed), play)
+    on_pools(app_of(feed), play)
 
 
 def test_without_a_pool_one_is_asked_for(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -102,7 +81,7 @@ def test_without_a_pool_one_is_asked_for(app_of: AppOf, feed_of: Any, fleet: Vie
         assert pilot.app.screen is screen
         assert [note.message for note in pilot.app._notifications] == ["n selects a pool"] * 2
 
-    drive(app_of(feed), play)
+    on_pools(app_of(feed), play)
     assert feed.commands == []
 
 
@@ -124,7 +103,7 @@ def test_all_agents_of_a_pool_are_recycled_a_few_at_a_time(app_of: AppOf, feed_o
         assert {name for name, _ in feed.commands} == {"recycle"}
         assert all(agent.startswith("domain/") for _, agent in feed.commands)
 
-    drive(app_of(feed), play)
+    on_pools(app_of(feed), play)
 
 
 def test_the_selected_pool_is_what_all_panels_show(app_of: AppOf, fleet: View) -> None:
@@ -150,7 +129,7 @@ def test_the_selected_pool_is_what_all_panels_show(app_of: AppOf, fleet: View) -
         await pilot.press("enter")
         assert pilot.app.focused is screen.agents
 
-    drive(app_of(fleet), play)
+    on_pools(app_of(fleet), play)
 
 
 def test_a_pool_that_vanishes_is_selected_no_more(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -170,7 +149,7 @@ def test_a_pool_that_vanishes_is_selected_no_more(app_of: AppOf, feed_of: Any, f
         pools.append(screen.table.pool)
         assert pools == [None, None, "micro"]
 
-    drive(app_of(feed), play)
+    on_pools(app_of(feed), play)
 
 
 def test_the_screen_asks_for_what_it_shows(app_of: AppOf, feed_of: Any, fleet: View) -> None:
@@ -179,7 +158,7 @@ def test_the_screen_asks_for_what_it_shows(app_of: AppOf, feed_of: Any, fleet: V
     async def play(pilot: Pilot[Any], screen: PoolsScreen) -> None:
         assert {"cells", "metrics", "queues", "shapes"} <= feed.wish.topics
 
-    drive(app_of(feed), play)
+    on_pools(app_of(feed), play)
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 24), (120, 36), (200, 24), (200, 50), (60, 60), (300, 80)])
@@ -192,4 +171,4 @@ def test_nothing_overlaps_and_the_list_has_room(app_of: AppOf, fleet: View, size
         assert screen.agents.size.height >= 6
         assert screen.table.size.height >= 3
 
-    drive(app_of(fleet), play, size)
+    on_pools(app_of(fleet), play, size)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from past_runs import FakeArchive, runs_of
-from pilots import pressing
+from pilots import once_seen, pressing
 from textual.pilot import Pilot
 
 from tui.app import ShoalApp
@@ -95,17 +95,15 @@ def test_no_runs_yet(snap_compare: Compare, app_of: AppOf, size: tuple[int, int]
     assert snap_compare(app_of(None, FakeArchive([])), terminal_size=size, run_before=pressing())
 
 
-def test_reading(snap_compare: Compare, app_of: AppOf) -> None:
+def test_reading(snap_compare: Compare, app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:
     record = FakeArchive([])
     record.waits = threading.Event()
 
     async def play(pilot: Pilot[Any]) -> None:
         await pilot.pause()
 
-    try:
-        assert snap_compare(app_of(None, record), run_before=play)
-    finally:
-        record.waits.set()
+    app = app_of(None, record)
+    assert snap_compare(once_seen(app, record.waits.set, monkeypatch), run_before=play)
 
 
 def test_no_record(snap_compare: Compare, app_of: AppOf) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import msgspec
 import pytest
+from agent_views import row_of, shown, small
 from screen_fleets import crowd, table_of
 
-from engine.stream.types import ABSENT, BUSY, DEAD, DRAINING, IDLE, AgentRow, Condition
+from engine.stream.types import ABSENT, BUSY, DEAD, DRAINING, IDLE
+from tui.agent_listing import AgentFilter, AgentListing, wanted
 from tui.agents import Layout, Roster, pools_of
-from tui.listing import Filter, Listing, wanted
 from tui.view import AgentTable, View
 
 
@@ -18,34 +16,6 @@ from tui.view import AgentTable, View
 def view() -> View:
     """Two pools with a gap of places between them."""
     return crowd({"micro": 30, "prime": 12})
-
-
-def row_of(agent: str, state: str = "busy", **more: object) -> AgentRow:
-    """An agent, of whom only some things matter."""
-    known = {
-        "agent": agent, "pool": agent.rpartition("/")[0], "shard": 0, "pid": 9, "state": state, "task": "", "batch": 0,
-        "offset": -1, "running": 0.0, "done": 0, "failed": 0, "memory": 0, "busy": 0.0, "restarts": 0,
-    }  # fmt: skip
-    return AgentRow(**{**known, **more})  # type: ignore[arg-type]
-
-
-def small(cells: bytes, *rows: AgentRow, size: int | None = None, of: tuple[Condition, ...] = ()) -> View:
-    """A view of one pool ``a``, of as many agents as there are cells."""
-    base = crowd({"a": size or len(cells)})
-    assert base.frame is not None
-    return replace(base, cells=cells, agents=AgentTable(rows, 1.0, of) if rows else None)
-
-
-def shown(listing: Listing) -> str:
-    """The numbers of the agents that are listed."""
-    return " ".join(name.rpartition("/")[2] for name in listing.names())
-
-
-def later(view: View, seconds: float, **changes: object) -> View:
-    """The view some seconds later."""
-    assert view.frame is not None
-    frame = msgspec.structs.replace(view.frame, elapsed=view.frame.elapsed + seconds)
-    return replace(view, frame=frame, **changes)  # type: ignore[arg-type]
 
 
 # -- what is known -----------------------------------------------------------------------------------------------------
@@ -87,7 +57,7 @@ def test_a_pool_without_details_is_listed_by_its_states(view: View) -> None:
 
 def test_agents_of_whom_a_table_knows_nothing_are_gone() -> None:
     view = small(bytes([BUSY, ABSENT, IDLE]), row_of("a/0"), row_of("a/2"), row_of("zz/7"))
-    listing = Listing()
+    listing = AgentListing()
     listing.take(view)
     assert shown(listing) == "0 2"
 
@@ -121,9 +91,9 @@ def test_filters(text: str, found: str) -> None:
         row_of("a/0", task="fit[12]"), row_of("a/1", "idle", memory=2 << 20), row_of("a/2", task="fit[3]", failed=1),
         row_of("a/3", "idle", failed=4),
     )  # fmt: skip
-    listing = Listing()
+    listing = AgentListing()
     listing.take(small(bytes([BUSY, IDLE, BUSY, IDLE]), *rows))
-    listing.narrow(Filter.read(text))
+    listing.narrow(AgentFilter.read(text))
     assert shown(listing) == found
     assert listing.there == 4
 
@@ -131,14 +101,14 @@ def test_filters(text: str, found: str) -> None:
 @pytest.mark.parametrize("text", ["stat=busy", "failed>", "failed>many", "state>busy", "failed~1", ",x=3"])
 def test_a_filter_that_cannot_be_read_says_why(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as raised:
-        Filter.read(text)
+        AgentFilter.read(text)
     assert "\n" not in str(raised.value)
 
 
 def test_what_nobody_knows_is_named(view: View) -> None:
     bare = Roster.of(Layout.of([("a", 0, 1)]), None, bytes([BUSY]))
-    assert Filter.read("done>1,state=busy").unknown(bare) == "done"
-    assert Filter.read("state=busy,pool=a,agent~a").unknown(bare) == ""
+    assert AgentFilter.read("done>1,state=busy").unknown(bare) == "done"
+    assert AgentFilter.read("state=busy,pool=a,agent~a").unknown(bare) == ""
     assert view.frame is not None
     full = Roster.of(Layout.of(pools_of(view.frame.pools)), view.agents, view.cells)
-    assert Filter.read("done>1").unknown(full) == ""
+    assert AgentFilter.read("done>1").unknown(full) == ""

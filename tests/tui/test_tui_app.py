@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
-import signal
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,8 +13,10 @@ from textual.widgets import Button
 from engine.stream.client import StreamEnded
 from engine.stream.types import Frame
 from tui.app import ShoalApp
+from tui.screens.alerts import AlertsScreen
 from tui.screens.base import LiveScreen
 from tui.screens.quit import QuitScreen
+from tui.screens.runs import RunsScreen
 from tui.themes import OURS
 from tui.view import View, fold, lose
 from tui.widgets.header import Header
@@ -187,41 +184,21 @@ def test_the_question_fits_the_smallest_screen(app_of: AppOf, running: View) -> 
     drive(app_of(running), play, (60, 20))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_restores_the_terminal(
-    engine_of: Any, running: View, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = engine_of()
-    script = f"import sys; from tui.session import run; sys.exit(run({str(engine.path)!r}))"
-    ours, theirs = pty.openpty()
-    monkeypatch.setenv("TERM", "xterm-256color")
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    try:
-        assert running.frame is not None
-        engine.send(running.frame)
-        shown = read_until(ours, b"LIVE")
-        assert b"\x1b[?1049h" in shown
-        process.send_signal(number)
-        after = read_until(ours, None)
-        assert process.wait(timeout=20.0) == 1  # sys.exit of a text
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-    assert b"\x1b[?1049l" in after
-    assert after.rstrip().endswith(b"detached")
+@pytest.mark.parametrize("screen", [RunsScreen, AlertsScreen])
+def test_a_screen_that_is_not_there_offers_nothing(app_of: AppOf, running: View, screen: type[LiveScreen]) -> None:
+    actions = [command.action.partition("(")[0] for command in screen.OFFERS]
+    assert {screen().check_action(action, ()) for action in actions} == {False}, "without an app"
+    seen = []
 
+    async def play(pilot: Pilot[Any]) -> None:
+        seen.append({screen().check_action(action, ()) for action in actions})
+        kept = screen()
+        await pilot.app.push_screen(kept)
+        await pilot.pause()
+        assert kept.check_action("open", ()) is not None
+        kept.dismiss()
+        await pilot.pause()
+        seen.append({kept.check_action(action, ()) for action in actions})
 
-def read_until(terminal: int, wanted: bytes | None) -> bytes:
-    """What the terminal is sent until some text comes, or to the end."""
-    got = b""
-    while wanted is None or wanted not in got:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:  # the last one has closed the other side
-            break
-        if not part:
-            break
-        got += part
-    return got
+    drive(app_of(running), play)
+    assert seen == [{False}, {False}]

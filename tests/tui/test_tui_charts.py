@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from screen_gallery import Hang
+from screen_gallery import Gallery, Hang
 
 from engine.stream.types import Shape, ShapesNow, Spread
 from tui import draw
@@ -279,6 +280,39 @@ def test_a_histogram_of_one_pool_or_all(hang: Hang) -> None:
     assert (of_all.border_title, of_one.border_title) == (" task time ", " task time  prime ")
     (waiting,) = hang(View(), Histogram("run", title="task time", empty="none"), size=(40, 5))
     assert waiting[2].strip() == "measuring"
+
+
+def test_a_histogram_keeps_what_it_was_and_says_since_when() -> None:
+    micro, prime = shape([5, 9, 5], name="spawn"), shape([4], name="spawn", pool="prime")
+    none = [shape([], name="spawn", pool=pool) for pool in ("micro", "prime")]
+    at_work = fold(fold(View(), now(micro, prime, at=3600.0)), now(micro, none[1], at=3601.0))
+    at_rest = fold(at_work, now(*none, at=4000.0))
+    again = fold(at_rest, now(micro, prime, at=4001.0))
+    kept, of_one, forgot, never = (
+        Histogram(name, title="spawn time", empty="no agent has started", keep=keep)
+        for name, keep in (("spawn", True), ("spawn", True), ("spawn", False), ("wait", True))
+    )
+    of_one.show_pool("prime")
+    seen = []
+
+    async def look() -> None:
+        async with Gallery(kept, of_one, forgot, never).run_test(size=(40, 24)) as pilot:
+            for view in (at_work, at_rest, again):
+                for widget in (kept, of_one, forgot, never):
+                    widget.view = view
+                await pilot.pause()
+                seen.append([(str(each.border_title).strip(), each.text().split()) for each in (kept, of_one)])
+                if view is at_rest:
+                    assert not [ink for line in kept._lines for _, ink in line if ink.startswith("shade-")]
+                    assert forgot.text().strip() == never.text().strip() == "no agent has started"
+
+    asyncio.run(look())
+    work, rest, back = seen
+    assert [title for title, _ in work] == ["spawn time", "spawn time  prime  as of 01:00:00"]
+    assert [title for title, _ in rest] == ["spawn time  as of 01:00:01", "spawn time  prime  as of 01:00:00"]
+    assert [title for title, _ in back] == ["spawn time", "spawn time  prime"]
+    assert [text for _, text in rest] == [text for _, text in work]
+    assert "≈" in " ".join(back[0][1]), "of both again"
 
 
 def test_histograms_have_an_ascii_form(hang: Hang) -> None:

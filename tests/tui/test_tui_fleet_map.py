@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from rich.segment import Segment
-from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.strip import Strip
+from textual.widget import Widget
 
 from engine.stream.types import ABSENT, BUSY, DEAD, DRAINING, IDLE, STARTING, AgentRow, Cells, Frame
 from tui.app import ShoalApp
+from tui.painting import PaintingScreen
 from tui.places import HALF, height_of, plan
 from tui.view import View, fold
 from tui.widgets.agent_grid import AgentGrid, GridLine, grid_lines, only, ranked
@@ -164,14 +165,15 @@ def test_only_lines_that_changed_are_painted(
     painted: list[int] = []
 
     async def play(pilot: Pilot[Any]) -> None:
-        grid = pilot.app.query_one(AgentGrid)
-        refresh = grid.refresh
+        grid, screen = pilot.app.query_one(AgentGrid), pilot.app.screen
+        assert isinstance(screen, PaintingScreen)
+        changed = screen.lines_changed
 
-        def spy(*regions: Region, **options: Any) -> AgentGrid:
-            painted.extend(region.y for region in regions or [grid.region])
-            return refresh(*regions, **options)
+        def spy(widget: Widget, lines: Iterable[int]) -> None:
+            painted.extend(lines if widget is grid else ())
+            changed(widget, lines)
 
-        monkeypatch.setattr(grid, "refresh", spy)
+        monkeypatch.setattr(screen, "lines_changed", spy)
         feed.push(fold(large, Cells(0, bytes([DEAD]))))
         await shown(pilot, feed)
         assert painted == [0]

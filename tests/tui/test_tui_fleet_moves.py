@@ -29,6 +29,12 @@ async def shown(pilot: Pilot[Any], feed: Any) -> None:
         await pilot.pause()
 
 
+async def settle(pilot: Pilot[Any]) -> None:
+    """A click becomes a message of the grid, that one of the map, and that is for the screen: each takes a turn."""
+    for _ in range(4):
+        await pilot.pause()
+
+
 def cursor(pilot: Pilot[Any]) -> tuple[str, int] | None:
     """The agent under the cursor."""
     return pilot.app.query_one(FleetMap).cursor
@@ -142,20 +148,22 @@ def test_the_mouse_points_and_opens(
         assert plan_ is not None
         x = plan_.labels + 2 * plan_.scale.wide
         await pilot.hover(AgentGrid, offset=(x, 1))
-        await pilot.pause()
+        await settle(pilot)
         agent = plan_.rows[1].first + 2
         assert note(pilot).startswith(f"▸ micro/{agent} ")
         assert cursor(pilot) is None
         await pilot.hover("#throughput")
-        await pilot.pause()
+        await settle(pilot)
         assert not note(pilot).startswith("▸")
         await pilot.click(AgentGrid, offset=(x, 1))
-        await pilot.pause()
+        await settle(pilot)
         assert opened == [f"micro/{agent}"]
         assert cursor(pilot) == ("micro", agent)
         await pilot.press("right", "enter")
+        await settle(pilot)
         assert opened[1:] == [f"micro/{agent + 1}"]
         await pilot.click(AgentGrid, offset=(0, 1))
+        await settle(pilot)
         assert len(opened) == 2
 
     drive(app_of(running), play, (120, 36))
@@ -169,6 +177,7 @@ def test_enter_does_nothing_before_an_agent_is_chosen(
 
     async def play(pilot: Pilot[Any]) -> None:
         await pilot.press("enter")
+        await settle(pilot)
         assert opened == []
 
     drive(app_of(running), play, (80, 24))
@@ -212,17 +221,17 @@ def test_the_histograms_show_the_pool_under_the_cursor(app_of: AppOf, drive: Dri
         pools = pilot.app.query_one(Pools)
         assert times.border_title == " task time "
         await pilot.press("end")
-        await pilot.pause()
+        await settle(pilot)
         assert times.border_title == " task time  prime "
         assert pools.picked == "prime"
         await pilot.press("tab", "tab")
         assert pools.has_focus
         await pilot.press("k")
-        await pilot.pause()
+        await settle(pilot)
         assert times.border_title == " task time  domain "
         assert times.text().splitlines()[-1].startswith("p50 ")
         await pilot.press("escape")
-        await pilot.pause()
+        await settle(pilot)
         assert times.border_title == " task time "
         assert "≈" in times.text()
 
@@ -232,10 +241,10 @@ def test_the_histograms_show_the_pool_under_the_cursor(app_of: AppOf, drive: Dri
 def test_from_the_pools_one_comes_to_their_screen(app_of: AppOf, drive: Drive, running: View) -> None:
     async def play(pilot: Pilot[Any]) -> None:
         await pilot.click(Pools, offset=(3, 2))
-        await pilot.pause()
+        await settle(pilot)
         assert pilot.app.query_one(Pools).picked == "micro"
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         assert pilot.app.current_mode == "pools"
 
     drive(app_of(running), play, (120, 36))

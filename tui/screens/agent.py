@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.message import Message
 
 from engine.stream.types import ABSENT, BUSY, Condition, Topic
 from tui import format as fmt
@@ -18,6 +18,7 @@ from tui.archive import ArchiveError, PastTask
 from tui.commands import Command, bindings
 from tui.history import History
 from tui.screens import acting
+from tui.screens.asking import ask
 from tui.screens.base import LiveScreen
 from tui.view import AgentTable, Phase, View
 from tui.widgets.agent_card import AgentCard, AgentCourse, AgentTasks, AgentWords, Seen
@@ -40,14 +41,6 @@ class AgentScreen(LiveScreen):
         Command("agent.act", "x", "act", "Act", "Recycle or kill it", 66, writes=True),
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
-
-    class Read(Message):
-        """The record of an agent was read, or could not be."""
-
-        def __init__(self, of: tuple[str, str], tasks: list[PastTask], error: str = "") -> None:
-            """`of`: run and agent."""
-            super().__init__()
-            self.of, self.tasks, self.error = of, tasks, error
 
     def __init__(self, agent: str, among: Sequence[str] = ()) -> None:
         """`agent`: ``pool/number``; `among`: those that a step goes through, all of the run if there are none."""
@@ -125,22 +118,18 @@ class AgentScreen(LiveScreen):
         if of != self._tasks_of:
             panel.show_tasks(None, "◌ reading the record")
         self._tasks_of, self._read_at = of, elapsed
-        self.run_worker(lambda: self._read(*of), thread=True, group="tasks", exclusive=True)
+        question = partial(archive.tasks_of, *of, _TASKS)
+        ask(self, question, partial(self._told, of), "tasks", exclusive=True)
 
-    def _read(self, run: str, agent: str) -> None:
-        """In a thread: the record may be large, and its disk slow."""
-        archive = self.shoal.archive
-        assert archive is not None
-        try:
-            self.post_message(self.Read((run, agent), archive.tasks_of(run, agent, _TASKS)))
-        except ArchiveError as error:
-            self.post_message(self.Read((run, agent), [], str(error)))
-
-    def on_agent_screen_read(self, message: Read) -> None:
-        """Show them, if it is still about the same agent."""
-        if message.of == self._tasks_of:
-            told = f"✕ {message.error}" if message.error else "no task of it is recorded yet"
-            self.query_one(AgentTasks).show_tasks(message.tasks, told, wrong=bool(message.error))
+    def _told(self, of: tuple[str, str], answer: list[PastTask] | ArchiveError) -> None:
+        """Show them, if it is still about the same agent. `of`: run and agent."""
+        if of != self._tasks_of:
+            return
+        panel = self.query_one(AgentTasks)
+        if isinstance(answer, ArchiveError):
+            panel.show_tasks([], f"✕ {answer}", wrong=True)
+        else:
+            panel.show_tasks(answer, "no task of it is recorded yet")
 
     # -- what the user does -------------------------------------------------------------------------------------------
 

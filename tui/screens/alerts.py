@@ -8,27 +8,23 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.message import Message
-from textual.timer import Timer
 
 from tui import alerts
 from tui.alert_lines import detail_lines
 from tui.alerts import Entry
-from tui.archive import Archive, ArchiveError, PastAlert
+from tui.archive import ArchiveError, PastAlert
 from tui.commands import Command, bindings
 from tui.screens.acknowledge import AcknowledgeScreen
 from tui.screens.alert import AlertScreen
+from tui.screens.asking import AskingScreen
 from tui.screens.base import LiveScreen
 from tui.screens.silence import SilenceScreen, Wanted
 from tui.widgets.alerts_list import READING, AlertsList, moment_of
 from tui.widgets.listing import Listing
 from tui.widgets.pager import Pager
 
-EVERY: Final = 5.0
-"""Seconds between two looks into the record while it is shown."""
 
-
-class AlertsScreen(LiveScreen):
+class AlertsScreen(AskingScreen):
     """The alerts of the run on view, and those of the record."""
 
     CSS_PATH: ClassVar[str] = "alerts.tcss"
@@ -47,21 +43,8 @@ class AlertsScreen(LiveScreen):
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
 
-    class Read(Message):
-        """The record has answered: with alerts, or why it can't."""
-
-        def __init__(self, found: list[PastAlert], error: str, run: str | None) -> None:
-            super().__init__()
-            self.found = found
-            self.error = error
-            self.run = run
-
-    def __init__(self) -> None:
-        """Nothing is read before it is shown."""
-        super().__init__()
-        self._reading = False
-        self._everywhere = False
-        self._timer: Timer | None = None
+    _everywhere = False
+    """Whether alerts of all runs are told of."""
 
     def panels(self) -> ComposeResult:
         """The list, and the alert under the cursor."""
@@ -78,47 +61,30 @@ class AlertsScreen(LiveScreen):
 
     # -- the record ----------------------------------------------------------------------------------------------------
 
-    def on_screen_resume(self) -> None:
-        """Shown: look at once, then every few seconds."""
-        self.read()
-        if self._timer is None:
-            self._timer = self.set_interval(EVERY, self.read)
-        self._timer.resume()
-
-    def on_screen_suspend(self) -> None:
-        """Not shown: nobody has to know."""
-        if self._timer is not None:
-            self._timer.pause()
+    @property
+    def _run_wanted(self) -> str | None:
+        """The run whose earlier alerts are wanted; None: of all."""
+        hello = self.shoal.latest.hello
+        return None if self._everywhere or hello is None else hello.run
 
     def read(self) -> None:
-        """Ask the record for what has been, unless it is still asked."""
-        archive, hello = self.shoal.archive, self.shoal.latest.hello
-        everywhere = self._everywhere or hello is None
+        """Ask the record for what has been."""
+        archive, hello, run = self.shoal.archive, self.shoal.latest.hello, self._run_wanted
         if archive is None:
-            self.listing.show_past((), "there is no record of earlier ones", everywhere)
-        elif not everywhere and hello is not None and not hello.database:
+            self.listing.show_past((), "there is no record of earlier ones", run is None)
+        elif run is not None and hello is not None and not hello.database:
             self.listing.show_past((), "this run is recorded nowhere: no earlier ones are known", False)
-        elif not self._reading:
-            self._reading = True
-            run = None if everywhere or hello is None else hello.run
-            self.run_worker(partial(self._read, archive, run), thread=True, group="alerts")
+        else:
+            self.ask_once(partial(archive.alerts, run), partial(self._told, run))
 
-    def _read(self, archive: Archive, run: str | None) -> None:
-        try:
-            found, error = archive.alerts(run), ""
-        except ArchiveError as failed:
-            found, error = [], str(failed)
-        self.post_message(self.Read(found, error, run))
-
-    def on_alerts_screen_read(self, message: Read) -> None:
+    def _told(self, run: str | None, answer: list[PastAlert] | ArchiveError) -> None:
         """Show what it has said, unless something else is wanted by now."""
-        self._reading = False
-        hello = self.shoal.latest.hello
-        wanted = None if self._everywhere or hello is None else hello.run
-        if message.run != wanted:
+        if run != self._run_wanted:
             self.read()
-            return
-        self.listing.show_past(message.found, message.error, message.run is None)
+        elif isinstance(answer, ArchiveError):
+            self.listing.show_past((), str(answer), run is None)
+        else:
+            self.listing.show_past(answer, "", run is None)
 
     def action_everywhere(self) -> None:
         """Of all runs, or of this one."""
@@ -145,7 +111,7 @@ class AlertsScreen(LiveScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What can't be done with the alert under the cursor is not offered."""
-        if super().check_action(action, parameters) is False:
+        if not self.has_panels or super().check_action(action, parameters) is False:
             return False
         entry = self.listing.under_cursor if action in _ABOUT_ONE else None
         match action:

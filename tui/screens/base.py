@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual._context import active_app
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.events import ScreenResume
 from textual.reactive import reactive
-from textual.screen import Screen
 
 from engine.stream.types import Condition, Topic
 from tui.commands import Command, allowed
+from tui.painting import PaintingScreen
 from tui.view import Phase, View
 from tui.widgets.header import Header
 from tui.widgets.keys import Keys
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from tui.app import ShoalApp
 
 
-class LiveScreen(Screen[Any]):
+class LiveScreen(PaintingScreen):
     """A screen over a run. Its panels bind to `view`, which the app sets for each frame unless paused.
 
     A screen says what it offers in `OFFERS`, makes its keys of that (``BINDINGS = bindings(OFFERS)``), and what it
@@ -51,6 +53,18 @@ class LiveScreen(Screen[Any]):
     phase: reactive[Phase] = reactive("starting", init=False, repaint=False)
     """How the run is by now, whatever is shown."""
 
+    def __init__(self) -> None:
+        """Nothing is there before it is shown."""
+        super().__init__()
+        app = active_app.get(None)
+        if app is not None:
+            # It is styled when it is mounted, now as for the size that it will have. Else Textual would style all other
+            # screens before, and this one as for no size.
+            self._css_update_count = app._css_update_count
+            fitting = self._get_breakpoint_classes
+            self.add_class(*fitting(app.size.width, self.HORIZONTAL_BREAKPOINTS or []), update=False)
+            self.add_class(*fitting(app.size.height, self.VERTICAL_BREAKPOINTS or []), update=False)
+
     def compose(self) -> ComposeResult:
         """The header, the panels, and the keys."""
         yield TooSmall(id="too-small")
@@ -72,6 +86,11 @@ class LiveScreen(Screen[Any]):
         """What stands between the header and the keys."""
         raise NotImplementedError
 
+    @property
+    def has_panels(self) -> bool:
+        """Whether its panels are there: not before it is shown for the first time, nor once the app ends."""
+        return self.is_mounted and self.is_attached
+
     def agents_wanted(self) -> Sequence[Condition] | None:
         """Conditions on the agents that the screen lists; None: it needs no list."""
         return None
@@ -82,8 +101,9 @@ class LiveScreen(Screen[Any]):
         self.behind = behind
         self.view = view
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
         """It is the one that is shown: it wants its topics, and the view of now."""
+        event.refresh_styles = False  # they are as they were: a theme or a class that is another applies them anew
         self.set_class(self.shoal.ascii, "-ascii")
         self.shoal.want()
         self.shoal.show()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, Protocol, cast
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -23,11 +23,6 @@ from tui.widgets.too_small import HEIGHT_MIN, WIDTH_MIN
 
 _REST: Final = 0.15
 """Seconds that the cursor rests on an agent before its details are asked for."""
-
-
-class _OpensAgents(Protocol):
-    def open_agent(self, name: str) -> None:
-        """Show one agent."""
 
 
 class FleetScreen(LiveScreen):
@@ -59,7 +54,7 @@ class FleetScreen(LiveScreen):
                 "run", title="task time", empty="no task has ended within a minute", id="run-times", classes="panel"
             ).data_bind(LiveScreen.view)
             yield Histogram(
-                "spawn", title="spawn time", empty="no agent has started within a minute", id="spawns", classes="panel"
+                "spawn", title="spawn time", empty="no agent has started", keep=True, id="spawns", classes="panel"
             ).data_bind(LiveScreen.view)
             yield FleetAlerts(id="alerts", classes="panel").data_bind(LiveScreen.view)
 
@@ -80,7 +75,7 @@ class FleetScreen(LiveScreen):
     @on(FleetMap.Chosen)
     def agent_chosen(self, event: FleetMap.Chosen) -> None:
         """One agent, in full."""
-        cast("_OpensAgents", self.app).open_agent(event.agent)
+        self.shoal.open_agent(event.agent)
 
     @on(Pools.Picked)
     def pool_picked(self, event: Pools.Picked) -> None:

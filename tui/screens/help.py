@@ -40,8 +40,10 @@ class HelpScreen(ModalScreen[None]):
             if command.place == "app" and command.action.startswith("mode("):
                 continue
             place = "everywhere" if command.place == "app" else command.place
-            keys = ", ".join(self._shown(about, key) for key in command.keys.split(","))
-            if binding.binding.key not in command.keys.split(","):  # given another one by the user
+            usual = command.keys.split(",")
+            if binding.binding.key in usual:
+                keys = ", ".join(self._shown(about, key) for key in usual)
+            else:  # given another one by the user
                 keys = about.app.get_key_display(binding.binding)
             self._keys.setdefault(place, []).append((keys, command.text))
 

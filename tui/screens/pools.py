@@ -12,13 +12,13 @@ from textual.widgets import Input
 
 from engine.stream.types import Condition, Topic
 from tui import format as fmt
+from tui.agent_listing import AgentFilter, wanted
 from tui.commands import Command, bindings
-from tui.listing import Filter, wanted
 from tui.screens import acting
 from tui.screens.base import LiveScreen
 from tui.view import Phase, View
-from tui.widgets.agent_filter import FilterLine
 from tui.widgets.agent_list import AgentList
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.histogram import Histogram
 from tui.widgets.pool_card import PoolCard
 from tui.widgets.pool_lines import PoolFacts
@@ -52,12 +52,12 @@ class PoolsScreen(LiveScreen):
             yield PoolTable(id="table", classes="panel").data_bind(LiveScreen.view)
             with Container(id="selected"):
                 yield PoolCard(id="card", classes="panel").data_bind(LiveScreen.view)
-                for name, title, empty in (
-                    ("spawn", "spawn time", "no agent was started within a minute"),
-                    ("assign", "assignment", "nothing was assigned within a minute"),
-                    ("run", "task time", "no task ended within a minute"),
+                for name, title, empty, keep in (
+                    ("spawn", "spawn time", "no agent was started", True),
+                    ("assign", "assignment", "nothing was assigned within a minute", False),
+                    ("run", "task time", "no task ended within a minute", False),
                 ):
-                    histogram = Histogram(name, title=title, empty=empty, id=name, classes="panel")
+                    histogram = Histogram(name, title=title, empty=empty, keep=keep, id=name, classes="panel")
                     yield histogram.data_bind(LiveScreen.view)
             with Vertical(id="list"):
                 yield AgentList(id="agents", classes="panel").data_bind(LiveScreen.view)
@@ -163,7 +163,7 @@ class PoolsScreen(LiveScreen):
     def on_filter_line_written(self, message: FilterLine.Written) -> None:
         """Filter at once; as long as it can't be read, the one before holds."""
         try:
-            self.agents.narrow(Filter.read(message.text))
+            self.agents.narrow(AgentFilter.read(message.text))
         except ValueError as error:
             self.query_one(FilterLine).tell(str(error), wrong=True)
         else:

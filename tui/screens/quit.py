@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeAlias
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
+
+from tui.commands import Command, bindings
 
 Choice: TypeAlias = Literal["detach", "stop", "stay"]
 
@@ -17,13 +19,14 @@ class QuitScreen(ModalScreen[Choice]):
     """Detach, stop, or stay."""
 
     CSS_PATH: ClassVar[str] = "quit.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "choose('detach')", "Detach", id="quit.detach"),
-        Binding("s", "choose('stop')", "Stop", id="quit.stop"),
-        Binding("escape,q", "choose('stay')", "Stay", id="quit.stay"),
-        Binding("up,k", "app.focus_previous", show=False, id="quit.up"),
-        Binding("down,j", "app.focus_next", show=False, id="quit.down"),
-    ]
+    OFFERS: ClassVar[tuple[Command, ...]] = (
+        Command("quit.detach", "d", "choose('detach')", "Detach", "Leave; the run goes on", 90, palette=False),
+        Command("quit.stop", "s", "choose('stop')", "Stop", "End the run at once, and leave", 80, palette=False),
+        Command("quit.stay", "escape,q", "choose('stay')", "Stay", "Back to the screens", 70, palette=False),
+        Command("quit.up", "up,k", "app.focus_previous", "", "The answer above", palette=False),
+        Command("quit.down", "down,j", "app.focus_next", "", "The answer below", palette=False),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
 
     def __init__(self, name: str, told: str, *, may_stop: bool = True) -> None:
         """Ask about the run `name`; `told` says how far it is. `may_stop`: whether to end it is an answer."""

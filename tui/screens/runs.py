@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.message import Message
 from textual.timer import Timer
 
 from tui import runs
-from tui.archive import Archive, ArchiveError, RunRow, RunSummary
+from tui.archive import ArchiveError, RunRow, RunSummary
 from tui.commands import Command, bindings
+from tui.screens.asking import AskingScreen, ask
 from tui.screens.base import LiveScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.run import RunScreen
@@ -23,8 +22,6 @@ from tui.widgets.listing import Listing
 from tui.widgets.run_card import RunCard
 from tui.widgets.runs_table import RunsTable
 
-EVERY: Final = 3.0
-"""Seconds between two looks into the record while it is shown."""
 REST = 0.3
 """Seconds that the cursor rests on a run before the record is asked for all of it; 0: it is asked at once."""
 _AT_ONCE: Final = 200_000
@@ -32,7 +29,7 @@ _AT_ONCE: Final = 200_000
 _NO_RECORD: Final = "there is no record to ask"
 
 
-class RunsScreen(LiveScreen):
+class RunsScreen(AskingScreen):
     """All runs, and those that go on."""
 
     CSS_PATH: ClassVar[str] = "runs.tcss"
@@ -54,27 +51,9 @@ class RunsScreen(LiveScreen):
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
 
-    class Summed(Message):
-        """The record has told of one run."""
+    EVERY = 3.0
 
-        def __init__(self, found: RunSummary) -> None:
-            super().__init__()
-            self.found = found
-
-    class Read(Message):
-        """The record has answered: with all runs, or why it can't."""
-
-        def __init__(self, found: list[RunRow], error: str) -> None:
-            super().__init__()
-            self.found = found
-            self.error = error
-
-    def __init__(self) -> None:
-        """Nothing is read before it is shown."""
-        super().__init__()
-        self._reading = False
-        self._timer: Timer | None = None
-        self._resting: Timer | None = None
+    _resting: Timer | None = None
 
     def panels(self) -> ComposeResult:
         """The list, and the run under the cursor."""
@@ -91,43 +70,20 @@ class RunsScreen(LiveScreen):
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def on_screen_resume(self) -> None:
-        """Shown: look at once, then every few seconds."""
-        self.read()
-        if self._timer is None:
-            self._timer = self.set_interval(EVERY, self.read)
-        self._timer.resume()
-
-    def on_screen_suspend(self) -> None:
-        """Not shown: nobody has to know."""
-        if self._timer is not None:
-            self._timer.pause()
-
     def read(self) -> None:
-        """Ask the record, unless it is still asked."""
+        """Ask the record for all runs."""
         archive = self.shoal.archive
         if archive is None:
             self.table.fail(_NO_RECORD)
-        elif not self._reading:
-            self._reading = True
-            self.run_worker(self._read, thread=True, group="runs")
-
-    def _read(self) -> None:
-        archive = self.shoal.archive
-        assert archive is not None
-        try:
-            found, error = archive.runs(), ""
-        except ArchiveError as failed:
-            found, error = [], str(failed)
-        self.post_message(self.Read(found, error))
-
-    def on_runs_screen_read(self, message: Read) -> None:
-        """Show what it has said."""
-        self._reading = False
-        if message.error:
-            self.table.fail(message.error)
         else:
-            self.table.show_runs(message.found)
+            self.ask_once(archive.runs, self._told)
+
+    def _told(self, answer: list[RunRow] | ArchiveError) -> None:
+        """Show what it has said."""
+        if isinstance(answer, ArchiveError):
+            self.table.fail(str(answer))
+        else:
+            self.table.show_runs(answer)
             self.query_one(RunCard).about(self.table.under_cursor)
             self._say_found()
         self.refresh_bindings()
@@ -150,18 +106,17 @@ class RunsScreen(LiveScreen):
     def _ask_about(self, run: str) -> None:
         archive = self.shoal.archive
         if archive is not None:
-            self.run_worker(partial(self._sum_up, archive, run), thread=True, group="card", exclusive=True)
+            ask(self, partial(archive.summary, run), self._summed, "card", exclusive=True)
 
-    def _sum_up(self, archive: Archive, run: str) -> None:
-        with contextlib.suppress(ArchiveError):  # its row is told of all the same; `d` says what is wrong
-            self.post_message(self.Summed(archive.summary(run)))
-
-    def on_runs_screen_summed(self, message: Summed) -> None:
-        """Show it."""
-        self.query_one(RunCard).tell(message.found)
+    def _summed(self, answer: RunSummary | ArchiveError) -> None:
+        """Show all of it; where it can't be told, its row is told of all the same, and `d` says what is wrong."""
+        if not isinstance(answer, ArchiveError):
+            self.query_one(RunCard).tell(answer)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What can't be done now is not offered."""
+        if not self.has_panels:
+            return False
         if action == "clear":
             return bool(self.query_one(FilterLine).text)
         if action == "compare":

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.message import Message
 from textual.screen import ModalScreen
 
 from tui.archive import Archive, ArchiveError
 from tui.commands import Command, bindings
+from tui.screens.asking import ask
 from tui.widgets.lines import Line
 from tui.widgets.listing import framed, told
 from tui.widgets.pager import Pager
@@ -34,14 +34,6 @@ class TellingScreen(ModalScreen[None], Generic[T]):
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (76, "-medium")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (24, "-tall")]  # noqa: RUF012
     AUTO_FOCUS: ClassVar[str | None] = "#told"
-
-    class Told(Message):
-        """The record has answered."""
-
-        def __init__(self, found: object, error: str) -> None:
-            super().__init__()
-            self.found = found
-            self.error = error
 
     @property
     def shoal(self) -> ShoalApp:
@@ -78,28 +70,18 @@ class TellingScreen(ModalScreen[None], Generic[T]):
             self._say("✕", "error", "there is no record to ask")
             return
         self._say("◌", "starting", "reading the record")
-        self.run_worker(lambda: self._ask(archive), thread=True, group="telling")
+        ask(self, lambda: self.ask(archive), self._answered, "telling")
 
     def _say(self, glyph: str, ink: str, text: str) -> None:
         pager = self.query_one(Pager)
         pager.show(lambda width: told(glyph, ink, text, width, max(1, pager.size.height)))
 
-    def _ask(self, archive: Archive) -> None:
-        try:
-            found: object = self.ask(archive)
-            error = ""
-        except ArchiveError as failed:
-            found, error = None, str(failed)
-        self.post_message(self.Told(found, error))
-
-    def on_telling_screen_told(self, message: Told) -> None:
+    def _answered(self, answer: T | ArchiveError) -> None:
         """Show it."""
-        if message.error:
-            self._say("✕", "error", message.error)
+        if isinstance(answer, ArchiveError):
+            self._say("✕", "error", str(answer))
             return
-        found: T = message.found  # type: ignore[assignment]  # it is what `ask` has returned
-        make: Callable[[int], Sequence[Line]] = lambda width: self.tell(found, width)  # noqa: E731
-        self.query_one(Pager).show(make, anew=True)
+        self.query_one(Pager).show(lambda width: self.tell(answer, width), anew=True)
 
     def action_copy_all(self) -> None:
         """To the clipboard."""

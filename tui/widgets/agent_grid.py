@@ -294,16 +294,8 @@ class AgentGrid(LineWidget[GridLine | Line]):
         return [*inks, self.ink(""), self.ink("marked")]
 
     def ink(self, name: str) -> Style:
-        """As everywhere, and past the filters of the app: so they have nothing to do for each line and each change."""
-        found = self._inks.get(name)
-        if found is None:
-            found = self.ink("strong") if name == "marked" else super().ink(name)
-            ground = self.background_colors[1]
-            for through in self.app.get_line_filters():
-                ((_, style, _),) = through.apply([Segment("x", found)], ground)
-                found = style or found
-            self._inks[name] = found
-        return found
+        """As everywhere; a half that is pointed at is as bright as what is told in bold."""
+        return super().ink("strong" if name == "marked" else name)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines as they were drawn: there is neither frame nor filter that would have to go over them again."""

@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from engine.stream.types import ABSENT, AGENT_STATES, BUSY, IDLE, AgentRow, Event
 from tui import draw
 from tui import format as fmt
+from tui.agent_listing import AgentListing
 from tui.agents import Roster
-from tui.listing import Listing
 from tui.themes import STATE_GLYPHS, STATE_NAMES
 from tui.widgets.lines import Line, Piece
 from tui.widgets.rows import GUTTER, RowLine, thumb
@@ -119,7 +119,7 @@ def is_number(field: str) -> bool:
     return field == "state" or any(column.number and column.field == field for column in COLUMNS)
 
 
-def columns_for(listing: Listing, width: int, detailed: bool, shift: int = 0) -> Shown:
+def columns_for(listing: AgentListing, width: int, detailed: bool, shift: int = 0) -> Shown:
     """The columns that find room, `shift` of those that can move left out at the left.
 
     Names are as wide as the fleet needs, tasks take what is left, and no width depends on what moves.
@@ -248,7 +248,7 @@ def _stranger(roster: Roster, place: int, last: str) -> AgentRow:
     )  # fmt: skip
 
 
-def list_lines(listing: Listing, columns: Sequence[Column], height: int) -> list[RowLine]:
+def list_lines(listing: AgentListing, columns: Sequence[Column], height: int) -> list[RowLine]:
     """The heading and the lines in sight."""
     roster, order, marks = listing.roster, listing.order, listing.marks
     sight = listing.sight(height - 1)

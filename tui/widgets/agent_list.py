@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.timer import Timer
 
 from tui import format as fmt
+from tui.agent_listing import AgentFilter, AgentListing
 from tui.commands import Command, bindings
-from tui.listing import Filter, Listing
 from tui.view import View
 from tui.widgets.agent_lines import (
     Shown,
@@ -86,7 +86,7 @@ class AgentList(RowsPanel):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
-        self.listing = Listing()
+        self.listing = AgentListing()
         self._shift = 0
         self._shown = Shown(())
         self._hold: Timer | None = None
@@ -237,7 +237,7 @@ class AgentList(RowsPanel):
         self.listing.sort(self.listing.by, not self.listing.descending)
         self.redraw()
 
-    def narrow(self, wish: Filter) -> None:
+    def narrow(self, wish: AgentFilter) -> None:
         """Only agents that fit, from now on."""
         self.listing.narrow(wish)
         self.redraw()

@@ -25,11 +25,9 @@ def row_shade(row: int, rows: int) -> str:
 class ChartPanel(Panel[Line]):
     """Knows the inks ``shade-0`` to ``shade-7`` beside all others."""
 
-    def ink(self, name: str) -> Style:
+    def mix(self, name: str) -> Style:
         """As everywhere, and the shades."""
         if not name.startswith("shade-"):
-            return super().ink(name)
-        if name not in self._inks:
-            share = int(name.removeprefix("shade-")) / (SHADES - 1)
-            self._inks[name] = self.rich_style + mixed("chart-low", "chart-high", share, self.app.theme_variables)
-        return self._inks[name]
+            return super().mix(name)
+        share = int(name.removeprefix("shade-")) / (SHADES - 1)
+        return mixed("chart-low", "chart-high", share, self.app.theme_variables)

@@ -26,6 +26,11 @@ def stream_lines(view: View, width: int) -> list[Line]:
     return lines
 
 
+def told_of(view: View) -> tuple[object, ...]:
+    """What `stream_lines` and `event_lines` are made of."""
+    return view.hello, view.events, view.lost, view.ended, view.refused, view.missed
+
+
 def event_lines(view: View, width: int, height: int) -> list[Line]:
     """As many events as fit."""
     lines: list[Line] = []
@@ -57,6 +62,10 @@ class Events(Panel[Line]):
     def on_hide(self) -> None:
         """No room at all."""
         self.post_message(self.Resized(0))
+
+    def made_of(self, view: View) -> object:
+        """Events, and what the stream says of itself."""
+        return told_of(view)
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """The events for this size."""

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from engine.stream.types import AlertView
 from tui import format as fmt
 from tui.view import View
-from tui.widgets.events import event_lines, stream_lines
+from tui.widgets.events import event_lines, stream_lines, told_of
 from tui.widgets.lines import Line, Panel, Piece
 
 _RECENT: Final = 300.0
@@ -144,6 +144,10 @@ class FleetAlerts(Panel[Line]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self.with_events = True
+
+    def made_of(self, view: View) -> object:
+        """Alerts and events, and how long ago they were, in seconds."""
+        return told_of(view), view.alerts, view.frame is None or int(view.frame.at)
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """As much as fits."""

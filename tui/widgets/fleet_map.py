@@ -211,10 +211,11 @@ class FleetMap(Panel[Line]):
         self._over = None
         self.cursor = self._named(index)
 
-    def watch_cursor(self) -> None:
+    def watch_cursor(self, old: object, new: object) -> None:
         """Another agent."""
         self._repoint()
-        self.refresh_bindings()
+        if (old is None) != (new is None):
+            self.refresh_bindings()
 
     def _repoint(self) -> None:
         self.redraw()

@@ -105,6 +105,11 @@ def quantile_line(shape: Shape, width: int) -> Line:
     return tuple(line)
 
 
+def _faded(line: Line) -> Line:
+    """Bars of what was: without their colours."""
+    return tuple((text, "quiet" if ink.startswith("shade-") else ink) for text, ink in line)
+
+
 class Histogram(ChartPanel):
     """One of the distributions that a run tells of: of one pool, or of all together."""
 
@@ -115,16 +120,18 @@ class Histogram(ChartPanel):
         title: str,
         empty: str,
         span: int = 3,
+        keep: bool = False,
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
     ) -> None:
         """`name`: that of its shapes; `empty`: what to say where nothing was measured; `span`: decades of its axis,
-        at the least.
+        at the least; `keep`: once nothing is measured any more, show what was last, and say when that was.
         """
         super().__init__(id=id, classes=classes)
         self.shape_name = name
         self.pool = ""
-        self._title, self._empty, self._span = title, empty, span
+        self._title, self._empty, self._span, self._keep = title, empty, span, keep
+        self._as_of: float | None = None
         self._axis: Decades | None = None
         self._axis_of: tuple[str, str] = ("", "")
         self.border_title = f" {title} "
@@ -133,24 +140,38 @@ class Histogram(ChartPanel):
         """Of this pool from now on; "" for all of them."""
         if pool != self.pool:
             self.pool = pool
-            title = f" {self._title}  {fmt.clean(pool)} " if pool else f" {self._title} "
-            self.border_title = Content(title)  # not a text: a pool may be called anything
+            self._entitle()
             self.redraw()
 
-    def watch_view(self, old: View, new: View) -> None:  # type: ignore[override]
-        """It is told anew once a second: most views have the same."""
-        if old.shapes is not new.shapes or old.over != new.over or old.hello is not new.hello:
-            self.redraw()
+    def _entitle(self) -> None:
+        title = f" {self._title}  {fmt.clean(self.pool)} " if self.pool else f" {self._title} "
+        if self._as_of is not None:
+            title += f" as of {fmt.of_day(self._as_of)} "
+        self.border_title = Content(title)  # not a text: a pool may be called anything
+
+    def made_of(self, view: View) -> object:
+        """Shapes, which are told once a second."""
+        return view.hello, view.shapes, view.over
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """The histogram for this size."""
-        shape = shape_of(view.shapes, self.shape_name, self.pool)
-        if view.shapes is None or shape is None or not shape.counts:
+        now = view.shapes
+        shape = shape_of(now, self.shape_name, self.pool)
+        old = self._keep and now is not None and (shape is None or not shape.counts)
+        if old:
+            now = view.measured.get((self.shape_name, self.pool))
+            shape = shape_of(now, self.shape_name, self.pool)
+        as_of = now.at if old and now is not None else None
+        if as_of != self._as_of:
+            self._as_of = as_of
+            self._entitle()
+        if now is None or shape is None or not shape.counts:
             told = "measuring" if view.shapes is None and not view.over else self._empty
             blank: Iterable[Line] = [()] * ((height - 1) // 2)
             return [*blank, ((fmt.fit(told, width).center(width), "quiet"),)]
         of = (view.hello.run if view.hello is not None else "", self.pool)
         axis = self._axis if self._axis is not None and self._axis_of == of else None
         axis = axis or Decades(*decades_of(shape, self._span))
-        self._axis, self._axis_of = axis.for_(shape, view.shapes.at, self._span), of
-        return histogram_lines(shape, width, height, self._axis.first, self._axis.last)
+        self._axis, self._axis_of = axis.for_(shape, now.at, self._span), of
+        lines = histogram_lines(shape, width, height, self._axis.first, self._axis.last)
+        return [_faded(line) for line in lines] if old else lines

@@ -13,7 +13,7 @@ from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.strip import Strip
 
-from tui.commands import Command
+from tui.commands import Command, can_be_pressed
 from tui.widgets.lines import LineWidget
 
 
@@ -39,9 +39,11 @@ def offers(node: object) -> tuple[Command, ...]:
 
 
 def active(screen: Screen[Any]) -> list[tuple[ActiveBinding, Command]]:
-    """The commands that hold now, each once, those of what has the focus first."""
+    """The commands that hold now and have keys, each once, those of what has the focus first."""
     seen: dict[str, tuple[ActiveBinding, Command]] = {}
-    for binding in screen.active_bindings.values():
+    for key, binding in screen.active_bindings.items():
+        if not can_be_pressed(key):
+            continue
         command = next((offer for offer in offers(binding.node) if offer.id == binding.binding.id), None)
         if command is not None and binding.enabled and command.id not in seen:
             seen[command.id] = binding, command
@@ -67,13 +69,23 @@ class Keys(LineWidget[tuple[Key, ...]]):
     }
     """
 
+    _due = False
+    """Whether they are about to be looked at anew."""
+
     def on_mount(self) -> None:
         """Follow what has the focus."""
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.call_later(self.update_keys))
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look_later())
         self.update_keys()
+
+    def _look_later(self) -> None:
+        """After whatever made them others, and once for all of it: it takes milliseconds."""
+        if not self._due:
+            self._due = True
+            self.call_later(self.update_keys)
 
     def update_keys(self) -> None:
         """Other keys hold."""
+        self._due = False
         if not self.size.width or not self.is_attached:
             return
         keys = [
@@ -82,7 +94,7 @@ class Keys(LineWidget[tuple[Key, ...]]):
         ]
         new = tuple(fitting(keys, self.size.width))
         if not self._lines or self._lines[0] != new:
-            self._lines = [new]
+            self._lines, self._width = [new], self.size.width
             self._strips.clear()
             self.refresh()
 
@@ -105,7 +117,7 @@ class Keys(LineWidget[tuple[Key, ...]]):
 
     def _component(self, name: str) -> Style:
         if name not in self._inks:
-            self._inks[name] = self.rich_style + self.get_component_rich_style(name, partial=True)
+            self._inks[name] = self.filtered(self.rich_style + self.get_component_rich_style(name, partial=True))
         return self._inks[name]
 
     async def on_click(self, event: Click) -> None:

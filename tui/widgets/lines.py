@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Generic, TypeAlias, TypeVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import BindingType
@@ -14,9 +15,11 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui import format as fmt
 from tui.commands import Command, allowed
 from tui.glyphs import plain
 from tui.inks import style_of
+from tui.painting import PaintingScreen
 from tui.view import View
 
 Piece: TypeAlias = tuple[str, str]
@@ -38,12 +41,21 @@ class LineWidget(Widget, Generic[LineT]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._lines: list[LineT] = []
+        self._width = 0
+        """For which they were made."""
         self._strips: dict[int, Strip] = {}
         self._inks: dict[str, Style] = {}
+        self._made_of: object = None
 
     def lines(self, view: View, width: int, height: int) -> Sequence[LineT]:
         """What to draw, from the top; `width` and `height` are never 0. At most `height` lines are shown."""
         raise NotImplementedError
+
+    def made_of(self, view: View) -> object:
+        """What of a view the lines are made of: as long as that is equal, they are not made again. All of it, unless a
+        widget knows better.
+        """
+        return view
 
     def draw(self, line: LineT, width: int) -> Strip:
         """One line as a strip. The default takes it for a tuple of pieces."""
@@ -54,10 +66,19 @@ class LineWidget(Widget, Generic[LineT]):
         """The style of an ink, on the widget's own ground."""
         style = self._inks.get(name)
         if style is None:
-            style = self.rich_style
-            if name:
-                style += style_of(name, self.app.theme_variables)
-            self._inks[name] = style
+            style = self._inks[name] = self.filtered(self.rich_style + self.mix(name))
+        return style
+
+    def mix(self, name: str) -> Style:
+        """What an ink adds to the ground."""
+        return style_of(name, self.app.theme_variables) if name else Style.null()
+
+    def filtered(self, style: Style) -> Style:
+        """A style as it is once it has passed the filters of the app, which then have nothing to do for each line."""
+        ground = self.background_colors[1]
+        for through in self.app.get_line_filters():
+            ((_, found, _),) = through.apply([Segment("x", style)], ground)
+            style = found or style
         return style
 
     @property
@@ -77,15 +98,16 @@ class LineWidget(Widget, Generic[LineT]):
         if not width or not height:
             return
         new = list(self.lines(self.view, width, height))[:height]
-        old, self._lines = self._lines, new
-        first = -1  # of the lines that changed one after the other: every region costs something
-        for y in range(max(len(new), len(old)) + 1):
-            if y < max(len(new), len(old)) and (y >= len(new) or y >= len(old) or new[y] != old[y]):
-                self._strips.pop(y, None)
-                first = y if first < 0 else first
-            elif first >= 0:
-                self.refresh(Region(0, first, width, y - first))
-                first = -1
+        old, self._lines, self._width = self._lines, new, width
+        longest = max(len(new), len(old))
+        changed = [y for y in range(longest) if y >= len(new) or y >= len(old) or new[y] != old[y]]
+        for y in changed:
+            self._strips.pop(y, None)
+        screen = self.screen
+        if changed and isinstance(screen, PaintingScreen):
+            screen.lines_changed(self, changed)
+        elif changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget, as Textual asks for it."""
@@ -93,10 +115,10 @@ class LineWidget(Widget, Generic[LineT]):
             return Strip.blank(self.size.width, self.ink(""))
         strip = self._strips.get(y)
         if strip is None:
-            strip = self.draw(self._lines[y], self.size.width)
+            strip = self.draw(self._lines[y], self._width)
             if self.ascii:
                 strip = Strip([Segment(plain(segment.text), segment.style) for segment in strip])
-            strip = self._strips[y] = strip.adjust_cell_length(self.size.width, self.ink(""))
+            strip = self._strips[y] = strip.adjust_cell_length(self._width, self.ink(""))
         return strip
 
     def text(self) -> str:
@@ -112,7 +134,10 @@ class LineWidget(Widget, Generic[LineT]):
 
     def watch_view(self) -> None:
         """A new view: draw what it changes."""
-        self.redraw()
+        made_of = self.made_of(self.view)
+        if made_of != self._made_of:
+            self._made_of = made_of
+            self.redraw()
 
     def on_resize(self, _event: Resize) -> None:
         """Another size: every line is another."""
@@ -141,6 +166,19 @@ class Panel(LineWidget[LineT], can_focus=True):
     def copied(self) -> str:
         """What `y` copies."""
         return self.text()
+
+
+def cut(line: Iterable[Piece], width: int) -> Line:
+    """A line as far as there is room; what is missing is shown by ``…``."""
+    found: list[Piece] = []
+    room = width
+    for text, ink in line:
+        if room <= 0:
+            break
+        text = fmt.fit(text, room)
+        found.append((text, ink))
+        room -= cell_len(text)
+    return tuple(found)
 
 
 def width_of(line: Line) -> int:

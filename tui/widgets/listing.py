@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from rich.text import Text
 from textual.binding import BindingType
@@ -79,7 +79,11 @@ class Listing(RowsPanel, Generic[RowT]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(MOVES)
 
     class Moved(Message):
-        """The cursor stands on another row."""
+        """The cursor of a list stands on another row."""
+
+        def __init__(self, listing: Listing[Any]) -> None:
+            super().__init__()
+            self.listing = listing
 
     class Opened(Message):
         """A row was clicked twice."""
@@ -144,7 +148,7 @@ class Listing(RowsPanel, Generic[RowT]):
         self._clamp(at if seen else None)
         self.redraw()
         if self._key != before:
-            self.post_message(self.Moved())
+            self.post_message(self.Moved(self))
 
     def _nearest(self, at: int) -> str | None:
         """The row that stands where one is missing by now, or before it."""
@@ -180,7 +184,7 @@ class Listing(RowsPanel, Generic[RowT]):
         self._key = key
         self._top = reveal(self._top, self._at[key], self._height)
         self.redraw()
-        self.post_message(self.Moved())
+        self.post_message(self.Moved(self))
         return True
 
     # -- order ---------------------------------------------------------------------------------------------------------
@@ -272,7 +276,7 @@ class Listing(RowsPanel, Generic[RowT]):
         self._top = reveal(reveal(self._top, above, self._height), at, self._height)
         self.redraw()
         if moved:
-            self.post_message(self.Moved())
+            self.post_message(self.Moved(self))
 
     def _cursor_place(self) -> int:
         return list(self._at).index(self._key) if self._key in self._at else 0

@@ -53,6 +53,10 @@ class Machine(Gauges):
         " of the engine."
     )
 
+    def made_of(self, view: View) -> object:
+        """What the machine is told to be like, and the steps of its course."""
+        return view.hello, view.frame.machine if view.frame is not None else None, view.history.last
+
     def readings(self, view: View) -> list[Reading]:
         """Of the newest frame."""
         cores = view.frame.machine.cores if view.frame is not None else 0

@@ -66,6 +66,11 @@ class PoolCard(Panel[Line]):
             self.border_title = Content(title)  # not a text: it may be called anything
             self.redraw()
 
+    def made_of(self, view: View) -> object:
+        """What is measured twice a second, and the steps of its courses; sizes of pools are told beside it at once."""
+        sizes = [(pool.minimum, pool.maximum) for pool in view.frame.pools] if view.frame is not None else []
+        return view.hello, view.history.last, view.queues, view.metrics, sizes
+
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """As much as there is room for."""
         pools = facts_of(view)

@@ -69,7 +69,7 @@ class RowsPanel(Panel[RowLine]):
         key = f"{ink}@{ground}"
         style = self._inks.get(key)
         if style is None:
-            style = self._inks[key] = self.ink(ink) + self._ground(ground, ink)
+            style = self._inks[key] = self.filtered(self.ink(ink) + self._ground(ground, ink))
         return style
 
     def _ground(self, name: str, ink: str) -> Style:

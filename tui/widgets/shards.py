@@ -97,6 +97,10 @@ class Shards(ChartPanel):
         "marks one that is off by more than 10 %."
     )
 
+    def made_of(self, view: View) -> object:
+        """Queues, which are told twice a second."""
+        return view.queues, view.over, view.replay is None
+
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """The lines for this size."""
         return shard_lines(view, width, height)
@@ -111,6 +115,10 @@ class Handing(ChartPanel):
         "were to have some; *first*, *rest*: the first of a function, and what was left), whether it found an idle "
         "agent, and how many tasks were sent again or given back."
     )
+
+    def made_of(self, view: View) -> object:
+        """Queues, which are told twice a second."""
+        return view.queues, view.over, view.replay is None
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """The lines for this size."""

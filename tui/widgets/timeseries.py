@@ -108,6 +108,10 @@ class TimeSeries(ChartPanel):
         """The value of the moment, where it is known better than by the newest of the series."""
         return None
 
+    def made_of(self, view: View) -> object:
+        """The steps of the history: within one of them, the chart stands still."""
+        return view.hello, view.history.last, view.over
+
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         """The chart for this size."""
         return timeseries_lines(self.values(view), width, height, scale=self.scale, now=self.now(view))
