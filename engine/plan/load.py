@@ -2,277 +2,198 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-import re
-import tomllib
+import gc
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from engine.plan.combine import Whole, combine
+from engine.plan.files import files_of, read
+from engine.plan.gates import sources
+from engine.plan.model import Milestone, Outline
+from engine.plan.names import Members, check_names, near, set_order
+from engine.plan.outline import outline_of
 from engine.plan.steps import RunSpec, SpecError, Step
-from engine.settings.fields import is_reference, nearest
+from engine.plan.tables import PoolTable
+from engine.plan.tasks import Maker
+from engine.settings.fields import fields
 from engine.settings.pools import pool_value
 from engine.settings.resolve import resolve
 from engine.settings.sources import NOTHING, Source
 from engine.settings.types import PoolSettings, Settings
 
-
-class PoolTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[pools.NAME]``: `PoolSettings` under the names they have in plans, checked when they are made of it."""
-
-    agents: Any = None
-    min: Any = None
-    max: Any = None
-    shards: Any = None
-    preload: Any = ()
-    warmup: Any = None
-    init: Any = None
-    warmup_timeout: Any = None
-    max_idle: Any = None
-    max_tasks: Any = None
-    max_bytes: Any = None
-    memory_limit: Any = None
-
+__all__ = ["load", "parse", "read"]
 
 _RENAMED = {"agents": "size", "min": "min_size", "max": "max_size"}
 """Keys of `PoolTable` whose field of `PoolSettings` has another name."""
 
 
-class RangeTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``{ from = 0, to = 200 }`` or ``{ from = 0, to = 200, step = 2 }``: both ends included."""
+def load(path: Path, command_line: Source = NOTHING, *, set: Mapping[str, str] | None = None) -> RunSpec:  # noqa: A002
+    """Read a plan, and resolve the settings it is run with. Raises `SpecError`, and `SettingsError` for a setting.
 
-    from_: int = msgspec.field(name="from")
-    to: int
-    step: int = 1
-
-
-class TaskTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[tasks]]``."""
-
-    name: str
-    call: str | None = None
-    command: list[str] | None = None
-    pool: str | None = None
-    arguments: dict[str, Any] = {}
-    """Keyword arguments that all tasks share."""
-    files: dict[str, str] = {}
-    """Keyword arguments that are paths, relative to the plan."""
-    over: dict[str, list[Any] | RangeTable] = {}
-    """Keyword arguments to vary: one task for each combination, the last varying fastest."""
-    items: list[Any] | None = None
-    """One task for each, as its one argument."""
-    after: list[str] = []
-    gather: str | None = None
-    timeout: float | None = None
-    soft_timeout: float | None = None
-    retries: int = 0
-    retry_on: list[str] = []
-    crash_limit: int = 5
-    priority: int = 0
-    report: bool = False
+    `set`: what is set from outside, as text: parameters of the plan by their names, values in it by dotted names, and
+    settings.
+    """
+    return parse(path, read(path), command_line, set=set)
 
 
-class PlanFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A whole plan."""
-
-    tasks: list[TaskTable]
-    name: str | None = None
-    batch_max: Any = None
-    """The setting ``batch_max_size``, by a name of its own."""
-    settings: dict[str, Any] = {}
-    """``[settings]``, by the names of `engine.settings.types.Settings`."""
-    pools: dict[str, PoolTable] = {}
-
-
-_TABLES: dict[str, type[msgspec.Struct]] = {"": PlanFile, "pools": PoolTable, "tasks": TaskTable, "over": RangeTable}
-
-
-def load(path: Path, command_line: Source = NOTHING) -> RunSpec:
-    """Read a plan, and resolve the settings it is run with. Raises `SpecError`, and `SettingsError` for a setting."""
-    return parse(path, read(path), command_line)
-
-
-def read(path: Path) -> str:
-    """The text of a plan. Raises `SpecError`."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpecError(f"{path}: no such plan") from None
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: not a text file (byte {error.start} is no UTF-8)") from None
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from None
-
-
-def parse(path: Path, text: str, command_line: Source = NOTHING, settings: Settings | None = None) -> RunSpec:
+def parse(
+    path: Path,
+    text: str,
+    command_line: Source = NOTHING,
+    settings: Settings | None = None,
+    *,
+    set: Mapping[str, str] | None = None,  # noqa: A002
+    included: Mapping[str, str] | None = None,
+) -> RunSpec:
     """A plan that was read from `path`, which names of files in it are relative to.
 
-    `settings`: those to run it with, None to resolve them. Raises as `load`.
+    `settings`: those to run it with, None to resolve them. `included`: the texts of what it includes, by path, None to
+    read them. Raises as `load`.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from None
-    try:
-        plan = msgspec.convert(raw, PlanFile)
-    except msgspec.ValidationError as error:
-        raise SpecError(f"{path}: {_explain(str(error))}") from None
-    spec = _check(path, plan, command_line, settings)
+    given = dict(set or {})
+    with _no_collection():
+        files = files_of(path, text, included)
+        spec = _spec(combine(files, given), command_line, given, settings)
     spec.text = text
+    spec.included = {str(file.path.absolute()): file.text for file in files[:-1]}
+    spec.path = list(dict.fromkeys(str(file.path.parent.resolve()) for file in reversed(files)))
     return spec
 
 
-def _explain(error: str) -> str:
-    """msgspec's words, with the nearest known key where one is unknown."""
-    what, _, where = error.partition(" - at `$")
-    place = where.rstrip("`").lstrip(".") or "the top level"
-    if "unknown field `" in what:
-        unknown = what.split("`")[1]
-        parts = re.sub(r"\[[^]]*\]", "", place).split(".")
-        last = next((part for part in reversed(parts) if part in _TABLES), "")
-        known = [field.encode_name for field in msgspec.structs.fields(_TABLES[last])]
-        close = difflib.get_close_matches(unknown, known, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
-        return f"unknown key {unknown!r} in {place}: {hint}"
-    return f"{what} in {place}"
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hundreds of thousands of tables are made, and kept: to look through them again and again doubles the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
-def _settings(path: Path, plan: PlanFile) -> Source:
-    values = dict(plan.settings)
+def _spec(whole: Whole, command_line: Source, given: Mapping[str, str], settings: Settings | None) -> RunSpec:
+    path, plan = whole.path, whole.plan
+    if not whole.tasks:
+        raise SpecError(f"{path}: no tasks")
+    for name in whole.parameters:
+        if name in fields():
+            raise SpecError(f"{path}: parameter {name!r} has the name of a setting: choose another one")
+    for name in given if whole.parameters else ():
+        if name not in whole.used and name not in fields():
+            known = near(name, [*whole.parameters, *fields()]) or f"; parameters: {', '.join(whole.parameters)}"
+            raise SpecError(f"--set {name}: neither a parameter of {path} nor a setting{known}")
+    if settings is None:
+        settings = resolve(_rest(command_line, given, whole.used), _settings(whole)).settings
+    pools = [_pool(whole, name, table) for name, table in plan.pools.items()] or [PoolSettings()]
+    names = [pool.name for pool in pools]
+    outline = outline_of(whole, names)
+    check_names(whole)
+    maker = Maker(whole, outline, names)
+    steps = [maker.step(sourced) for sourced in whole.tasks]
+    outline = _ordered(whole, outline, steps)
+    files = [str((sourced.folder / file).resolve()) for sourced in whole.tasks for file in sourced.table.files.values()]
+    spec = RunSpec(plan.name or path.stem, pools, steps, settings, files=files, outline=outline)
+    spec.assigned = dict(whole.used)
+    if outline.order == "longest-first":
+        from engine.plan.analysis.network import Network
+        from engine.plan.analysis.rank import set_priorities
+
+        set_priorities(steps, Network.of(steps))
+    return spec
+
+
+def _rest(command_line: Source, given: Mapping[str, str], used: Mapping[str, str]) -> Source:
+    """What is set from outside and not of the plan is a setting."""
+    values: dict[str, Any] = {name: value for name, value in command_line.values.items() if name not in used}
+    names = dict(command_line.names)
+    for name, text in given.items():
+        if name not in used and name not in values:
+            values[name], names[name] = text, f"--set {name}"
+    return Source(values, names, command_line.file)
+
+
+def _settings(whole: Whole) -> Source:
+    values = dict(whole.plan.settings)
     names = {name: f"{name} in [settings]" for name in values}
-    if plan.batch_max is not None:
+    if whole.plan.batch_max is not None:
         if "batch_max_size" in values:
-            raise SpecError(f"{path}: batch_max and batch_max_size in [settings] are the same: leave one out")
-        values["batch_max_size"], names["batch_max_size"] = plan.batch_max, "batch_max"
-    return Source(values, names, path)
+            raise SpecError(f"{whole.path}: batch_max and batch_max_size in [settings] are the same: leave one out")
+        values["batch_max_size"], names["batch_max_size"] = whole.plan.batch_max, "batch_max"
+    return Source(values, names, whole.path)
 
 
-def _pool(path: Path, name: str, table: PoolTable) -> PoolSettings:
+def _pool(whole: Whole, name: str, table: PoolTable) -> PoolSettings:
     values: dict[str, Any] = {}
     for key in PoolTable.__struct_fields__:
         field = _RENAMED.get(key, key)
         try:
             values[field] = pool_value(field, getattr(table, key))
         except ValueError as error:
-            raise SpecError(f"{path}: {key} of pool {name!r} is {error}") from None
+            file = whole.files.get(("pools", name), whole.path)
+            raise SpecError(f"{file}: {key} of pool {name!r} is {error}") from None
     return PoolSettings(name=name, **values)
 
 
-def _check(path: Path, plan: PlanFile, command_line: Source, settings: Settings | None) -> RunSpec:
-    if not plan.tasks:
-        raise SpecError(f"{path}: no tasks")
-    if settings is None:
-        settings = resolve(command_line, _settings(path, plan)).settings
-    pools = [_pool(path, name, table) for name, table in plan.pools.items()] or [PoolSettings()]
-    names = [pool.name for pool in pools]
-    steps: list[Step] = []
-    for number, table in enumerate(plan.tasks, 1):
-        where = f"{path}: tasks {number} ({table.name!r})"
-        earlier = [step.name for step in steps]
-        if table.name in earlier:
-            raise SpecError(f"{where}: there is another task set of that name")
-        if (table.call is None) == (table.command is None):
-            raise SpecError(f"{where}: give either call or command")
-        if table.call is not None and not is_reference(table.call):
-            raise SpecError(f"{where}: call is written module:function, not {table.call!r}")
-        pool = table.pool or names[0]
-        if pool not in names:
-            raise SpecError(f"{where}: no pool {pool!r}{nearest(pool, names)}")
-        for other in [*table.after, *([table.gather] if table.gather else [])]:
-            if other not in earlier:
-                raise SpecError(f"{where}: no earlier tasks {other!r}{nearest(other, earlier)}")
-        _check_limits(where, table)
-        steps.append(_step(path, where, table, pool))
-    files = [str((path.parent / file).resolve()) for table in plan.tasks for file in table.files.values()]
-    return RunSpec(plan.name or path.stem, pools, steps, settings, [str(path.parent.resolve())], files)
+def _ordered(whole: Whole, outline: Outline, steps: list[Step]) -> Outline:
+    """The steps come after each other as they are to, and the outline knows the members of its milestones."""
+    plan = whole.plan
+    direct: dict[str, list[str]] = {}
+    for sourced, step in zip(whole.tasks, steps, strict=True):
+        table = sourced.table
+        others = (table.gather, *table.results.values(), *(sources(step.gate) if step.gate is not None else ()))
+        found = [*table.after, *(other for other in others if other is not None)]
+        direct[step.name] = list(dict.fromkeys(found))
+    members = Members(steps, direct)
+    known = [*direct, *plan.groups]
+    for name, milestone in plan.milestones.items():
+        for one in milestone.tasks:
+            if one not in direct and one not in plan.groups:
+                where = whole.where("milestones", name)
+                raise SpecError(f"{where}: no tasks {one!r}{near(one, known)}")
+            for task in [one] if one in direct else members.of.get(one, []):
+                members.add(name, task)
+    _check_sources(whole, steps, direct)
+    for one, place in _mentioned(whole):
+        if one not in direct and one not in plan.groups:
+            raise SpecError(f"{place}: no tasks {one!r}{near(one, known)}")
+    set_order(whole, steps, members, direct)
+    _check_gates(whole, steps)
+    milestones: dict[str, Milestone] = {
+        name: msgspec.structs.replace(milestone, tasks=tuple(dict.fromkeys(members.of.get(name, ()))))
+        for name, milestone in outline.milestones.items()
+    }
+    return msgspec.structs.replace(outline, milestones=milestones)
 
 
-def _check_limits(where: str, table: TaskTable) -> None:
-    """When a task counts as failed, and what happens then."""
-    for key, seconds in (("timeout", table.timeout), ("soft_timeout", table.soft_timeout)):
-        if seconds is not None and not 0 < seconds < math.inf:
-            raise SpecError(f"{where}: {key} is a number of seconds above 0, not {seconds}")
-    for key, number, least in (("retries", table.retries, 0), ("crash_limit", table.crash_limit, 1)):
-        if number < least:
-            raise SpecError(f"{where}: {key} is at least {least}, not {number}")
-    for name in table.retry_on:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise SpecError(f"{where}: retry_on is a list of names of exceptions, and {name!r} is none")
+def _check_sources(whole: Whole, steps: list[Step], direct: Mapping[str, Any]) -> None:
+    """Results are of tasks, and of nothing else that has a name."""
+    for sourced, step in zip(whole.tasks, steps, strict=True):
+        table = sourced.table
+        of = sources(step.gate) if step.gate is not None else ()
+        for other in (table.gather, *table.results.values(), *of):
+            if other is not None and other not in direct:
+                raise SpecError(f"{sourced.where}: no tasks {other!r}{near(other, direct)}")
 
 
-def _step(path: Path, where: str, table: TaskTable, pool: str) -> Step:
-    step = Step(
-        table.name, pool, table.call, table.command, after=list(table.after), gather=table.gather,
-        timeout=table.timeout, soft_timeout=table.soft_timeout, retries=table.retries, retry_on=table.retry_on,
-        crash_limit=table.crash_limit, priority=table.priority, report=table.report,
-    )  # fmt: skip
-    if table.gather is not None:
-        step.after = list(dict.fromkeys([*table.after, table.gather]))
-        if table.over or table.items is not None or table.arguments or table.files:
-            raise SpecError(f"{where}: gather gives the arguments, so there can be no others")
-        step.total = 1
-        return step
-    if table.items is not None:
-        if table.over or table.arguments or table.files:
-            raise SpecError(f"{where}: give either items or keyword arguments")
-        if not table.items:
-            raise SpecError(f"{where}: items is empty")
-        step.arguments, step.total = table.items, len(table.items)
-        return step
-    if table.command is not None and (table.over or table.arguments or table.files):
-        raise SpecError(f"{where}: a command runs over items")
-    shared = dict(table.arguments)
-    for name, file in table.files.items():
-        found = (path.parent / file).resolve()
-        if not found.exists():
-            raise SpecError(f"{where}: no such file: {found}")
-        shared[name] = str(found)
-    columns = {name: _values(where, name, value) for name, value in table.over.items()}
-    twice = shared.keys() & columns.keys()
-    if twice:
-        raise SpecError(f"{where}: {sorted(twice)[0]!r} is given twice")
-    step.arguments = Combinations(shared, columns)
-    step.keywords = True
-    step.total = math.prod(len(column) for column in columns.values())
-    if table.command is not None:
-        step.arguments, step.keywords = [None], False
-    return step
+def _mentioned(whole: Whole) -> Iterator[tuple[str, str]]:
+    """Tasks and groups that are named beside tasks, each with the place."""
+    for number, risk in enumerate(whole.plan.risks, 1):
+        yield from ((one, f"{whole.path}: risks {number}") for one in risk.tasks)
+    for name, suite in whole.plan.tests.items():
+        yield from ((one, whole.where("tests", name)) for one in suite.tasks)
 
 
-def _values(where: str, name: str, value: list[Any] | RangeTable) -> list[Any] | range:
-    if isinstance(value, RangeTable):
-        if value.step == 0:
-            raise SpecError(f"{where}: the step of {name!r} is 0")
-        column: list[Any] | range = range(value.from_, value.to + (1 if value.step > 0 else -1), value.step)
-    else:
-        column = value
-    try:
-        count = len(column)
-    except OverflowError:  # of a range that nobody lives to see the end of
-        raise SpecError(f"{where}: {name!r} has too many values") from None
-    if not count:
-        raise SpecError(f"{where}: {name!r} has no values")
-    return column
-
-
-class Combinations:
-    """Keyword arguments for every combination of the columns, made as they are asked for."""
-
-    def __init__(self, shared: Mapping[str, Any], columns: Mapping[str, list[Any] | range]) -> None:
-        self._shared = dict(shared)
-        self._columns = dict(columns)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self._vary(list(self._columns.items()), self._shared)
-
-    def _vary(self, columns: list[tuple[str, list[Any] | range]], found: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Not by itertools.product: that makes lists of the columns first, and a range may be longer than memory."""
-        if not columns:
-            yield dict(found)
-            return
-        name, column = columns[0]
-        for value in column:
-            yield from self._vary(columns[1:], {**found, name: value})
+def _check_gates(whole: Whole, steps: list[Step]) -> None:
+    """A gate that does nothing itself knows whose result it looks at."""
+    for sourced, step in zip(whole.tasks, steps, strict=True):
+        gate = step.gate
+        if gate is None or gate.of is not None or step.call is not None or step.command is not None:
+            continue
+        about = [one for one in (*gate.go, *gate.pivot, *gate.stop) if one.result is not None and one.of is None]
+        if about and len(step.after) != 1:
+            raise SpecError(f"{sourced.where}: gate does not say of which tasks the result is: add of")

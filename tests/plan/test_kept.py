@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,16 @@ def test_the_digest_tells_what_would_be_done_apart() -> None:
     for given in (
         {"options": {"timeout": 2.0}}, {"what": ["m:g"]}, {"plan": "x"}, {"prints": {"a": "b"}}, {"cwd": "/"},
         {"out": None}, {"items": kept.Items("a", 1, "b", 1)}, {"dashes": True},
+        {"included": {"a": "b"}}, {"assigned": {"n": "1"}},
     ):  # fmt: skip
         assert one(**given).digest != same, given
+
+
+def test_what_is_said_of_plans_that_are_apart() -> None:
+    first = one(plan="x", what=["p.toml"])
+    assert kept.options_apart(first, first) == []
+    assert kept.options_apart(first, replace(first, assigned={"n": "2"})) == ["--set"]
+    assert kept.options_apart(first, replace(first, included={"a": "b"})) == ["p.toml"]
 
 
 def test_a_plan_that_is_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +89,33 @@ def test_the_module_of_a_callable_is_found_without_importing_it(tmp_path: Path) 
     deep.write_text("3")
     top.unlink()
     assert sorted(changed(found)) == sorted(map(str, (deep, top)))
+
+
+def test_what_pools_import_counts_too_and_what_is_installed_to_be_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, source = tmp_path / "here", tmp_path / "source"
+    for folder in (here, source / "edited"):
+        folder.mkdir(parents=True)
+    files = [here / "early.py", here / "warm.py", source / "edited" / "__init__.py", source / "edited" / "deep.py"]
+    for file in files:
+        file.write_text("raise RuntimeError")
+
+    class Finder:
+        """As setuptools puts one beside those of Python's own."""
+
+        @staticmethod
+        def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+            if name == "edited":
+                return spec_from_file_location(name, files[2], submodule_search_locations=[str(source / "edited")])
+            return None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    pool = PoolSettings(preload=("early", "edited", "nowhere"), warmup="warm:up")
+    found = fingerprints(RunSpec("r", [pool], [Step("a", call="edited.deep:f")]), [str(here)], [])
+    assert sorted(found) == sorted(map(str, files))
+    files[1].write_text("1")
+    assert changed(found) == [str(files[1])]
 
 
 def test_a_command_is_its_program_and_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,32 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plans import TASK, plan_of, refused, task
 
 from engine.plan.load import load
-from engine.plan.steps import RunSpec, SpecError
-from engine.settings.types import PoolSettings, Settings, SettingsError
+from engine.plan.steps import SpecError
+from engine.settings.types import PoolSettings, Settings
 
 pytestmark = pytest.mark.usefixtures("nothing_switched_off")
 
 HEARTBEAT = Path(__file__).resolve().parent.parent.parent / "fixtures" / "plans" / "heartbeat.toml"
-
-TASK = '[[tasks]]\nname = "a"\ncall = "m:f"\n'
-
-
-def plan_of(text: str, folder: Path) -> RunSpec:
-    path = folder / "plan.toml"
-    path.write_text(text)
-    return load(path)
-
-
-def refused(text: str, folder: Path) -> str:
-    """What is said about a plan, without the name of the file, which always comes first."""
-    with pytest.raises((SpecError, SettingsError)) as caught:
-        plan_of(text, folder)
-    told = str(caught.value)
-    assert told.startswith(f"{folder}/plan.toml: ")
-    assert "\n" not in told
-    return told.removeprefix(f"{folder}/plan.toml: ")
 
 
 def arguments(text: str, folder: Path) -> list[Any]:
@@ -116,21 +99,26 @@ ERRORS = {
         "tasks 1 ('a'): retry_on is a list of names of exceptions, and 'OS Error' is none",
     ),
     "two of one name": (TASK + TASK, "tasks 2 ('a'): there is another task set of that name"),
-    "neither call nor command": ('[[tasks]]\nname = "a"', "tasks 1 ('a'): give either call or command"),
+    "neither call nor command": (
+        '[[tasks]]\nname = "a"', "tasks 1 ('a'): give call or command, or an estimate where people do it"
+    ),
     "both call and command": (TASK + 'command = ["x"]', "tasks 1 ('a'): give either call or command"),
     "no pool of that name": (
         TASK + 'pool = "kernal"\n[pools.kernel]\n[pools.io]', "tasks 1 ('a'): no pool 'kernal': did you mean 'kernel'?"
     ),
     "no pool like that": (TASK + 'pool = "x"\n[pools.one]\n[pools.two]', "tasks 1 ('a'): no pool 'x'; known: one, two"),
-    "after nobody": (TASK + 'after = ["b"]', "tasks 1 ('a'): no earlier tasks 'b'; known: none"),
-    "after itself": (TASK + 'after = ["a"]', "tasks 1 ('a'): no earlier tasks 'a'; known: none"),
-    "after a later one": (
-        TASK + '[[tasks]]\nname = "estimate"\ncall = "m:f"\nafter = ["final"]\n[[tasks]]\nname = "final"\ncall = "m:f"',
-        "tasks 2 ('estimate'): no earlier tasks 'final'; known: a",
+    "after nobody": (TASK + 'after = ["b"]', "tasks 1 ('a'): no tasks 'b'; known: a"),
+    "after itself": (TASK + 'after = ["a"]', "tasks go in a circle: a -> a"),
+    "after each other": (
+        TASK + 'after = ["c"]\n' + task("b", 'after = ["a"]') + task("c", 'after = ["b"]'),
+        "tasks go in a circle: a -> b -> c -> a",
+    ),
+    "after each other, two of many": (
+        TASK + task("b", 'gather = "c"') + task("c", 'after = ["a", "b"]'), "tasks go in a circle: b -> c -> b"
     ),
     "gathers nobody": (
         '[[tasks]]\nname = "estimate"\ncall = "m:f"\n[[tasks]]\nname = "b"\ncall = "m:f"\ngather = "estimates"',
-        "tasks 2 ('b'): no earlier tasks 'estimates': did you mean 'estimate'?",
+        "tasks 2 ('b'): no tasks 'estimates': did you mean 'estimate'?",
     ),
     "gather with arguments": (
         TASK + '[[tasks]]\nname = "b"\ncall = "m:f"\ngather = "a"\narguments = { x = 1 }',
@@ -280,6 +268,17 @@ def test_tasks_share_no_dictionary(tmp_path: Path) -> None:
     first, second = arguments("arguments = { s = 1 }\nover = { x = [1, 2] }", tmp_path)
     first["s"] = "changed"
     assert second["s"] == 1
+
+
+def test_tasks_may_come_after_later_ones(tmp_path: Path) -> None:
+    spec = plan_of(task("b", 'after = ["a"]\ngather = "c"') + task("a") + task("c", 'after = ["a"]'), tmp_path)
+    assert {step.name: step.after for step in spec.steps} == {"b": ["a", "c"], "a": [], "c": ["a"]}
+
+
+def test_a_long_circle_is_told_in_a_line(tmp_path: Path) -> None:
+    chain = "".join(task(f"t{n}", f'after = ["t{(n - 1) % 10_000}"]') for n in range(10_000))
+    names = " -> ".join(f"t{n}" for n in range(12))
+    assert refused(chain, tmp_path) == f"tasks go in a circle: {names} -> (9,988 more) -> t0"
 
 
 def test_gather_is_one_task_after_what_it_gathers(tmp_path: Path) -> None:
