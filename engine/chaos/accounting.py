@@ -14,6 +14,8 @@ from engine.store.queries import Outcome, jobs, outcomes
 
 _SHOWN: Final = 5
 """Findings of one kind that are told one by one."""
+_SLACK: Final = 0.1
+"""Seconds that the clocks of engine and agents may be apart, for the system's is set now and then."""
 
 
 @dataclass(slots=True)
@@ -55,27 +57,57 @@ def told_fate(case: Case, index: int, row: dict[str, Any]) -> str:
     return str(row["kind"])
 
 
-def account(cases: Sequence[Case], db: sqlite3.Connection, run: str, told: Iterable[str], complete: bool) -> Account:
-    """Compare what is in the database, and what was told (the lines of the results file), with what must be.
+def _last_effects(lines: Iterable[str]) -> dict[tuple[str, int], float]:
+    """When each task was last begun, by its function and number, from the file of effects (`nasty.EFFECTS`)."""
+    found: dict[tuple[str, int], float] = {}
+    for line in lines:
+        try:
+            call, number, at = line.split()
+            key = call, int(number)
+            found[key] = max(float(at), found.get(key, 0.0))
+        except ValueError:  # cut off with whoever wrote it
+            continue
+    return found
 
-    `complete`: the run came to its end, so that all must have been told.
+
+def account(
+    cases: Sequence[Case],
+    db: sqlite3.Connection,
+    run: str,
+    told: Iterable[str],
+    complete: bool,
+    effects: Iterable[str] = (),
+    resumed: bool = False,
+) -> Account:
+    """Compare what is in the database, what was told (the lines of the results file), and when tasks were begun (the
+    lines of the file of effects), with what must be.
+
+    `complete`: the run came to its end, so that all must have been told. `resumed`: it was, at least once: then a task
+    whose result was too large to be kept has run again, for it had to be told.
     """
     found = Account()
+    begun = _last_effects(effects)
     kept: dict[tuple[str, int], str] = {}
     numbers = {job.name: job.job for job in jobs(db, run)}
     for case in cases:
         found.tasks += case.count
         seen: Counter[int] = Counter()
         wrong: dict[str, list[int]] = {}
+        again: list[int] = []
         if case.name in numbers:
             for outcome in outcomes(db, run, numbers[case.name]):
                 seen[outcome.task] += 1
                 end = kept[case.name, outcome.task] = fate(case, outcome)
                 found.fates[end] += 1
+                over = (outcome.started or 0.0) + (outcome.seconds or 0.0)
+                lost = resumed and outcome.result_kind == "large"
+                if not lost and begun.get((case.call, case.first + outcome.task), 0.0) > over + _SLACK:
+                    again.append(outcome.task)
                 if outcome.task >= case.count or end not in case.allowed(outcome.task):
                     wrong.setdefault(end, []).append(outcome.task)
         for end, where in wrong.items():
             found.fault(case.name, f"ended as {end!r}, not as {'/'.join(case.allowed(where[0]))}", where)
+        found.fault(case.name, "ran again though their outcome was recorded", again)
         found.fault(case.name, "have no outcome", [index for index in range(case.count) if index not in seen])
         found.fault(case.name, "have more than one outcome", [index for index, times in seen.items() if times > 1])
     _check_sums(found, db, run)

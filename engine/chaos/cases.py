@@ -17,6 +17,8 @@ _SURE: Final = 1000
 """As a crash limit: no storm may be what a task is given up for."""
 _LIMIT: Final = 3
 """Deaths after which a task that kills is given up."""
+_APART: Final = 1_000_000_000
+"""Where the numbers begin of tasks whose function others are called by, too: each is of one task."""
 MEMORY_LIMIT: Final = 256 << 20
 """Bytes that an agent of the second pool may hold."""
 
@@ -73,7 +75,7 @@ def cases(seed: int, seconds: float, agents: int, memory: int) -> list[Case]:
         Case("babble", "babble", 6, ("done", "poisoned"), bad),
         Case("corrupt", "corrupt", 60, ("done", "poisoned"), {"crash_limit": 1}),
         Case("quick", "quick", 2000 * many, ("done",), sure),
-        Case("small", "steady", 20 * many, ("done",), sure, "small"),
+        Case("small", "steady", 20 * many, ("done",), sure, "small", first=_APART),
     ]
     dice.shuffle(found)
     # Ordinary ones around each of the others: these must not notice.

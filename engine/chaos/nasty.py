@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import gc
 import os
 import random
@@ -14,7 +15,8 @@ import socket
 import stat
 import sys
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -27,10 +29,31 @@ OUTPUT: Final = 100 << 20
 LARGE: Final = 500 << 20
 """Bytes that `large` returns, where the machine has the memory for it."""
 
+EFFECTS: Final = "SHOAL_CHAOS_EFFECTS"
+"""Variable that names the file in which tasks note that they begin; none do where it is not set."""
+T = TypeVar("T")
+
 _NO_MORE: Final = (errno.EAGAIN, errno.EPIPE, errno.ENOTCONN, errno.ECONNRESET)
 """Why nothing more can be said by a channel."""
 _kept: list[Any] = []
 """What tasks leak."""
+
+
+def _noted(task: Callable[[int], T]) -> Callable[[int], T]:
+    """A task that notes in the file of effects that it begins, if that can be opened: its name, `n`, and when."""
+
+    @functools.wraps(task)
+    def noting(n: int) -> T:
+        if path := os.environ.get(EFFECTS):
+            with contextlib.suppress(OSError):
+                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    os.write(fd, f"{task.__name__} {n} {time.time():.6f}\n".encode())
+                finally:
+                    os.close(fd)
+        return task(n)
+
+    return noting
 
 
 def answer(n: int) -> int:
@@ -38,6 +61,7 @@ def answer(n: int) -> int:
     return n * 7 + 1
 
 
+@_noted
 def steady(n: int) -> int:
     """An ordinary task of a few milliseconds, some of which it works for."""
     until = time.monotonic() + 0.002
@@ -47,6 +71,7 @@ def steady(n: int) -> int:
     return answer(n)
 
 
+@_noted
 def quick(n: int) -> int:
     """A trivial task: many travel together."""
     return answer(n)
@@ -57,13 +82,14 @@ def is_poison(n: int) -> bool:
     return n % 397 == 211
 
 
+@_noted
 def mixed(n: int) -> int:
     """Trivial, but for a few among them that kill."""
-    return poison(n) if is_poison(n) else answer(n)
+    return _end(n) if is_poison(n) else answer(n)
 
 
-def poison(n: int) -> int:
-    """End the agent, in one of several ways."""
+def _end(n: int) -> int:
+    """End this process, in one of several ways."""
     match n % 5:
         case 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -79,11 +105,19 @@ def poison(n: int) -> int:
     return answer(n)
 
 
+@_noted
+def poison(n: int) -> int:
+    """End the agent."""
+    return _end(n)
+
+
+@_noted
 def complain(n: int) -> int:
     """Raise."""
     raise ValueError(f"task {n} never goes well")
 
 
+@_noted
 def swell(n: int) -> int:
     """Hold ever more memory, until somebody ends it."""
     while True:
@@ -91,6 +125,7 @@ def swell(n: int) -> int:
         time.sleep(0.002)
 
 
+@_noted
 def overdraw(n: int) -> int:
     """Ask for more memory than this process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -101,6 +136,7 @@ def overdraw(n: int) -> int:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+@_noted
 def hoard(n: int) -> int:
     """Open files until there is no descriptor left, and close none."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -111,6 +147,7 @@ def hoard(n: int) -> int:
     return answer(n)
 
 
+@_noted
 def breed(n: int) -> int:
     """Leave children behind, one of them in a session of its own with a child."""
     for number in range(3):
@@ -124,6 +161,7 @@ def breed(n: int) -> int:
     return answer(n)
 
 
+@_noted
 def alone(n: int) -> int:
     """Fork where no more processes are allowed; whoever may do anything may do that, too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
@@ -140,13 +178,19 @@ def alone(n: int) -> int:
     return answer(n)
 
 
+@_noted
 def deaf(n: int) -> int:
     """Block every signal that can be blocked, for good."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    _block_signals()
     time.sleep(0.05)
     return answer(n)
 
 
+def _block_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+@_noted
 def shout(n: int) -> int:
     """Write a lot to standard output."""
     line = b"shout " * 170 + b"\n"
@@ -172,15 +216,17 @@ class Large:
         return f"Large({memoryview(self.data).nbytes})"
 
 
+@_noted
 def large(n: int) -> Large:
     """Return as many bytes as `n` says."""
     return Large(bytearray(n))
 
 
+@_noted
 def endless(n: int) -> int:
     """Never end: asleep, at work, or deaf to signals."""
     if n % 3 == 2:
-        deaf(n)
+        _block_signals()
     while True:
         if n % 3 != 1:
             time.sleep(1)
@@ -198,6 +244,7 @@ def sockets() -> list[socket.socket]:
     return found
 
 
+@_noted
 def hang_up(n: int) -> int:
     """Close the channel to the host, or shut it down first."""
     for end in sockets():
@@ -207,6 +254,7 @@ def hang_up(n: int) -> int:
     return answer(n)
 
 
+@_noted
 def corrupt(n: int) -> int:
     """Say by the channel what this task is about to say, with the byte `n` of it wrong, or of what comes then if there
     are not so many: whatever is made of that must be right all the same. The bytes of the result are left as they are,
@@ -234,6 +282,7 @@ def corrupt(n: int) -> int:
     return answer(n)
 
 
+@_noted
 def babble(n: int) -> int:
     """Say what no agent says, by the channel to the host: single bytes, short messages, long ones."""
     dice = random.Random(n)

@@ -9,24 +9,35 @@ import resource
 import secrets
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from engine.chaos import storm, victims
+from engine.chaos import nasty, storm, victims
 from engine.chaos.accounting import Account, account
 from engine.chaos.cases import Case, cases, plan_file
 from engine.procs import boot, system
+from engine.runtime import memory
 from engine.store import queries
 from engine.store.schema import StoreError
 
 _TICK: Final = 0.02
-_AFTER: Final = 60.0
-"""Seconds beyond the storm's that the run may take to come to its end."""
+_BEGIN: Final = 60.0
+"""Seconds that the run may take to begin."""
+_STALLED: Final = 60.0
+"""Seconds without another outcome after which a run is taken to hang: how long all of it takes is the machine's affair,
+which may have other things to do.
+"""
+_AFTER: Final = 600.0
+"""Seconds that it may take after the storm however well it gets on, so that a chaos ends by itself."""
+_COUNTED: Final = 1.0
+"""Seconds between two looks at how many outcomes there are."""
 _GRACE: Final = 5.0
 """Seconds after the end of the run within which everything of it must be gone."""
 
@@ -85,19 +96,22 @@ class Chaos:
         self.report = Report(seed, seconds, agents)
         self._keep = keep
         self._mark = secrets.token_hex(16)
-        self._folder = Path(tempfile.mkdtemp(prefix="shoal-chaos-"))
-        self._cases: list[Case] = cases(seed, seconds, agents, _spare_memory())
+        self._folder = Path()
+        self._cases: list[Case] = cases(seed, seconds, agents, memory.left())
         self._plan = storm.plan(seed, seconds)
         self._engine: subprocess.Popen[bytes] | None = None
         self._lasting: list[_Lasting] = []
         self._begun = time.monotonic()
         self._code = 0
+        self._cut = False
+        """Whether the run had to be ended."""
         self._looked = 0.0
 
     def run(self) -> Report:
         """From the start to the account. Raises KeyboardInterrupt, after everything was ended and removed."""
         system.adopt_orphans()
         before = _own_descriptors()
+        self._folder = Path(tempfile.mkdtemp(prefix="shoal-chaos-"))
         try:
             self._begin()
             self._storm()
@@ -105,13 +119,14 @@ class Chaos:
             self._check_left()
             self._account()
         finally:
-            victims.end_all(self._mark, _GRACE)
-            if self._engine is not None:
-                self._engine.wait()
-            if self._keep:
-                self.report.folder = str(self._folder)
-            else:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            with _deaf():
+                victims.end_all(self._mark, _GRACE)
+                if self._engine is not None:
+                    self._engine.wait()
+                if self._keep:
+                    self.report.folder = str(self._folder)
+                else:
+                    shutil.rmtree(self._folder, ignore_errors=True)
         if more := _own_descriptors() - before:
             self.report.problems.append(f"this process has {more} more descriptors open than before")
         self.report.took = time.monotonic() - self._begun
@@ -136,7 +151,7 @@ class Chaos:
         for name in ("data", "config", "cache", "state"):
             environment[f"XDG_{name.upper()}_HOME"] = str(self._path(name))
         environment |= {"XDG_RUNTIME_DIR": str(self._path("run")), "TMPDIR": str(self._path("tmp"))}
-        environment[victims.MARK] = self._mark
+        environment |= {victims.MARK: self._mark, nasty.EFFECTS: str(self._path("effects.txt"))}
         with self._path("events.jsonl").open("ab") as events, self._path("errors.txt").open("ab") as errors:
             self._engine = subprocess.Popen(
                 boot.argv("engine.cli.main", "shoal", *arguments),
@@ -183,7 +198,7 @@ class Chaos:
 
     def _storm(self) -> None:
         while not self._run_id():  # before there is anything to be hit, nothing would be shown
-            if self._over() or time.monotonic() - self._begun > _AFTER:
+            if self._over() or time.monotonic() - self._begun > _BEGIN:
                 return
             time.sleep(_TICK)
         start = time.monotonic()
@@ -199,16 +214,35 @@ class Chaos:
     def _calm(self) -> None:
         """Let it come to its end; end it if it never does."""
         assert self._engine is not None
-        deadline = time.monotonic() + _AFTER
+        begun = moved = counted = time.monotonic()
+        outcomes = self._outcomes()
         while not self._over():
             now = time.monotonic()
             self._undo(now)
             self._look(now)
-            if now > deadline:
-                self.report.problems.append(f"the run had not come to its end {_AFTER:g} s after the storm")
+            if now - counted > _COUNTED:
+                counted = now
+                if (more := self._outcomes()) > outcomes:
+                    outcomes, moved = more, now
+            if now - moved > _STALLED or now - begun > _AFTER:
+                self.report.problems.append(
+                    f"the run had not come to its end {now - begun:.0f} s after the storm, "
+                    f"and its last outcome was {now - moved:.0f} s old"
+                )
+                self._cut = True
+                victims.end_all(self._mark, _GRACE)  # or else the account would be of a run that goes on
+                self._code = self._engine.wait()
                 break
             time.sleep(_TICK)
         self._undo(float("inf"))
+
+    def _outcomes(self) -> int:
+        """How many are recorded; 0 if that can't be read just now."""
+        try:
+            with contextlib.closing(queries.open_readonly(self._path("runs.db"))) as db:
+                return sum(job.done + job.failed for run in queries.runs(db) for job in queries.jobs(db, run.id))
+        except (StoreError, sqlite3.Error):
+            return 0
 
     def _strike(self, strike: storm.Strike, now: float) -> None:
         assert self._engine is not None
@@ -274,15 +308,15 @@ class Chaos:
             names = Counter(kin.role or "other" for kin in victims.family(self._mark, self._engine.pid))
             told = ", ".join(f"{count} {name}" for name, count in names.items())
             problems.append(f"{len(left)} processes are left {_GRACE:g} s after the end ({told})")
-        problems += [
-            f"left behind: {path.relative_to(self._folder)}"
-            for name in ("run", "tmp", "here") for path in sorted(self._path(name).rglob("*"))
-        ]  # fmt: skip
-        problems += [f"left behind: /dev/shm/{name}" for name in os.listdir("/dev/shm") if "shoal" in name]
+        if not self._cut:  # who is killed removes nothing
+            problems += [
+                f"left behind: {path.relative_to(self._folder)}"
+                for name in ("run", "tmp", "here") for path in sorted(self._path(name).rglob("*"))
+            ]  # fmt: skip
         errors = self._path("errors.txt").read_text(errors="replace")
         if "Traceback" in errors:
             problems.append("the engine wrote a traceback: " + errors[errors.index("Traceback") :][-500:])
-        if self._code not in (0, 1):
+        if self._code not in (0, 1) and not self._cut:
             last = errors.strip().splitlines()[-1:]
             problems.append(f"the engine ended with {self._code}" + (f": {last[0]}" if last else ""))
 
@@ -293,12 +327,13 @@ class Chaos:
             self.report.problems.append(f"there is no database to account by: {error}")
             return
         try:
+            db.execute("BEGIN")  # all of it is of one moment
             found = queries.runs(db)
             if len(found) != 1:
                 self.report.problems.append(f"{len(found)} runs are recorded where there was one")
                 return
             run = found[0]
-            if run.status != "failed":  # some tasks must have
+            if run.status != "failed" and not self._cut:  # some tasks must have
                 self.report.problems.append(f"the run is recorded as {run.status!r}")
             query = "SELECT kind, count(*) FROM events WHERE run = ? GROUP BY kind"
             self.report.events.update(dict(db.execute(query, (run.id,)).fetchall()))
@@ -306,7 +341,13 @@ class Chaos:
             told: list[str] = []
             if self._path("results.jsonl").exists():
                 told = self._path("results.jsonl").read_text().splitlines()
-            self.report.account = account(self._cases, db, run.id, told, self._code in (0, 1))
+            with contextlib.ExitStack() as stack:
+                effects: Iterable[str] = ()
+                if self._path("effects.txt").exists():
+                    effects = stack.enter_context(self._path("effects.txt").open())
+                complete = self._code in (0, 1) and not self._cut
+                again = self.report.resumed > 0
+                self.report.account = account(self._cases, db, run.id, told, complete, effects, again)
         finally:
             db.close()
 
@@ -315,13 +356,15 @@ def _own_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def _spare_memory() -> int:
-    """Bytes that may be used without anybody else having to go, 0 where the kernel does not say."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo") as file:
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return 0
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Nobody breaks off what is done in here by a signal that asks this process to end."""
+    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def as_dict(report: Report) -> dict[str, Any]:

@@ -211,8 +211,9 @@ _ALL: Final = (
     _family("context_switches_total", "counter", "Context switches of the agents.", _POOL,
             Label("kind", ("voluntary", "involuntary"))),
     # What all this costs
-    _family("observer_cpu_seconds_total", "counter", "Processor time spent on measuring and showing.",
-            Label("part", ("sample", "count", "render"))),
+    _family("observer_cpu_seconds_total", "counter", "Processor time spent on measuring and showing: samples, counts, "
+            "what is made of them; alerts; frames; messages for readers, sending these, and pages of agents.",
+            Label("part", ("sample", "count", "render", "alerts", "frames", "encoding", "sending", "pages"))),
     _family("observer_skipped_values_total", "counter", "Measurements that were not counted, as nobody sampled."),
     _family("snapshot_bytes", "gauge", "Memory of the histograms in a snapshot."),
     _family("build_info", "info", "Versions of what runs.", Label("version"), Label("python")),

@@ -6,6 +6,7 @@ histograms at once.
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -20,6 +21,8 @@ WEIGHT: Final = 1 << 19
 """How much may be pending: a value of a group weighs 1, what is appended 40 more. Up to 6 MB."""
 LAST: Final = 256
 """Groups and single values that are left where nobody samples."""
+NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+"""What comes of an import while there are none; it may succeed later."""
 _EACH: Final = 40
 """Weight of what is appended, beside its values: a tuple and its objects take some 320 bytes."""
 
@@ -92,8 +95,13 @@ class Pending:
             self._histograms.lock.release()
 
     def _count(self) -> None:
-        from engine.metrics.folding import fold_groups, fold_singles
-
+        try:
+            from engine.metrics.folding import fold_groups, fold_singles
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTORS:
+                raise
+            self._trim()  # what counts could not be read: another time
+            return
         groups = [self._groups.popleft() for _ in range(len(self._groups))]
         singles = [self._singles.popleft() for _ in range(len(self._singles))]
         self._until += sum(len(ends) for _, _, ends in groups) + _EACH * (len(groups) + len(singles))

@@ -32,7 +32,12 @@ def argv(module: str, *arguments: str) -> list[str]:
 
     ``-P``: nothing of the working folder is imported by it.
     """
-    return [sys.executable, "-P", "-c", _CODE, _HERE, module, *arguments]
+    return argv_of(sys.executable, _HERE, module, *arguments)
+
+
+def argv_of(python: str, package: str, module: str, *arguments: str) -> list[str]:
+    """The same with an interpreter and a folder ``engine`` of another copy."""
+    return [python, "-P", "-c", _CODE, package, module, *arguments]
 
 
 def environment() -> dict[str, str]:

@@ -28,7 +28,7 @@ from engine.procs.queue import ShardQueue
 from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
 from engine.procs.scoreboard import CELLS, HEAD, START, STATE, Scoreboard
-from engine.procs.slots import Held, Slot, held
+from engine.procs.slots import Held, Slot, calm, held
 from engine.procs.spawn import Spawner
 from engine.procs.watch import Watch
 from engine.wire import channel, frames
@@ -39,8 +39,9 @@ _TICK: Final = 0.025
 """Seconds between looks at the rings of busy agents."""
 _SPAWN_SLICE: Final = 16
 """Forks between two looks at everything else."""
-_STARTING_TICK: Final = 0.25
-"""Seconds between looks at agents that are starting."""
+_CALM_TICK: Final = 0.25
+"""Seconds between looks at agents that are starting, or calm: with a hundred that do something for seconds each, looks
+would take more time than all else."""
 _TOGETHER: Final = 0.02
 """Seconds that an agent's being up may be kept back, to be told together with others that are starting."""
 _ENOUGH: Final = 12
@@ -80,6 +81,9 @@ class Host:
         self._first_up = 0.0
         self._bundle = Bundle(self._send, care.bundle)
         self._over = False
+        self._brisk = True
+        """Whether any agent was to be looked at often when all were looked at last."""
+        self._looked_at_all = 0.0
         self._poll = Poll()
         self._relay = Relay(self._poll, self._buffer, self._pass_on)
         self._pid = os.getpid()
@@ -96,7 +100,8 @@ class Host:
         try:
             while not self._over:
                 busy = self._queue.idle + self._starting < len(self._slots)
-                wait = 0.0 if self._to_spawn else _TICK if busy else _STARTING_TICK if self._starting else None
+                pause = _TICK if self._brisk or self._queue.brisk else _CALM_TICK
+                wait = 0.0 if self._to_spawn else pause if busy else _CALM_TICK if self._starting else None
                 if self._came_up:
                     wait = min(_TOGETHER, wait or 0.0)
                 elif wait is None and self._slots:
@@ -105,7 +110,7 @@ class Host:
                 if self._to_spawn:
                     self._spawn_some()
                 now = time.monotonic()
-                if now - looked >= _TICK:
+                if now - looked >= (_TICK if self._brisk or self._queue.brisk else _CALM_TICK):
                     looked = now
                     self._tick(now)
                 self._queue.dispatch()
@@ -313,7 +318,17 @@ class Host:
                     self._retire(slot, slot.parting or "recycled")
 
     def _tick(self, now: float) -> None:
+        everybody = now - self._looked_at_all >= _CALM_TICK
+        if everybody:
+            self._looked_at_all = now
+        limited = bool(self._config.care.memory_limit)
+        self._brisk = self._queue.brisk = False
         for slot in list(self._slots.values()):
+            if slot.current is not None:
+                if limited or not calm(slot):
+                    self._brisk = True
+                elif not everybody:
+                    continue
             if slot.reader.pending():
                 self._from_agent(slot)
             if slot.current is not None:
@@ -350,6 +365,7 @@ class Host:
     def _mind(self, care: frames.Care) -> None:
         """See to other limits; those that go with the queue stay as they were."""
         self._config = msgspec.structs.replace(self._config, care=care)
+        self._brisk = True
         self._watchdog.care = care
         self._bundle.together = care.bundle
 

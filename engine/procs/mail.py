@@ -8,6 +8,7 @@ at least once until it is acknowledged.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -25,6 +26,8 @@ from engine.wire.memory import Parcel
 
 _RAISING: Final = (signal.SIGURG, signal.SIGALRM)
 """Signals whose handlers may raise: the soft timeout, and what users do in its stead."""
+_LONGEST: Final = 86_400.0
+"""Seconds of one wait: poll refuses those beyond 24 days."""
 _AGAIN: Final = 0.05
 """Seconds after which a channel without room is tried again: of room for descriptors under way nobody tells."""
 
@@ -42,6 +45,15 @@ class Message(NamedTuple):
 
 class NoAgent(RuntimeError):
     """Messages are for tasks: this process is no agent, or its engine has ended."""
+
+
+def _wait(sock: socket.socket, event: int, seconds: float) -> bool:
+    """Wait until `event` (``POLLIN`` or ``POLLOUT``), or an error, for so long; whether it came. No `select.select`:
+    a task may have more open than its 1,023 descriptors.
+    """
+    poller = select.poll()
+    poller.register(sock, event)
+    return bool(poller.poll(math.ceil(1000 * max(0.0, min(seconds, _LONGEST)))))
 
 
 @contextlib.contextmanager
@@ -86,7 +98,7 @@ class _Mailbox:
                 theirs, self._theirs = self._theirs, None
                 theirs.close()
             else:
-                select.select([], [sock], [], _AGAIN)
+                _wait(sock, select.POLLOUT, _AGAIN)
         self._send(frames.encode(frames.MailOpened(self._row, self._generation)), [])
         while not self._pools:
             self._read(None)
@@ -156,17 +168,17 @@ class _Mailbox:
                 if channel.send(self._sock, (data,)):
                     self._acknowledge = 0
             if self._acknowledge:
-                select.select([], [self._sock], [], _AGAIN)
+                _wait(self._sock, select.POLLOUT, _AGAIN)
 
     def _send(self, data: bytes, parcels: list[Parcel]) -> None:
         while not channel.send(self._sock, (data,), [parcel.fd for parcel in parcels]):
-            select.select([], [self._sock], [], _AGAIN)
+            _wait(self._sock, select.POLLOUT, _AGAIN)
 
     def _read(self, deadline: float | None) -> bool:
         """Take in one message; False if none came in time."""
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([self._sock], [], [], left)[0]:
-            return False
+        while not _wait(self._sock, select.POLLIN, _LONGEST if deadline is None else deadline - time.monotonic()):
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
         with _undisturbed():
             self._take_in()
         return True

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Container
 
 from engine.procs.scoreboard import BATCH, Scoreboard
-from engine.procs.slots import Held, Slot
+from engine.procs.slots import Held, Slot, calm
 from engine.wire import frames
 from engine.wire.memory import Parcel
 
@@ -33,6 +33,9 @@ class ShardQueue:
         self._board = board
         self._crowded = crowded
         self._worn = worn
+        self.brisk = False
+        """Whether something was given, stopped or asked back that is to be looked at often (`slots.calm`). Whoever
+        looks takes that back."""
         self.leaving: list[Slot] = []
         """Agents that were worn when their turn came, and have been left out since: they are to be ended."""
         self._waiting: deque[Held] = deque()
@@ -93,6 +96,7 @@ class ShardQueue:
         """An agent that works gets nothing more, and is to give back what it has not begun."""
         while slot.ahead and (held := self._take_back(slot)) is not None:
             self._waiting.append(held)
+        self.brisk = True
         for held in (slot.current, *slot.ahead):
             if held is not None:
                 held.rest = True
@@ -100,6 +104,7 @@ class ShardQueue:
     def stop(self, batch: int, offset: int) -> int | None:
         """A task was cancelled that nobody here may have begun. If it is a batch by itself, it is dropped and its id
         returned; else whoever comes to run it will be ended."""
+        self.brisk = True
         for held in self._waiting:
             if held.id == batch:
                 held.stops.add(offset)
@@ -143,6 +148,7 @@ class ShardQueue:
     def recall(self, rest: Container[int] = ()) -> list[int]:
         """Take back every batch that no agent has begun; their ids. Of those in `rest` that have begun, agents will be
         asked to give back the tasks that have not."""
+        self.brisk = True
         back = [held.id for held in self._waiting]
         self._waiting.clear()
         for slot in list(self._ahead.values()):
@@ -201,6 +207,7 @@ class ShardQueue:
                 self._give(other, held)
 
     def _give(self, slot: Slot, held: Held) -> None:
+        self.brisk = self.brisk or not calm(slot)
         slot.taken += held.size
         slot.given = slot.progress = time.monotonic()
         if held.function not in slot.known:

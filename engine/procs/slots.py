@@ -16,7 +16,9 @@ from engine.wire.memory import Parcel
 class Held:
     """A batch in transit."""
 
-    __slots__ = ("data", "function", "id", "parcels", "prefetch", "rest", "seen", "size", "soft", "stops", "timeout")
+    __slots__ = (
+        "alone", "data", "function", "id", "parcels", "prefetch", "rest", "seen", "size", "soft", "stops", "timeout",
+    )  # fmt: skip
 
     def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
         self.id = work.batch
@@ -34,6 +36,8 @@ class Held:
         self.parcels = parcels
         self.stops: set[int] = set()
         """Offsets of tasks that were cancelled meanwhile: whoever runs one is ended."""
+        self.alone = work.count == 1 and work.prefetch <= 1 and not (work.timeout or work.soft_timeout)
+        """It is one task without a limit, and none like it waits behind it: its agent rings when it is over."""
 
 
 class Mailbag:
@@ -116,6 +120,13 @@ class Slot:
         """When its host has last done that itself."""
         self.weigh_next = 0.0
         """When its host may do it again."""
+
+
+def calm(slot: Slot) -> bool:
+    """Whether nothing can become of what an agent does that its host is not told of at once, but that it stands
+    still."""
+    current = slot.current
+    return current is not None and current.alone and not (current.stops or current.rest or slot.ahead)
 
 
 def held(slot: Slot, board: Scoreboard) -> list[tuple[int, int]]:

@@ -12,9 +12,11 @@ import errno
 import fcntl
 import hashlib
 import itertools
+import math
 import os
 import sqlite3
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -34,6 +36,10 @@ _HEAD: Final = struct.Struct("<II")
 """Before each message: its length, and its CRC-32."""
 _AT_ONCE: Final = 500
 """Messages that go into the database in one transaction."""
+BUSY_SECONDS: Final = 2.0
+"""Between two words of how far it has come."""
+_LARGE: Final = 4 << 20
+"""Bytes of a file from which on that is told at once."""
 _TOGETHER: Final = 1 << 20
 """Bytes that are written together."""
 
@@ -223,6 +229,7 @@ def fold_in(
     say: Callable[[str], None],
     complain: Callable[[str], None],
     run: str | None = None,
+    busy: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Write what stands in such files into the database, open as `db`, and remove them. Raises sqlite3.Error where it
     takes nothing now: then they stay.
@@ -230,7 +237,7 @@ def fold_in(
     One that is still written to is left alone, and so is one that others may have written: a run could be resumed from
     it, whose commands and pickles are theirs. One of which not everything could be written down is kept under another
     name. With `run`, only what is of this one. `say` hears one line about each that was taken in, `complain` of all the
-    others.
+    others, and `busy` every few seconds how far it has come.
     """
     for path in waiting(database, run):
         try:
@@ -246,7 +253,7 @@ def fold_in(
                 continue
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_there(path, fd):
-                if wrong := _fold(fd, db):
+                if wrong := _fold(path, fd, db, busy):
                     many = f" (and {len(wrong) - 1:,} things more)" if len(wrong) > 1 else ""
                     text = f"{path} was not wholly taken into {database}, and is kept as {_keep(path).name}"
                     complain(f"{text}: {wrong[0]}{many}")
@@ -269,17 +276,22 @@ def _alone(db: sqlite3.Connection, message: ToRecorder) -> ToRecorder:
     return message if known else msgspec.structs.replace(message, resumed=0)
 
 
-def _fold(fd: int, db: sqlite3.Connection) -> list[str]:
+def _fold(path: Path, fd: int, db: sqlite3.Connection, busy: Callable[[str], None]) -> list[str]:
     """Write down what a file has; what could not be, a line each. Raises sqlite3.Error or `StoreError`."""
     wrong: list[str] = []
     end = 0
-    seen = os.fstat(fd).st_mtime
+    found = os.fstat(fd)
+    seen, size = found.st_mtime, found.st_size
+    told = -math.inf if size >= _LARGE else time.monotonic()
     writer = Writer(db, folding=True)
     batch: list[ToRecorder] = []
     (kept,) = db.execute("PRAGMA synchronous").fetchone()
     db.execute("PRAGMA synchronous = FULL")  # the file goes away afterwards
     try:
         for data, at in _frames(fd):
+            if time.monotonic() - told > BUSY_SECONDS:
+                told = time.monotonic()
+                busy(f"taking in what was put aside in {path}: {end >> 20:,} of {size >> 20:,} MiB")
             end = at
             try:
                 batch.append(_alone(db, one_to_recorder.decode(data)))

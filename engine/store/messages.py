@@ -47,6 +47,8 @@ class RunBegan(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """The run whose tasks this one runs again; "" for none."""
     rerun: str = ""
     """Which of them: ``failed`` or ``all``."""
+    process: str = ""
+    """What tells the engine from later processes with its pid (`engine.store.liveness.identity`)."""
 
 
 class SpecPart(msgspec.Struct, frozen=True, array_like=True, tag=11):
@@ -330,6 +332,13 @@ class Aside(msgspec.Struct, frozen=True, array_like=True, tag=23):
     """For people, one line."""
 
 
+class Busy(msgspec.Struct, frozen=True, array_like=True, tag=25):
+    """It is at something that takes long, and goes on: told every few seconds."""
+
+    text: str
+    """For people, one line."""
+
+
 ToRecorder: TypeAlias = (
     RunBegan
     | SpecPart
@@ -348,7 +357,7 @@ ToRecorder: TypeAlias = (
     | AlertNow
     | RunEnded
 )
-FromRecorder: TypeAlias = Committed | Ready | Complaint | Held | Aside
+FromRecorder: TypeAlias = Committed | Ready | Complaint | Held | Aside | Busy
 Opening: TypeAlias = RunBegan | SpecPart | BeginningPart | PoolMade | JobMade
 """What every recorder of a run must hear, before anything else."""
 

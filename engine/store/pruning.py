@@ -14,13 +14,15 @@ from typing import Final
 
 import msgspec
 
-from engine.store.places import is_gone
+from engine.store.liveness import forget, is_gone
 from engine.store.schema import is_busy, primary
 
 _STEP: Final = 0.05
 """Seconds that a transaction should take."""
 _PAUSE: Final = 0.01
 """Seconds between two of them, for recorders to have theirs."""
+_TRIES: Final = 1.0
+"""Seconds to try and fold in the log while somebody reads, or writes."""
 _FEWER: Final = {"pieces": 50}
 """Rows that are deleted in the first transaction, of tables whose rows are long."""
 _PAGES: Final = 1_000
@@ -86,12 +88,17 @@ def _sizes(db: sqlite3.Connection) -> dict[str, float]:
     return {run: used(db) * weight / whole for run, weight in weights.items()} if whole else {}
 
 
+def _going_on(db: sqlite3.Connection) -> list[str]:
+    """The runs whose engine may be alive."""
+    query = "SELECT id, resumed, pid, process FROM runs WHERE status = 'running'"
+    return [row[0] for row in db.execute(query).fetchall() if not is_gone(db, *row)]
+
+
 def _read_by_others(db: sqlite3.Connection) -> set[str]:
     """The runs that one that goes on may read from: what was done in them is not run again in it, and items that came
     on standard input are there alone.
     """
-    query = "SELECT id, pid, process FROM runs WHERE status = 'running'"
-    ahead = [run for run, pid, process in db.execute(query) if not is_gone(pid, process)]
+    ahead = _going_on(db)
     found: set[str] = set()
     while ahead:
         run = ahead.pop()
@@ -125,12 +132,13 @@ def candidates(db: sqlite3.Connection, sized: bool = True) -> list[Old]:
     kept = _read_by_others(db)
     sizes = _sizes(db) if sized else {}
     query = """
-        SELECT id, name, status, started, coalesce(ended, max(started, seen)) AS last, tasks, pid, process
+        SELECT id, name, status, started, coalesce(ended, max(started, seen)) AS last, tasks
         FROM runs ORDER BY last, id"""
+    going_on = set(_going_on(db))
     return [
         Old(run, name, "crashed" if status == "running" else status, started, last, tasks, int(sizes.get(run, 0)))
-        for run, name, status, started, last, tasks, pid, process in db.execute(query)
-        if run not in kept and (status != "running" or is_gone(pid, process))
+        for run, name, status, started, last, tasks in db.execute(query)
+        if run not in kept and run not in going_on
     ]
 
 
@@ -155,16 +163,16 @@ def remove(db: sqlite3.Connection, run: str) -> bool:
     """
     references = _references(db)
     with _transaction(db):
-        found = db.execute("SELECT status, pid, process FROM runs WHERE id = ?", (run,)).fetchone()
-        if found is None or (found[0] == "running" and not is_gone(found[1], found[2])):
+        if not db.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone():
             return False
-        if run in _read_by_others(db):
+        if run in _going_on(db) or run in _read_by_others(db):
             return False
         for reference in references:
             if not reference.owned:
                 query = f"UPDATE {reference.table} SET {reference.column} = NULL WHERE {reference.column} = ?"
                 db.execute(query, (run,))
         db.execute("DELETE FROM runs WHERE id = ?", (run,))
+    forget(db, run)
     _remove_rows(db, references, run)
     return True
 
@@ -213,11 +221,11 @@ def give_back(db: sqlite3.Connection) -> str:
         if mode == 2:
             _free_pages(db)
         elif db.execute("PRAGMA freelist_count").fetchone()[0]:
-            if any(not is_gone(*row) for row in db.execute("SELECT pid, process FROM runs WHERE status = 'running'")):
+            if _going_on(db):
                 return "the file was made by an older Shoal, and gives nothing back while runs are recorded"
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("VACUUM")
-        busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        busy = not _folded(db)
     except sqlite3.Error as error:
         if is_busy(error):
             return "somebody else writes to it just now"
@@ -225,6 +233,23 @@ def give_back(db: sqlite3.Connection) -> str:
             return "there is no room for the copy that this takes"
         raise
     return "somebody reads it just now; it shrinks once they have finished" if busy else ""
+
+
+def _folded(db: sqlite3.Connection) -> bool:
+    """Whether the log could be folded in and cut off. Nobody is waited for in the midst of it: that would be with the
+    lock that whoever writes needs.
+    """
+    (patience,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        until = time.monotonic() + _TRIES
+        while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_STEP)
+        return True
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def _merge_words(db: sqlite3.Connection) -> None:

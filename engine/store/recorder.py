@@ -1,10 +1,10 @@
 """The recorder: a process of its own that writes one run to the database, so no commit holds up the engine.
 
-It commits whenever the engine has nothing more to say, and at the latest after `ROWS` rows or `PATIENCE` seconds;
-then it tells how many messages are safe. While the database does not take them (another writer, a full disk) messages
-are kept and tried again, which the engine is told; from `BACKLOG` bytes on none is received. Once the database can't
-be used any more (damaged, moved away, on a file system that became read-only), messages go to a file that stands in
-for it. It outlives its engine by as long as it takes to write what was said.
+It commits whenever the engine has nothing more to say, and at the latest after so many rows or so long as `intake`
+says; then it tells how many messages are safe. While the database does not take them (another writer, a full disk)
+they are kept and tried again, which the engine is told; when too many are kept none is received. Once the database
+can't be used any more (damaged, moved away, on a file system that became read-only), messages go to a file that stands
+in for it. It outlives its engine by as long as it takes to write what was said.
 """
 
 from __future__ import annotations
@@ -19,46 +19,30 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from engine.store.aside import Aside, fold_in
+from engine.store.intake import Intake
+from engine.store.liveness import Life, sweep
+from engine.store.messages import Aside as ToldAside
 from engine.store.messages import (
-    MESSAGE_MAX,
+    Busy,
     Committed,
     Complaint,
-    Ended,
-    Finished,
     FromRecorder,
-    Happened,
     Held,
     Opening,
     Ready,
     RunBegan,
     ToRecorder,
     encode,
-    one_by_one,
-    one_to_recorder,
-    to_recorder,
 )
-from engine.store.messages import Aside as ToldAside
-from engine.store.pieces import encoded, most_at_once, place
-from engine.store.places import is_gone
-from engine.store.schema import FAULTS, StoreError, explain, is_busy, open_database, primary
+from engine.store.pieces import encoded
+from engine.store.schema import FAULTS, StoreError, explain, is_busy, is_full, open_database, primary
 from engine.store.writer import Writer
-from engine.stream.types import UNREADABLE
-from engine.wire.channel import Closed, Outbox, Receiver, Starved, buffer
-from engine.wire.memory import Parcel
+from engine.wire.channel import Outbox
 
-ROWS: Final = 256
-"""Rows that are committed together at the most, but for those of the last message."""
-PATIENCE: Final = 0.05
-"""Seconds from the first message of a transaction to its commit, at the most, while messages keep coming."""
-BACKLOG: Final = 32 << 20
-"""Bytes of messages, and of large results beside them, kept while the database does not take them; so many are
-committed together at the most, but for those of the last message.
-"""
 _RETRY: Final = 0.05
 _LAST_TRIES: Final = 60.0
 """Seconds to go on trying once the engine is gone."""
@@ -79,18 +63,6 @@ _DOUBT: Final = 5.0
 """Seconds after which these are taken for lasting."""
 _SHORT: Final = 1.0
 """Seconds that another writer may be in the way before the engine is told."""
-
-
-def _rows(message: ToRecorder) -> int:
-    match message:
-        case Finished():
-            return len(message.results)
-        case Ended():
-            return message.count
-        case Happened():
-            return len(message.events)
-        case _:
-            return 1
 
 
 def _say(text: str) -> None:
@@ -116,36 +88,27 @@ class Recorder:
         self._opening: list[ToRecorder] = []
         """Messages that whoever goes on in another place must have, as far as they are safe."""
         self._outbox = Outbox(sock)
-        self._receiver = Receiver(sock, buffer(MESSAGE_MAX))
+        self._intake = Intake(sock, self.complain)
         self._channel = sock.fileno()
         self._engine = engine
         self._gone_at: float | None = None
         """When the engine was seen to be gone: from then on nothing more is put into the channel."""
-        self._over = False
-        """Whether the channel is empty for good."""
-        self._ends = 0
-        self._unfit = ""
-        """What came that can't be taken in, nor confirmed: nothing after it can be."""
-        self._received = 0
-        """Messages, whether or not they were understood."""
         self._complaints: list[str] = []
         """What the engine is to be told of, with the next answer."""
         self._answered = 0
-        self._held: list[ToRecorder] = []
-        self._rows = 0
-        self._bytes = 0
-        self._parcels: list[Parcel] = []
-        """Large results among what is held."""
-        self._most = most_at_once()
-        self._starved = False
-        """Whether a message came that could not be taken for want of descriptors."""
-        self._since = 0.0
+        self._life: Life | None = None
+        """The lock of the run."""
         self._stuck_since: float | None = None
         """Since when what is held can't be written."""
         self._told = ""
         self._give_up = math.inf
         if engine < 0:
             self._lost()
+
+    def close(self) -> None:
+        """Give back the lock of the run."""
+        if self._life is not None:
+            self._life.close()
 
     def use(self, db: sqlite3.Connection) -> None:
         """Write to this database, which is that at the path."""
@@ -170,27 +133,34 @@ class Recorder:
         """
         while True:
             self._take()
-            if self._starved:
+            if self._intake.starved:
                 _say("no descriptor is left for a large result (ulimit -n)")
                 return False  # with a loss that another one may be spared, who will be told again
-            if self._held:
+            if self._intake.held:
                 if self._commit():
                     continue
                 if self.late:
                     if self._writer is None:
-                        _say(f"gave up: {self._rows} rows were not recorded")
+                        _say(f"gave up: {self._intake.rows} rows were not recorded")
                         return False
                     self.stand_aside(StoreError(self._told or f"{self._path} takes no rows"))
                     continue
                 self.pause()
-            elif self._answered < self._received:
+            elif self._answered < self._intake.received:
                 self._answer()
-            elif self._unfit:
-                raise StoreError(self._unfit)
-            elif self._over:
+            elif self._intake.unfit:
+                raise StoreError(self._intake.unfit)
+            elif self._intake.over:
                 return self._finish()
             else:
                 self._wait()
+
+    def _take(self) -> None:
+        self._intake.take(self._gone_at is not None, self._stuck_since is not None)
+        if self._intake.over:
+            self._lost()
+        if self._life is None and (began := self._began()) is not None:
+            self._life = Life(self._path, began.run, began.resumed)
 
     def _wait(self) -> None:
         """Until there is something to do: a message, room for an answer, the engine's death."""
@@ -223,72 +193,6 @@ class Recorder:
         """Whether the engine has been gone for so long that the database is not waited for any more."""
         return time.monotonic() > self._give_up
 
-    def _enough(self) -> bool:
-        """Whether a transaction should not wait for more messages."""
-        if self._bytes >= BACKLOG or len(self._parcels) >= self._most:
-            return True
-        if self._stuck_since is not None or not self._held:
-            return False
-        return self._rows >= ROWS or time.monotonic() - self._since >= PATIENCE
-
-    def _take(self) -> None:
-        """Take messages until there are no more now, or enough for a transaction."""
-        while not self._over and not self._unfit and not self._enough():
-            try:
-                received = self._receiver.receive(socket.MSG_DONTWAIT)
-            except Closed:
-                # An engine that dies with an answer unread leaves an error in front of its last messages. So
-                # the first end is not believed, only the second one.
-                self._ends += 1
-                if self._ends == 2:
-                    self._over = True
-                    self._lost()
-                continue
-            except ValueError as error:
-                if isinstance(error, Starved) and self._gone_at is None:
-                    self._starved = True
-                    return
-                # Nobody knows how many there were in it, so those that follow could not be confirmed either.
-                self._unfit = f"something came that can't be recorded: {error}"
-                return
-            if received is None:
-                # A dead engine's end may stay open in a process that it forked; nobody writes to it.
-                self._over = self._gone_at is not None
-                return
-            self._hear(*received)
-
-    def _hear(self, view: memoryview, parcels: list[Parcel]) -> None:
-        if not self._held:
-            self._since = time.monotonic()
-        self._bytes += len(view) + sum(parcel.size() for parcel in parcels)
-        try:
-            found = to_recorder.decode(view)
-            self._received += len(found)
-        except UNREADABLE:
-            found = self._understood(view)
-        if parcels:
-            place(found, parcels)
-            self._parcels += parcels
-        self._held += found
-        self._rows += sum(map(_rows, found))
-
-    def _understood(self, view: memoryview) -> list[ToRecorder]:
-        """Those of the messages that can be read."""
-        found = []
-        try:
-            raw = one_by_one.decode(view)
-        except UNREADABLE as error:
-            self._received += 1
-            self.complain(f"a message was not understood: {error}")
-            return []
-        for data in raw:
-            self._received += 1
-            try:
-                found.append(one_to_recorder.decode(data))
-            except UNREADABLE as error:
-                self.complain(f"a message was not understood: {error}")
-        return found
-
     # -- writing ---------------------------------------------------------------------------------------------
 
     def _commit(self) -> bool:
@@ -297,27 +201,23 @@ class Recorder:
         written = self._to_database() if self._writer is not None else self._to_file()
         if not written:
             return False
-        rows, seconds = self._rows, time.monotonic() - began
+        rows, seconds = self._intake.rows, time.monotonic() - began
         self._stuck_since = None
         if self._told:
             _say("rows are taken again")
             self._told = ""
-        self._opening += [held for held in self._held if isinstance(held, Opening)]
-        self._held.clear()
+        self._opening += [held for held in self._intake.held if isinstance(held, Opening)]
         self._answer(rows, seconds)
         return True
 
     def _answer(self, rows: int = 0, seconds: float = 0.0) -> None:
         """All that has come is written, but for what is complained of."""
-        self._rows = self._bytes = 0
-        for parcel in self._parcels:
-            parcel.close()
-        self._parcels.clear()
-        self._answered = self._received
+        self._intake.written()
+        self._answered = self._intake.received
         if self._complaints:
             self._tell(Complaint(len(self._complaints), self._complaints[0]))
             self._complaints.clear()
-        self._tell(Committed(self._received, rows, seconds))
+        self._tell(Committed(self._intake.received, rows, seconds))
 
     def complain(self, text: str) -> None:
         """Something can't be written, and never will be."""
@@ -330,7 +230,7 @@ class Recorder:
             self.stand_aside(StoreError(f"{self._path} was moved, replaced or deleted"))
             return self._to_file()
         try:
-            complaints = self._writer.write(self._held, time.time())
+            complaints = self._writer.write(self._intake.held, time.time())
         except FAULTS as error:
             if self._excused(error):
                 return False
@@ -345,11 +245,11 @@ class Recorder:
     def _to_file(self) -> bool:
         try:
             if self._aside is None:
-                if (run := self._run()) is None:
+                if (began := self._began()) is None:
                     raise StoreError(self._why_aside)
-                aside = Aside(self._path, run, self._durability == "full")
+                aside = Aside(self._path, began.run, self._durability == "full")
                 try:
-                    aside.append(encoded((*self._opening, *self._held), self.complain))
+                    aside.append(encoded((*self._opening, *self._intake.held), self.complain))
                 except OSError:
                     aside.close()
                     raise
@@ -358,26 +258,26 @@ class Recorder:
                 _say(text)
                 self._tell(ToldAside(str(aside.path), text))
             else:
-                self._aside.append(encoded(self._held, self.complain))
+                self._aside.append(encoded(self._intake.held, self.complain))
         except OSError as error:
             self.excuse(f"{self._why_aside}, and no other place takes anything ({error.strerror or error})")
             return False
         return True
 
-    def _run(self) -> str | None:
-        found = (message.run for message in (*self._opening, *self._held) if isinstance(message, RunBegan))
-        return next(found, None)
+    def _began(self) -> RunBegan | None:
+        return next(
+            (message for message in (*self._opening, *self._intake.held) if isinstance(message, RunBegan)), None
+        )
 
     def _excused(self, error: Exception) -> bool:
         """Whether to try again: what the database complains of will be over, or may be."""
         code, since = primary(error), self._stuck_since
         stuck = 0.0 if since is None else time.monotonic() - since
-        if code in _DOUBTFUL and stuck > _DOUBT:
+        if code in _DOUBTFUL and stuck > _DOUBT and not is_full(self._path, error):
             return False
         if code not in _PASSING and code not in _DOUBTFUL:
             return False
-        why = f"no room for {self._path}: {error}" if code == sqlite3.SQLITE_FULL else str(explain(self._path, error))
-        self.excuse(why, stuck > _SHORT or not is_busy(error))
+        self.excuse(str(explain(self._path, error)), stuck > _SHORT or not is_busy(error))
         return True
 
     def excuse(self, why: str, aloud: bool = True) -> None:
@@ -392,6 +292,11 @@ class Recorder:
     def _tell(self, message: FromRecorder) -> None:
         if self._gone_at is None:
             self._outbox.put(encode(message))
+
+    def busy(self, text: str) -> None:
+        """Something takes long before the engine may begin."""
+        _say(text)
+        self._tell(Busy(text))
 
     def ready(self) -> None:
         """The engine may begin."""
@@ -421,34 +326,12 @@ class Recorder:
         return True
 
 
-def sweep(db: sqlite3.Connection) -> None:
-    """Runs that say they are running while their engine is gone have crashed: when they were last seen.
-    Raises sqlite3.Error.
-
-    Their recorder was killed too, or the machine went down.
-    """
-    query = "SELECT id, pid, process FROM runs WHERE status = 'running'"
-    gone = [(run, pid, process) for run, pid, process in db.execute(query).fetchall() if is_gone(pid, process)]
-    if gone:
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            db.executemany(  # another process may have resumed it meanwhile
-                "UPDATE runs SET status = 'crashed', ended = max(started, seen) "
-                "WHERE id = ? AND status = 'running' AND pid = ? AND process = ?",
-                gone,
-            )
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-
-
-def _open(path: Path, durability: str, complain: Callable[[str], None]) -> sqlite3.Connection:
+def _open(path: Path, durability: str, recorder: Recorder) -> sqlite3.Connection:
     """The database, with what was put aside for it. Raises `StoreError`."""
     db = open_database(path, durability)
     try:
         with contextlib.suppress(*FAULTS):  # another recorder is at it; there will be a next time
-            fold_in(path, db, _say, complain)
+            fold_in(path, db, _say, recorder.complain, busy=recorder.busy)
             sweep(db)
     except BaseException:
         db.close()
@@ -462,13 +345,14 @@ def _record(path: Path, sock: socket.socket, engine: int, durability: str, again
     try:
         while db is None:
             try:
-                db = _open(path, durability, recorder.complain)
+                db = _open(path, durability, recorder)
             except StoreError as error:
                 cause = error.__cause__
                 if not again:
                     raise
                 # An engine relies on us to take the place of another recorder: it can't be refused any more.
-                if cause is not None and primary(cause) in _PASSING and not recorder.late:
+                passes = cause is not None and (primary(cause) in _PASSING or is_full(path, cause))
+                if passes and not recorder.late:
                     recorder.excuse(str(error))
                     recorder.pause()
                     continue
@@ -485,6 +369,7 @@ def _record(path: Path, sock: socket.socket, engine: int, durability: str, again
             sock.send(encode(Ready(str(error))))
         return False
     finally:
+        recorder.close()
         if db is not None:
             db.close()
 

@@ -8,7 +8,10 @@ once.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +30,8 @@ tries.
 """
 _SMALLEST: Final = 512
 """Bytes of the smallest database."""
+_ROOM: Final = 64 << 10
+"""Bytes that SQLite needs at the least to open a database: for what readers and writers share."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for another writer while the file is opened."""
 _JOURNAL: Final = 64 << 20
@@ -63,13 +68,37 @@ def is_busy(error: BaseException) -> bool:
     return primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_full(path: Path, error: BaseException) -> bool:
+    """Whether it is for want of room on its disk that a database can't be opened, or takes nothing. SQLite itself knows
+    that of the file and its log, and not of the one beside them that readers and writers share.
+    """
+    code = primary(error)
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return False
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    blocks = found.f_bavail if os.geteuid() else found.f_bfree
+    return blocks * found.f_frsize < _ROOM or (found.f_files > 0 and not found.f_favail)
+
+
+def damaged(path: Path) -> StoreError:
+    """What is there can't be read."""
+    return StoreError(f"{path} is not a database, or a damaged one")
+
+
 def explain(path: Path, error: Exception) -> StoreError:
     """What SQLite or the system complains of, as one line for people."""
     code = primary(error)
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or isinstance(error, DAMAGE):
-        return StoreError(f"{path} is not a database, or a damaged one")
+        return damaged(path)
     if is_busy(error):
         return StoreError(f"{path} is locked by another program")
+    if is_full(path, error):
+        return StoreError(f"no room on the disk of {path}: make some")
     reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return StoreError(f"can't open {path}: {reason}")
 
@@ -94,7 +123,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
     Raises `StoreError` if it isn't ours or is too new, or one of `FAULTS`.
     """
     if 0 < path.stat().st_size < _SMALLEST:  # SQLite would take it for an empty one, and write over it
-        raise StoreError(f"{path} is not a database, or a damaged one")
+        raise damaged(path)
     with _snapshot(connection):  # or else another recorder may make the tables between two of these questions
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -135,6 +164,18 @@ def migrate(path: Path, connection: sqlite3.Connection) -> None:
         raise
 
 
+def refuse_other_kinds(path: Path) -> None:
+    """Raise `StoreError` if what is there is no regular file: SQLite would wait for somebody to write to a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # whoever opens it will say so
+        return
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(mode), "a device")
+        raise StoreError(f"{path} is {kind}, and no database: give the name of a file")
+
+
 def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
     """Open for writing; made and migrated if need be. Transactions are begun by hand. Raises `StoreError`.
 
@@ -142,6 +183,7 @@ def open_database(path: Path, durability: str = "normal") -> sqlite3.Connection:
     """
     synchronous = DURABILITIES[durability]
     deadline = time.monotonic() + _PATIENCE
+    refuse_other_kinds(path)
     try:
         places.prepare(path)
     except OSError as error:

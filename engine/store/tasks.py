@@ -84,8 +84,14 @@ class Tally:
 class Tasks:
     """Writes outcomes in the transaction that is open; `begin` and `count` are its first and its last."""
 
-    def __init__(self, connection: sqlite3.Connection, texts: Texts) -> None:
+    def __init__(self, connection: sqlite3.Connection, texts: Texts, recount_last: bool = False) -> None:
+        """`recount_last`: jobs of which some tasks were there already are not counted anew in each transaction, but by
+        `recount`.
+        """
         self._db = connection
+        self._recount_last = recount_last
+        self._uncounted: set[int] = set()
+        """Jobs that are to be counted in the end."""
         self._texts = texts
         self._tally = Tally()
         self._held: dict[int, list[tuple[Any, ...]]] = {}
@@ -289,10 +295,17 @@ class Tasks:
             added[0] += counts[0]
             added[1] += counts[1]
         db.execute(_COUNT_RUN, {"run": run, "now": now, "done": added[0], "failed": added[1]})
-        for job in tally.recount:
-            db.execute(_RECOUNT, {"run": run, "job": job})
-        if tally.recount:
-            db.execute(_RECOUNT_RUN, {"run": run})
+        self._uncounted |= tally.recount
+        if not self._recount_last:
+            self.recount(run)
+
+    def recount(self, run: str) -> None:
+        """Count those jobs anew of which some tasks were there already. Raises sqlite3.Error."""
+        for job in self._uncounted:
+            self._db.execute(_RECOUNT, {"run": run, "job": job})
+        if self._uncounted:
+            self._db.execute(_RECOUNT_RUN, {"run": run})
+        self._uncounted.clear()
 
 
 def _why(failure: Failed) -> tuple[str, str, str, str, str | None]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from engine.store import aging
 from engine.store.columns import as_json, clean
+from engine.store.liveness import is_gone
 from engine.store.messages import (
     AlertNow,
     Attempt,
@@ -35,7 +36,6 @@ from engine.store.messages import (
     SpecPart,
     ToRecorder,
 )
-from engine.store.places import identity, is_gone
 from engine.store.schema import StoreError
 from engine.store.tasks import Tasks
 from engine.store.texts import Texts
@@ -51,14 +51,14 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, folding: bool = False) -> None:
         """`folding`: the messages were put aside, and may be of a run that was resumed since. Then what came of tasks
-        counts, as if it had been told in time, and not how the run was, or ended.
+        counts, as if it had been told in time, and not how the run was, or ended. `tidy` comes last.
         """
         self._folding = folding
         self._late = False
         """Whether it is a run that was resumed since."""
         self._db = connection
         self._texts = Texts(connection)
-        self._tasks = Tasks(connection, self._texts)
+        self._tasks = Tasks(connection, self._texts, folding)
         self._agents: list[tuple[range, str]] = []
         self._rolled_up = 0.0
         """When what is old was last made less."""
@@ -226,7 +226,7 @@ class Writer:
                 late = True
             elif not run.resumed:
                 raise StoreError(f"there is another run {run.run} in the database")
-            elif status == "running" and not is_gone(pid, process):
+            elif status == "running" and not is_gone(self._db, run.run, resumed, pid, process):
                 raise StoreError(f"run {run.run} is still running (process {pid})")
             elif resumed != run.resumed - 1:
                 raise StoreError(f"run {run.run} was resumed by another process meanwhile")
@@ -244,7 +244,7 @@ class Writer:
             "INSERT INTO runs (id, name, status, started, pid, process, seen, version, command, config, "
             "machine, origin, rerun) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                run.run, clean(run.name), run.started, run.pid, identity(run.pid), run.started, run.version,
+                run.run, clean(run.name), run.started, run.pid, run.process, run.started, run.version,
                 as_json(run.command), as_json(run.config), as_json(run.machine), run.origin or None, run.rerun or None,
             ),
         )  # fmt: skip
@@ -258,7 +258,7 @@ class Writer:
         self._db.execute(
             "UPDATE runs SET status = 'running', ended = NULL, summary = NULL, pid = ?, process = ?, resumed = ?, "
             "resumed_at = ?, worked = worked + ?, seen = max(seen, ?), events_before = ? WHERE id = ?",
-            (run.pid, identity(run.pid), run.resumed, run.started, worked, run.started, events, run.run),
+            (run.pid, run.process, run.resumed, run.started, worked, run.started, events, run.run),
         )
         return int(events)
 
@@ -350,9 +350,19 @@ class Writer:
         return None
 
     def tidy(self) -> None:
-        """Delete what was told of results whose outcomes never came. Raises sqlite3.Error."""
-        if self.run is not None:
+        """Delete what was told of results whose outcomes never came, and count what was there already. Raises
+        sqlite3.Error."""
+        if self.run is None:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
             self._tasks.forget_pieces(self.run)
+            self._tasks.recount(self.run)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def crash(self, at: float) -> None:
         """Say that the run was cut off. Raises sqlite3.Error."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,8 @@ def test_a_storm_of_three_seconds_loses_nothing(short: Path) -> None:
     assert not list(short.iterdir())
 
 
-def test_an_interrupted_chaos_leaves_nothing(short: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_chaos_that_is_asked_to_end_leaves_nothing(short: Path, number: signal.Signals) -> None:
     environment = os.environ | {"TMPDIR": str(short)}
     process = subprocess.Popen(
         [*SHOAL, "chaos", "--seed", "1", "--seconds", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -59,11 +62,62 @@ def test_an_interrupted_chaos_leaves_nothing(short: Path) -> None:
     )  # fmt: skip
     with process:
         wait_for(lambda: "shoal-agent" in marked_processes().values(), what="agents")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (130, b"", b"")
     assert not marked_processes()
     assert not list(short.iterdir())
+
+
+ENDED = """
+import json, os, signal, sys, time
+from engine.chaos import run
+run._STALLED, run._AFTER = map(float, sys.argv[1:3])
+storms = run.Chaos(1, 4.0, 2)
+
+def begin():
+    until = time.monotonic() + 60
+    hang = "hang" in sys.argv
+    while not (storms._outcomes() if hang else storms._up()) and time.monotonic() < until:
+        time.sleep(0.01)
+    if hang:
+        os.kill(storms._engine.pid, signal.SIGSTOP)
+
+storms._storm = begin
+print(json.dumps(storms.run().faults))
+"""
+
+
+def ended(folder: Path, *arguments: str) -> list[str]:
+    """What is found at fault with a run whose storm ends as soon as it has begun."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED, *arguments], capture_output=True, text=True, check=False, timeout=110,
+        env=os.environ | {"TMPDIR": str(folder)},
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    faults: list[str] = json.loads(done.stdout)
+    return faults
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["100", "0.5"], r"the run had not come to its end 1 s after the storm, and its last outcome was [01] s old"),
+        (
+            ["3", "100", "hang"],
+            r"the run had not come to its end \d s after the storm, and its last outcome was 3 s old",
+        ),
+    ],
+)
+def test_a_run_that_does_not_come_to_its_end_is_ended_before_the_account(
+    short: Path, arguments: list[str], told: str
+) -> None:
+    first, *others = ended(short, *arguments)
+    assert re.fullmatch(told, first)
+    assert not marked_processes()
+    assert others
+    for fault in others:  # and nothing that contradicts itself
+        assert " have no outcome (task " in fault
 
 
 def test_seeds_that_are_none_are_refused() -> None:
@@ -149,9 +203,11 @@ def lines() -> list[str]:
     return [json.dumps(row) for row in rows]
 
 
-def problems(path: Path, told: list[str], complete: bool = True) -> list[str]:
+def problems(
+    path: Path, told: list[str], complete: bool = True, effects: Sequence[str] = (), resumed: bool = False
+) -> list[str]:
     with closing(queries.open_readonly(path)) as db:
-        return account(CASES, db, "r1", told, complete).problems
+        return account(CASES, db, "r1", told, complete, effects, resumed).problems
 
 
 def test_what_is_right_is_accounted_for(tmp_path: Path) -> None:
@@ -178,3 +234,38 @@ def test_what_is_lost_wrong_or_told_otherwise_is_found(tmp_path: Path) -> None:
     assert problems(wrong, [*lines()[:3], *lines()[4:]])[0] == "bad: 1 ended as 'wrong: 5', not as poisoned (task 0)"
     more = recorded(tmp_path / "more.db", messages.Finished(1, 3, 0, 1.0, bytes(8), [22], [], [], {}))
     assert problems(more, lines())[0] == "good: 1 ended as 'done', not as done (task 3)"
+
+
+def test_what_is_recorded_and_runs_again_is_found(tmp_path: Path) -> None:
+    good = recorded(tmp_path / "good.db")
+    before = ["steady 0 0.5", "steady 0 1.0", "steady 1 1.0", "poison 0 1.9", "large 500 1.0", "steady 2 0."]
+    assert problems(good, lines(), effects=before) == []
+    after = [*before, "steady 1 1.5", "steady 2 1.5", "large 0 9.0", "poison 0 2.5"]
+    assert problems(good, lines(), effects=after) == [
+        "good: 2 ran again though their outcome was recorded (task 1, 2)",
+        "bad: 1 ran again though their outcome was recorded (task 0)",
+    ]
+
+
+def test_a_result_that_was_too_large_to_be_kept_may_be_made_again_for_a_run_that_is_resumed(tmp_path: Path) -> None:
+    good = recorded(tmp_path / "good.db")
+    after = ["large 500 9.0", "steady 1 1.5"]
+    both = [
+        "good: 1 ran again though their outcome was recorded (task 1)",
+        "large: 1 ran again though their outcome was recorded (task 0)",
+    ]
+    assert problems(good, lines(), effects=after) == both
+    assert problems(good, lines(), effects=after, resumed=True) == both[:1]
+
+
+def test_tasks_note_what_they_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert nasty.quick(4) == nasty.answer(4)
+    monkeypatch.setenv(nasty.EFFECTS, str(tmp_path / "effects.txt"))
+    assert nasty.quick(5) == nasty.answer(5)
+    with pytest.raises(ValueError, match="task 6"):
+        nasty.complain(6)
+    noted = (tmp_path / "effects.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in noted] == [["quick", "5"], ["complain", "6"]]
+    assert all(0 <= time.time() - float(line.split()[2]) < 60 for line in noted)
+    every = [(case.call, case.first + index) for case in cases(3, 30, 8, 1 << 30) for index in range(case.count)]
+    assert len(every) == len(set(every)), "each is of one task"

@@ -14,7 +14,11 @@ from stream_frames import event, frame, pool
 from told import Told
 
 from engine.cli.items import FileItems
+from engine.plan.claims import of_task
 from engine.plan.load import load
+from engine.plan.ownership.contention import contention
+from engine.plan.ownership.matrix import prove
+from engine.plan.ownership.merge import merge_order
 from engine.plan.steps import SpecError
 from engine.settings.types import SettingsError
 from engine.store import messages, queries
@@ -69,6 +73,56 @@ items = ["x", 2]
 after = ["a"]
 retry_on = ["ValueError"]
 """
+_WORDS = """title = "${name}"
+shared = ["Cargo.toml"]
+uncertainty = { low = 0.5, high = 2 }
+order = "longest-first"
+[parameters]
+name = "x"
+n = 3
+[calendar]
+week = 30
+[owners.one]
+workers = 2
+capacity = "30h"
+paths = ["src/**"]
+[lanes.l]
+limit = 2
+labels = ["big"]
+[groups.g]
+owner = "one"
+weeks = [1, 2]
+[milestones.m]
+target = "2w"
+tasks = ["g"]
+[requests.KERNEL]
+within = { low = "1d", high = "2d" }
+[tests.t]
+planned = 3
+[merge]
+then = "c"
+[[risks]]
+text = "r"
+likelihood = "low"
+impact = "high"
+[[tasks]]
+name = "a"
+group = "g"
+call = "m:f"
+over = { x = { from = 1, to = "${n}" } }
+claims = ["src/{x}/*", { shared = "Cargo.toml" }]
+labels = ["big"]
+estimate = { low = 1, high = "3h" }
+memory = "2G"
+[[tasks]]
+name = "b"
+request = "KERNEL"
+after = ["g"]
+[[tasks]]
+name = "c"
+after = ["m", "b"]
+gate = { of = "a", result = "x.0", at_least = 2 }
+"""
 
 
 @contextlib.contextmanager
@@ -79,13 +133,20 @@ def plans(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     def feed(data: bytes) -> None:
         path.write_bytes(data)
         try:
-            for step in load(path).steps:
-                for _, _ in zip(step.arguments, range(50), strict=False):
-                    pass
+            spec = load(path)
+            for step in spec.steps:
+                for argument, number in zip(step.arguments, range(50), strict=False):
+                    of_task(step.claims, argument, step.keywords, number)
+            prove(spec.outline, spec.steps)
+            merge_order(spec.steps, list(spec.outline.owners))
+            contention(spec.steps)
         except (SpecError, SettingsError) as error:
             one_line(error)
 
-    yield [_PLAN.encode(), *(b"[[tasks]]" + part for part in _PLAN.encode().split(b"[[tasks]]")[1:])], feed
+    yield (
+        [_PLAN.encode(), _WORDS.encode(), *(b"[[tasks]]" + part for part in _PLAN.encode().split(b"[[tasks]]")[1:])],
+        feed,
+    )
 
 
 @contextlib.contextmanager

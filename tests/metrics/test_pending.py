@@ -9,6 +9,7 @@ from array import array
 from itertools import chain
 
 import pytest
+from descriptors import NoDescriptors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,3 +225,18 @@ print(sorted({"numpy", "prometheus_client"} & set(sys.modules)))
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_what_cannot_be_counted_for_want_of_descriptors_is_dropped_and_the_next_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    histograms = Histograms()
+    pending = Pending(histograms, last=2)
+    short = NoDescriptors(monkeypatch, "engine.metrics.folding", 1)
+    for number in range(5):
+        pending.value(SIZE, number)
+    pending.count()
+    assert short.left == 0
+    assert (pending.skipped, histograms.of(*SIZE).count) == (3, 0)
+    pending.count()
+    assert histograms.of(*SIZE).count == 2

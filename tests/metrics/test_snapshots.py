@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from metric_samples import full_snapshot
 
@@ -88,3 +90,20 @@ def test_the_cost_of_watching_is_a_metric() -> None:
     assert (found.value("shoal_observer_cpu_seconds_total", part="count") or 0) > 0.0005
     assert found.value("shoal_observer_cpu_seconds_total", part="sample") == 0
     assert found.value("shoal_observer_skipped_values_total") == 12
+
+
+def test_what_is_within_another_part_is_for_that_alone() -> None:
+    observer = Observer()
+    with observer.spends("frames"), observer.spends("encoding"):
+        sum(range(2_000_000))
+    with observer.spends("alerts"):
+        thread = threading.Thread(target=lambda: sum(range(2_000_000)))
+        thread.start()
+        thread.join()
+    spent = observer.seconds
+    assert spent["encoding"] > 0.002
+    assert spent["frames"] < spent["encoding"] / 4
+    assert spent["alerts"] < spent["encoding"] / 4, "what another thread does is not for this"
+    assert observer.total == sum(spent.values())
+    sum(range(2_000_000))
+    assert observer.seconds == spent, "after it, nothing is for anybody"

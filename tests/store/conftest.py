@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from engine.procs import boot
+from engine.store.liveness import identity
 from engine.store.messages import (
     MESSAGE_MAX,
     Committed,
@@ -45,7 +46,7 @@ PATIENCE = 60.0
 def began(run: str = "r1", pid: int | None = None, name: str = "sweep", started: float = START) -> RunBegan:
     command = ["shoal", "run", "plan.toml"]
     pid = os.getpid() if pid is None else pid
-    return RunBegan(run, name, started, pid, command, {"agents": 8}, "0.1.0", {"cores": 2})
+    return RunBegan(run, name, started, pid, command, {"agents": 8}, "0.1.0", {"cores": 2}, process=identity(pid))
 
 
 def opening(run: str = "r1", pid: int | None = None) -> list[ToRecorder]:

@@ -16,10 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.store import queries
-from engine.store import recorder as recorder_module
+from engine.store import liveness, queries
+from engine.store.liveness import sweep
 from engine.store.messages import MESSAGE_MAX, Held, JobMade, Ready, encode, packed
-from engine.store.recorder import sweep
 from engine.store.schema import open_database
 from engine.store.writer import Writer
 
@@ -289,12 +288,12 @@ def test_a_run_that_is_resumed_while_others_are_swept_goes_on(
     first = Writer(db)
     first.write(opening(pid=gone), START)
 
-    def looked(pid: int, process: str) -> bool:
+    def looked(*_: object) -> bool:
         with contextlib.closing(open_database(path)) as other:
             Writer(other).write([msgspec.structs.replace(began(), started=START + 10, resumed=1)], START)
         return True
 
-    monkeypatch.setattr(recorder_module, "is_gone", looked)
+    monkeypatch.setattr(liveness, "is_gone", looked)
     sweep(db)
     assert rows(db, "SELECT status, pid FROM runs") == [("running", os.getpid())]
     first.crash(START + 20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import stat
 import threading
@@ -163,10 +162,9 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("below", ["file/runs.db", "file/a/b/runs.db", "folder"])
+@pytest.mark.parametrize("below", ["file/runs.db", "file/a/b/runs.db"])
 def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "folder").mkdir()
     with pytest.raises(StoreError, match="can't open") as caught:
         open_database(tmp_path / below)
     assert "\n" not in str(caught.value)
@@ -186,15 +184,3 @@ def test_reading_makes_nothing(tmp_path: Path) -> None:
 def test_a_reader_can_not_write(path: Path, db: sqlite3.Connection) -> None:
     with contextlib.closing(queries.open_readonly(path)) as reader, pytest.raises(sqlite3.OperationalError):
         reader.execute("DELETE FROM runs")
-
-
-def test_identity_tells_processes_apart(gone: int) -> None:
-    known = places.identity(os.getpid())
-    assert known == places.identity(os.getpid()) != ""
-    assert not places.is_gone(os.getpid(), known)
-    boot, space, tick = known.split(" ")
-    assert places.is_gone(os.getpid(), f"{boot} {space} {int(tick) + 1}"), "the pid is another process's now"
-    assert places.is_gone(os.getpid(), f"earlier-boot {space} {tick}")
-    assert not places.is_gone(gone, f"{boot} pid:[1] {tick}"), "a container's: it can't be seen from here"
-    assert places.identity(gone) == ""
-    assert places.is_gone(gone, "")

@@ -9,8 +9,17 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.store.places import is_gone
-from engine.store.schema import FAULTS, NoDatabaseError, StoreError, check, explain, open_database
+from engine.store.liveness import is_gone
+from engine.store.schema import (
+    FAULTS,
+    NoDatabaseError,
+    StoreError,
+    check,
+    explain,
+    is_busy,
+    open_database,
+    refuse_other_kinds,
+)
 from engine.store.tables import VERSION
 
 _BUSY_SECONDS: Final = 5.0
@@ -101,6 +110,7 @@ def open_readonly(path: Path, *, any_thread: bool = False) -> sqlite3.Connection
 def _open(path: Path, any_thread: bool) -> tuple[sqlite3.Connection, int]:
     if not path.exists():
         raise NoDatabaseError(f"no runs recorded yet at {path}")
+    refuse_other_kinds(path)
     address = path.absolute().as_uri() + "?mode=ro"
     connection = None
     try:
@@ -108,10 +118,10 @@ def _open(path: Path, any_thread: bool) -> tuple[sqlite3.Connection, int]:
         connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=same)
         try:
             return connection, check(path, connection)
-        except sqlite3.OperationalError:
-            # In a folder that can't be written, SQLite can't make the files it shares with writers; nobody
-            # else can either.
-            if path.with_name(path.name + "-wal").exists():
+        except sqlite3.OperationalError as error:
+            # In a folder that can't be written, or on a full disk, SQLite can't make the files it shares with
+            # writers; nobody else can either. Who has tried that may have left a log with nothing in it.
+            if is_busy(error) or _has_log(path):
                 raise
             connection.close()
             connection = sqlite3.connect(address + "&immutable=1", uri=True, check_same_thread=same)
@@ -124,16 +134,23 @@ def _open(path: Path, any_thread: bool) -> tuple[sqlite3.Connection, int]:
         raise explain(path, error) from error
 
 
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 _RUN_COLUMNS: Final = (
     "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, "
     "command, config, machine, summary, resumed, resumed_at, worked, origin, rerun"
 )
 
 
-def _run(row: sqlite3.Row, now: float) -> Run:
+def _run(db: sqlite3.Connection, row: sqlite3.Row, now: float) -> Run:
     status, ended = row["status"], row["ended"]
     since = row["started"] if row["resumed_at"] is None else row["resumed_at"]
-    if status == "running" and is_gone(row["pid"], row["process"]):
+    if status == "running" and is_gone(db, row["id"], row["resumed"], row["pid"], row["process"]):
         status, ended = "crashed", max(since, row["seen"])
     seconds = row["worked"] + max(0.0, (now if ended is None else ended) - since)
     decode = msgspec.json.decode
@@ -171,7 +188,7 @@ def runs(
     found: list[Run] = []
     now = time.time()
     for row in db.execute(query + " ORDER BY started DESC, rowid DESC", arguments):
-        run = _run(row, now)
+        run = _run(db, row, now)
         if status is None or run.status == status:
             found.append(run)
             if len(found) == limit:
@@ -183,7 +200,7 @@ def latest(db: sqlite3.Connection, name: str) -> Run | None:
     """The newest run of just this name."""
     query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE name = ? ORDER BY started DESC, rowid DESC LIMIT 1"
     row = db.execute(query, (name,)).fetchone()
-    return None if row is None else _run(row, time.time())
+    return None if row is None else _run(db, row, time.time())
 
 
 def find(db: sqlite3.Connection, text: str) -> Run:
@@ -204,13 +221,13 @@ def find(db: sqlite3.Connection, text: str) -> Run:
         raise StoreError(
             f"{text!r} could be {', '.join(row['id'] for row in rows[:3])}{' ...' if len(rows) > 3 else ''}"
         )
-    return _run(rows[0], time.time())
+    return _run(db, rows[0], time.time())
 
 
 def of_id(db: sqlite3.Connection, run: str) -> Run | None:
     """The run of just this id."""
     row = db.execute(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,)).fetchone()
-    return None if row is None else _run(row, time.time())
+    return None if row is None else _run(db, row, time.time())
 
 
 def reruns(db: sqlite3.Connection, run: str) -> list[str]:
