@@ -28,9 +28,13 @@ _GRACE = 5.0
 def pytest_configure() -> None:
     name, _, value = MARK.partition("=")
     os.environ[name] = value  # inherited by whatever is started, whoever its parent is by the end
+    # Or each of thousands of processes would compile an editable checkout anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     importlib.import_module("numpy")  # or `pytest.approx` may find half of it, while a thread of an engine imports it
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that started us in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # or every command that is tested would ignore it, too
+    # A shell that started us in the background, or nohup, has them ignored: so would every command that is tested.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +65,21 @@ def _descriptors() -> dict[str, str]:
 
 def _threads() -> set[str]:
     return {f"{thread.name}-{thread.ident}" for thread in threading.enumerate()}
+
+
+def _of_others(shared: set[str]) -> set[str]:
+    """Shared memory that a living process has mapped which is none of this test session: of other tests, perhaps."""
+    found: set[str] = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            if MARK.encode() not in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                maps = Path(f"/proc/{entry}/maps").read_text(errors="replace")
+                found |= {name for name in shared if f"/dev/shm/{name}" in maps}
+        except OSError:  # it ended while we looked, or is not ours to look at
+            continue
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +119,7 @@ def no_leaks(folders: Path) -> Iterator[None]:
             leaks.append(f"descriptors {more}")
         if running := _threads() - threads:
             leaks.append(f"threads {running}")
-        if shared := set(os.listdir("/dev/shm")) - memory:
+        if (shared := set(os.listdir("/dev/shm")) - memory) and (shared := shared - _of_others(shared)):
             leaks.append(f"shared memory {shared}")
         if not leaks:
             return

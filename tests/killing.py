@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from processes import wait_for
@@ -37,6 +39,32 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     wait_for(lambda: all(map(_gone, fds)), 20, "all are dead")
     for fd in fds:
         os.close(fd)
+
+
+def agents_of(pid: int) -> list[int]:
+    """The agents of an engine: what its nurseries' hosts have forked."""
+
+    def children(pid: int) -> list[int]:
+        try:
+            return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except OSError:
+            return []
+
+    return [agent for nursery in children(pid) for host in children(nursery) for agent in children(host)]
+
+
+def kill_some(process: subprocess.Popen[str], database: Path, until: int, most: int, seed: int = 5) -> int:
+    """Kill agents of an engine at random, from when a task is recorded as over until so many are, `most` at the most;
+    how many were killed."""
+    chance, killed, before = random.Random(seed), 0, over(database)
+    while (now := over(database)) < until and process.poll() is None:
+        found = agents_of(process.pid)
+        if found and killed < most and now > before:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(found), signal.SIGKILL)
+                killed += 1
+        time.sleep(0.03)
+    return killed
 
 
 def _gone(fd: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import replace
+from typing import Any
 
 from tui.archive import (
     AlertSample,
@@ -173,6 +174,10 @@ class FakeArchive:
         self.waits: threading.Event | None = None
         self.feeds: dict[str, Feed] = {}
         self.asked: list[str] = []
+        self.benches: Any = None
+
+    def prepare(self) -> None:
+        """Nothing is to be loaded."""
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)

@@ -6,11 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from tui.app import ShoalApp
+from tui.screens.pools import PoolsScreen
+from tui.widgets.agent_list import AgentList
 
 Play = Callable[[Pilot[Any]], Awaitable[None]]
+PlayPools = Callable[[Pilot[Any], PoolsScreen], Awaitable[None]]
+PlayAgents = Callable[[Pilot[Any], AgentList], Awaitable[None]]
 
 
 async def settled(pilot: Pilot[Any]) -> None:
@@ -41,3 +46,32 @@ def drive(app: ShoalApp, play: Play, size: tuple[int, int] = (120, 36)) -> None:
             await play(pilot)
 
     asyncio.run(session())
+
+
+def on_pools(app: ShoalApp, play: PlayPools, size: tuple[int, int] = (120, 36)) -> None:
+    """Run an app, open the screen of pools, and play with it."""
+
+    async def open_and_play(pilot: Pilot[Any]) -> None:
+        await pilot.press("2")
+        await pilot.pause()
+        assert isinstance(app.screen, PoolsScreen)
+        await play(pilot, app.screen)
+
+    drive(app, open_and_play, size)
+
+
+def on_agents(app: ShoalApp, play: PlayAgents, size: tuple[int, int] = (120, 36)) -> None:
+    """The same, with its list of agents."""
+    on_pools(app, lambda pilot, screen: play(pilot, screen.agents), size)
+
+
+def once_seen(app: ShoalApp, then: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> ShoalApp:
+    """An app that does something more as it ends: after its picture was taken, before its threads are waited for."""
+    leave = app.exit
+
+    def leaving(*args: Any, **more: Any) -> None:
+        then()
+        leave(*args, **more)
+
+    monkeypatch.setattr(app, "exit", leaving)
+    return app

@@ -11,6 +11,7 @@ from typing import Any
 from click import Command
 from click.testing import CliRunner, Result
 
+from engine.store.liveness import identity
 from engine.store.messages import Failed, Finished, JobMade, PoolMade, RunBegan, ToRecorder
 from engine.store.schema import open_database
 from engine.store.writer import Writer
@@ -30,7 +31,8 @@ def began(run: str, name: str, at: float = START, pid: int | None = None) -> Run
     """A run that goes on, for this process does, unless another `pid` is given."""
     command = ["shoal", "run", "a b.toml"]
     engine = os.getpid() if pid is None else pid
-    return RunBegan(run, name, at, engine, command, {"agents": 4, "retries": 2}, "0.1.0", {"cores": 2})
+    config, process = {"agents": 4, "retries": 2}, identity(engine)
+    return RunBegan(run, name, at, engine, command, config, "0.1.0", {"cores": 2}, process=process)
 
 
 def made(*jobs: str) -> list[ToRecorder]:

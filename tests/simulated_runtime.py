@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import combinations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -22,7 +23,12 @@ from engine.core.actions import (
     TasksOver,
 )  # fmt: skip
 from engine.core.batching import MOST_TRIVIAL
+from engine.core.claiming import check_nothing_left
+from engine.core.claims import Claim
+from engine.core.patterns import normal, overlaps
 from engine.core.tasks import READY, Options
+
+Want = tuple[frozenset[Claim], str | None]
 
 FUNCTIONS = {1: 0, 2: 2_000, 3: 30_000_000, 4: 2_000_000_000}
 """Nanoseconds a task takes, by function: none, few, more than a batch aims at, more than any may wait."""
@@ -56,6 +62,11 @@ class SimRuntime(SimHosts):
         self.starting: dict[tuple[int, int], int] = {}
         """Starts that were asked for, and whose end was not told: (row, generation), and the shard."""
         self.limit = 1
+        self.wants: dict[int, list[Want]] = {}
+        """Claims and lane of each task, of ranges that have any."""
+        self.lanes: dict[str, int] = {}
+        self.gates: dict[int, bool | None] = {}
+        """Gates, and what was decided."""
 
     @rule(stop=st.integers(0, 6))
     def flows(self, stop: int) -> None:
@@ -107,9 +118,10 @@ class SimRuntime(SimHosts):
                     sent += 1
                     self._sent(action)
                     pool = self.core.shards[action.shard].pool
-                    priority = self.options[action.range].priority
-                    assert not self.core.pools[pool].placement.late or priority <= lowest.get(pool, priority)
-                    lowest[pool] = min(priority, lowest.get(pool, priority))
+                    if action.range not in self.wants:
+                        priority = self.options[action.range].priority
+                        assert not self.core.pools[pool].placement.late or priority <= lowest.get(pool, priority)
+                        lowest[pool] = min(priority, lowest.get(pool, priority))
                 case TasksOver():
                     self._tasks_over(action)
                 case RangeOver():
@@ -122,8 +134,10 @@ class SimRuntime(SimHosts):
                     assert action.kind in ("pool.broken", "pool.backoff", "agent.given_up")
         assert quota is None or (sent <= quota and self.core.quota == quota - sent)
         for found in self.core.ranges.values():
-            if found.pool in lowest and self.core.pools[found.pool].placement.late and found.state.count(READY):
+            late = self.core.pools[found.pool].placement.late and found.id not in self.wants
+            if found.pool in lowest and late and found.state.count(READY):
                 assert found.options.priority <= lowest[found.pool], "others were sent before it"
+        check_nothing_left(self.core)
 
     @precondition(lambda self: self.coming)
     @rule(which=PICKS)
@@ -160,7 +174,34 @@ class SimRuntime(SimHosts):
             assert self.over.get(other) == 0, "a dependency is not over, or failed"
         for index in range(send.first, send.first + send.count):
             assert not self.final[send.range, index], "a final task was sent"
+        if send.range in self.wants:
+            self._sent_with_claims(send)
         self.hosts[send.shard].inbox.append(send)
+
+    def _sent_with_claims(self, send: Send) -> None:
+        wants = self.wants[send.range][send.first : send.first + send.count]
+        assert len(set(map(_plainly, wants))) == 1, "tasks of one batch need different things"
+        lane = wants[0][1]
+        assert send.prefetch == 0
+        assert len(_out_at(self.hosts[send.shard])) < self.core.shards[send.shard].up, "sent to a busy agent"
+        if lane is not None:
+            used = sum(self._want(other)[1] == lane for other in self._out())
+            assert used < self.lanes[lane], f"lane {lane} is exceeded"
+
+    def _want(self, send: Send) -> Want:
+        return self.wants[send.range][send.first]
+
+    def _out(self) -> list[Send]:
+        """Batches that need claims or a lane and are really out: on their way to a host, there, or at an agent."""
+        return [send for host in self.hosts.values() for send in _out_at(host) if send.range in self.wants]
+
+    def look_at_claims(self) -> None:
+        """Whatever the core's books say: what is really out does not collide."""
+        for one, other in combinations(self._out(), 2):
+            for first in self._want(one)[0]:
+                for second in self._want(other)[0]:
+                    if not (first.shared and second.shared):
+                        assert not overlaps(normal(first.name), normal(second.name)), f"{first} is held twice"
 
     def _tasks_over(self, over: TasksOver) -> None:
         for index in range(over.first, over.first + over.count):
@@ -241,3 +282,17 @@ class SimRuntime(SimHosts):
                 assert self.own_failures[key] + self.timeouts[key] <= self.options[done.range].retries
             else:
                 self._finish(key, failed=index in failed)
+
+
+def _out_at(host: SimHost) -> list[Send]:
+    out = [message for message in host.inbox if isinstance(message, Send)] + list(host.queue)
+    for agent in host.agents.values():
+        out += [*agent.following] if agent.current is None else [agent.current, *agent.following]
+    return out
+
+
+def _plainly(want: Want) -> tuple[tuple[tuple[str, bool], ...], str | None]:
+    """What a task wants, however it is said: who claims a thing in both ways has it to himself."""
+    claims, lane = want
+    names = {claim.name for claim in claims}
+    return tuple(sorted((name, Claim(name) not in claims) for name in names)), lane
