@@ -15,6 +15,7 @@ from engine.runtime.decisions import Gates
 from engine.runtime.earlier import Earlier, Known, is_large, item_of, line_of
 from engine.runtime.held import held, mean_bytes, with_more
 from engine.runtime.jobs import Group, Items, Job
+from engine.runtime.planned import Planned
 from engine.runtime.results import OrderedWriter, Unreadable, row, value_of
 from engine.runtime.run import Run
 from engine.runtime.waits import Waits
@@ -76,6 +77,7 @@ class _Sink:
         over = len(group.items) - len(group.retried) - len(group.gone)
         opened.over += over
         opened.failed += len(group.failures)
+        driver.planned.course(opened.step.name).hear(group)
         if driver.writer is None and not opened.keep and not opened.step.report:
             return
         for at, item in enumerate(group.items):
@@ -95,6 +97,7 @@ class _Sink:
         opened, driver = self._open, self._driver
         opened.over += count
         opened.failed += count
+        driver.planned.course(opened.step.name).lose(text)
         if driver.writer is not None:
             failure = frames.Failure(0, kind, "", text, "", b"")
             for index in range(first, first + count):
@@ -137,6 +140,7 @@ class Driver:
         self._waits = Waits(run, spec.outline.calendar)
         self._steps: dict[str, _Open] = {}
         self.gates = Gates(run, spec.steps)
+        self.planned = run.plan = Planned(run.fleet, spec, self._steps, self.gates, self._waits)
         self._kept = {name for step in spec.steps for name in (step.gather, *step.results.values()) if name}
         self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]
@@ -354,6 +358,7 @@ class Driver:
         outcome = known.outcome
         failed = outcome.state == "failed"
         opened.over += 1
+        self.planned.course(opened.step.name).know(outcome.started, outcome.seconds)
         self._run.before[failed] += 1
         self._run.taken += known.taken
         if failed:
@@ -391,7 +396,3 @@ class Driver:
                             text = line_of(outcome, step.name if label else None)
                         yield text
                 at += CHUNK
-
-    def failures(self) -> int:
-        """Tasks that failed so far."""
-        return sum(opened.failed for opened in self._steps.values())

@@ -29,6 +29,8 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
+from engine.runtime.moments import Measure
+from engine.runtime.planned import Planned
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
@@ -36,7 +38,19 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, ClaimsNow, Command, Frame, Hello, Level, Page, Reply, RunState, Topic
+from engine.stream.types import (
+    STREAM_VERSION,
+    ClaimsNow,
+    Command,
+    Frame,
+    Hello,
+    Level,
+    Page,
+    Reply,
+    RunState,
+    Topic,
+    ToReader,
+)
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
@@ -137,6 +151,8 @@ class Run:
         self._next_minute = time.monotonic() + _MINUTE
         self._claims_now: ClaimsNow | None = None
         self._claims_due = 0.0
+        self.plan: Planned | None = None
+        """What it tells of its plan; None where it has none, because it is part of another program."""
         self._said_lost = False
         self._given_up = False
         self.frame: Frame | None = None
@@ -400,6 +416,8 @@ class Run:
                 if self.control.wants(topic):
                     made = make(last)
                     self.control.show(topic, [] if made is None else [made])
+            if self.plan is not None and self.control.wants("plan") and (parts := self.plan.told(last)) is not None:
+                self.control.show("plan", parts)
             self.control.sample(everybody=last)
         if self.on_frame is not None:
             self.on_frame(frame)
@@ -454,9 +472,15 @@ class Run:
             recording.moments.skip()
             return
         topics = {**self._measured, "claims": self._claims}
-        measures = {topic: partial(make, last) for topic, make in topics.items()}
+        measures: dict[Topic, Measure] = {topic: partial(make, last) for topic, make in topics.items()}
+        if self.plan is not None:
+            measures["plan"] = self.plan.changed
+
+        def known() -> list[ToReader]:
+            return [*(self.plan.whole() if self.plan is not None else ()), *self.alerting.known()]
+
         now, event, cells = time.time(), self.fleet.events, self.sampler.cells()
-        recording.line.tell(recording.moments.make(now, event, frame, cells, measures, self.alerting.known, last))
+        recording.line.tell(recording.moments.make(now, event, frame, cells, measures, known, last))
 
     def _measure(self, frame: Frame, last: bool = False) -> None:
         if self.meters is not None:

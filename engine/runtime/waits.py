@@ -35,6 +35,10 @@ class Waits:
         del self._due[step.name]
         return True
 
+    def due(self, name: str) -> float | None:
+        """When a step may begin, by the monotonic clock; None: nobody has asked for it yet, or it has begun."""
+        return self._due.get(name)
+
     def left(self, now: float) -> float | None:
         """Seconds until the first of those that were asked for may begin; None where none waits."""
         return max(0.0, min(self._due.values()) - now) if self._due else None

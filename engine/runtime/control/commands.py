@@ -11,6 +11,8 @@ from engine.runtime import claimed, limits
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
+from engine.runtime.planned import Planned
+from engine.runtime.stepwise import step_explained
 from engine.stream.types import Level
 
 _SIZE: Final = re.compile(r"(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
@@ -40,6 +42,7 @@ class Target(Protocol):
 
     fleet: Fleet
     alerts: Alerts | None
+    plan: Planned | None
 
     def ask_to(self, what: Literal["drain", "stop"]) -> None:
         """Whoever drives the run is to end it."""
@@ -194,7 +197,9 @@ class Commands:
         return Done("lane.changed", text, {"lane": name, "limit": lane.limit, "before": before}, "info")
 
     def _explain(self, written: str) -> Done:
-        fleet = self._target.fleet
+        fleet, plan = self._target.fleet, self._target.plan
+        if plan is not None and (of_step := step_explained(plan, fleet, written)) is not None:
+            return Done("", f"{of_step['task']}: {'; '.join(of_step['lines'])}", of_step)
         found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
         data = claimed.explained_data(fleet, found, lines)
         return Done("", f"{data['task']}: {'; '.join(data['lines'])}", data)
