@@ -23,6 +23,9 @@ def plan_lines(plan: PlanSeen) -> Iterator[str]:
     outline, told = plan.outline, plan.told
     if outline is None or told is None:
         return
+    if not outline.count:
+        yield "plan: none, for this run is part of a program"
+        return
     now = [step for step in plan.now if step is not None]
     counts = {state: sum(step.state == state for step in now) for state in dict.fromkeys(step.state for step in now)}
     ends = "" if told.ends is None else f"; {_when(told.ends, told.at)}"
@@ -45,7 +48,8 @@ def plan_lines(plan: PlanSeen) -> Iterator[str]:
         target = "" if written.target is None else f", target {duration(written.target)}"
         slack = "" if one.slack is None else f", {duration(abs(one.slack))} {'early' if one.slack >= 0 else 'late'}"
         when = "" if one.ends is None else f", {'reached' if one.reached else _when(one.ends, told.at)}"
-        yield f"  milestone {printable(written.name)}: {number(one.done)}/{number(one.tasks)} tasks done{target}{when}{slack}"
+        so_far = f"{number(one.done)}/{number(one.tasks)} tasks done"
+        yield f"  milestone {printable(written.name)}: {so_far}{target}{when}{slack}"
     for owner, doing in zip(outline.owners, told.owners, strict=False):
         left = "" if doing.left is None else f", {duration(doing.left)} of work left"
         yield f"  owner {printable(owner.name)}: {number(doing.done)}/{number(doing.tasks)} tasks done{left}"

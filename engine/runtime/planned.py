@@ -362,6 +362,11 @@ class Planned:
         return sum(step.total or 1 for step in steps), sum(one.over for one in begun) - failed, failed
 
 
+def no_plan(at: float) -> list[ToReader]:
+    """What readers are told of a run that has none, at a moment in seconds since the Unix epoch."""
+    return [PlanOutline(0, 0, ()), PlanNow(round(at, 3), (), True)]
+
+
 def _counts(step: StepNow | None) -> tuple[object, ...]:
     """What tells whether a step is still as it was told."""
     if step is None:

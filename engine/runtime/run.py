@@ -30,7 +30,7 @@ from engine.runtime.launch import StartError
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
 from engine.runtime.moments import Measure
-from engine.runtime.planned import Planned
+from engine.runtime.planned import Planned, no_plan
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
@@ -416,8 +416,10 @@ class Run:
                 if self.control.wants(topic):
                     made = make(last)
                     self.control.show(topic, [] if made is None else [made])
-            if self.plan is not None and self.control.wants("plan") and (parts := self.plan.told(last)) is not None:
-                self.control.show("plan", parts)
+            if self.control.wants("plan"):
+                parts = self.plan.told(last) if self.plan is not None else no_plan(frame.at)
+                if parts is not None:
+                    self.control.show("plan", parts)
             self.control.sample(everybody=last)
         if self.on_frame is not None:
             self.on_frame(frame)
