@@ -39,8 +39,9 @@ def step_of(name: str, after: tuple[int, ...] = (), **more: Any) -> StepOutline:
 def now_of(number: int, state: str, **more: Any) -> StepNow:
     """A step as it is. Moments are seconds after the beginning."""
     told: dict[str, Any] = {
-        "number": number, "state": state, "done": 0, "failed": 0, "running": 0, "taken": 0, "began": None, "ended": None,
-        "mean": None, "starts": None, "ends": None, "slack": None, "rank": None, "gain": None, "critical": False,
+        "number": number, "state": state, "done": 0, "failed": 0, "running": 0, "taken": 0, "began": None,
+        "ended": None, "mean": None, "starts": None, "ends": None, "slack": None, "rank": None, "gain": None,
+        "critical": False,
     } | more  # fmt: skip
     for name in ("began", "ended", "starts", "ends", "until"):
         if told.get(name) is not None:
@@ -78,7 +79,7 @@ CLAIMS: Final = ClaimsNow(
     ),
     (
         ClaimView("docs/**", False, 1, (HolderView("docs[2]", "main", AT - 3.2),), 3, "docs[3]"),
-        ClaimView("data/**", True, 2, (HolderView("docs[1]", "main", AT - 61.0), HolderView("embed[9]", "main", AT - 2)),
+        ClaimView("data/**", True, 2, (HolderView("docs[1]", "main", AT - 61.0), HolderView("e[9]", "main", AT - 2)),
                   0, ""),
     ),
     2,
@@ -102,7 +103,8 @@ def running_now(at: float = AT) -> PlanNow:
     )  # fmt: skip
     return PlanNow(
         at, steps, True, BEGAN + 187.0, (0, 2, 3, 4, 5, 7), (),
-        (MilestoneNow(1241, 812, 1, 0, BEGAN + 162.0, False, -12.0), MilestoneNow(8, 2, 0, 0, BEGAN + 187.0, False, -22.0)),
+        (MilestoneNow(1241, 812, 1, 0, BEGAN + 162.0, False, -12.0),
+         MilestoneNow(8, 2, 0, 0, BEGAN + 187.0, False, -22.0)),
         (OwnerNow(5, 4, 0, 1, 28.0), OwnerNow(1241, 812, 1, 10, 503.0), OwnerNow(8, 2, 0, 1, 52.2)), False,
     )  # fmt: skip
 
@@ -116,14 +118,17 @@ def blocked_now(at: float = AT) -> PlanNow:
         now_of(2, "done", done=1200, taken=1200, began=31.2, ended=70.6, mean=0.32, critical=True),
         now_of(3, "done", done=40, taken=40, began=70.7, ended=88.0, mean=0.43, critical=True),
         now_of(4, "done", done=1, taken=1, began=88.1, ended=91.0, mean=2.9, critical=True),
-        now_of(5, "held", slack=0.0, rank=25.0, gain=1.0, starts=122.7, ends=125.7, critical=True, waits_for=(4,), why=why),
-        now_of(6, "ready", done=2, taken=6, began=31.4, ended=75.5, mean=11.8, ends=150.0, slack=4.0, rank=49.0, gain=0.0),
+        now_of(5, "held", slack=0.0, rank=25.0, gain=1.0, starts=122.7, ends=125.7, critical=True, waits_for=(4,),
+               why=why),
+        now_of(6, "ready", done=2, taken=6, began=31.4, ended=75.5, mean=11.8, ends=150.0, slack=4.0, rank=49.0,
+               gain=0.0),
         now_of(7, "waiting", starts=150.0, ends=152.0, slack=0.0, rank=2.0, gain=1.0, critical=True, waits_for=(5, 6)),
     )  # fmt: skip
     gate = GateNow(4, "hold", ("error is 3.2e-09, not <= 1e-12", "rows.lost is 0, = 0"), True)
     return PlanNow(
         at, steps, True, BEGAN + 152.0, (0, 2, 3, 4, 5, 7), (gate,),
-        (MilestoneNow(1241, 1241, 0, 3, BEGAN + 91.0, True, 59.0), MilestoneNow(8, 2, 0, 0, BEGAN + 152.0, False, 13.0)),
+        (MilestoneNow(1241, 1241, 0, 3, BEGAN + 91.0, True, 59.0),
+         MilestoneNow(8, 2, 0, 0, BEGAN + 152.0, False, 13.0)),
         (OwnerNow(5, 4, 1, 0, 0.0), OwnerNow(1241, 1241, 0, 0, 0.0), OwnerNow(8, 2, 0, 0, 52.2)), False,
     )  # fmt: skip
 

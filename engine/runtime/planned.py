@@ -203,13 +203,21 @@ class Planned:
         if begun.finished:
             if not begun.failed:
                 return "done", ""
-            ran = course is not None and course.tasks
-            why = begun.barred or (course.why if course is not None and not ran else "")
-            return ("failed", "") if ran else ("barred", why)
+            if course is not None and course.tasks:
+                return "failed", ""
+            return "barred", begun.barred or self._lost(number) or (course.why if course is not None else "")
         if is_people(step):
             return "people", ""
         just = course is not None and course.ended is not None and at - course.ended < _JUST
         return ("running" if begun.job in busy or just else "ready"), ""
+
+    def _lost(self, number: int) -> str:
+        """Which of those that a step comes after has failed, in words; "" for none."""
+        for other in self._before[number]:
+            begun = self._steps.get(self._spec.steps[other].name)
+            if begun is not None and begun.failed:
+                return f"{self._spec.steps[other].name}, which it comes after, has failed"
+        return ""
 
     def _is_over(self, number: int) -> bool:
         begun = self._steps.get(self._spec.steps[number].name)

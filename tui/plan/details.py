@@ -9,7 +9,7 @@ from engine.stream.types import ClaimsNow
 from tui import format as fmt
 from tui.plan.facts import CRITICAL, DECISIONS, GLYPHS, Plan, Step, reason, seconds_of
 from tui.widgets.columns import wrapped
-from tui.widgets.lines import Line
+from tui.widgets.lines import Line, cut
 
 _NAME: Final = 11
 """Cells of the names at the left."""
@@ -67,7 +67,7 @@ def step_lines(
     lines += _named("waits", f"{fmt.duration(written.wait)} before it begins" if written.wait else "", width)
     lines += _gate(step, width)
     lines += _neighbours(plan, step)
-    return lines
+    return [cut(line, width) for line in lines]
 
 
 def _named(name: str, told: str, width: int, ink: str = "") -> Iterator[Line]:

@@ -42,6 +42,8 @@ class PlanScreen(LiveScreen):
         Command("plan.all", "escape", "unfilter", "All", "Show all steps again", 66, "esc", palette=False),
         Command("plan.by", "b", "by", "By", "Branches by group, owner, milestone or pool, or none", 62),
         Command("plan.panel", "n", "panel", "Panel", "The next of: what the end hangs on, gates, claims, owners", 64),
+        Command("plan.fold", "left,h", "fold(False)", "Fold", "Fold the branch", 40, "←", palette=False),
+        Command("plan.unfold", "right,l", "fold(True)", "Unfold", "Unfold the branch", 41, "→", palette=False),
         Command("plan.larger", "z", "zoom(1)", "Zoom", "A smaller part of time, round now", 50),
         Command("plan.smaller", "Z", "zoom(-1)", "Wider", "A larger part of time", 0),
         Command("plan.critical", "c", "critical", "Critical", "To the step that the end hangs on now", 45),
@@ -105,6 +107,8 @@ class PlanScreen(LiveScreen):
                 return plan is not None and self.steps.look == "chart"
             case "panel":
                 return not self._is_wide and len(self._talking()) > 1
+            case "fold":
+                return plan is not None and self.steps.has_focus and self.steps.tree_.kind(plan) != "order"
             case "by":
                 return plan is not None and len(kinds(plan)) > 1
             case "critical":
@@ -133,7 +137,7 @@ class PlanScreen(LiveScreen):
         if row is None or plan is None:
             return
         if row.branch is not None:
-            self.steps.action_fold(not row.branch.open)
+            self.steps.fold(not row.branch.open)
         elif row.step is not None:
             numbers = list(
                 dict.fromkeys(one.step.number for one in self.steps.tree_.rows(plan) if one.step is not None)
@@ -147,6 +151,10 @@ class PlanScreen(LiveScreen):
             return
         rows = self.steps.tree_.rows(plan)
         self.steps.go_to(next((one.key for one in rows if one.step is not None and one.step.number == number), ""))
+
+    def action_fold(self, open_: bool) -> None:
+        """Fold the branch under the cursor, or that of the step there; or unfold it."""
+        self.steps.fold(open_)
 
     def action_look(self) -> None:
         """The other look."""

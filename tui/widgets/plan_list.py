@@ -8,7 +8,6 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 from tui import draw
 from tui import format as fmt
-from tui.commands import Command, bindings
 from tui.plan import chart
 from tui.plan.chart import ZOOMS, Scale
 from tui.plan.facts import CRITICAL, GLYPHS, Plan, State, Step, plan_of, reason, seconds_of
@@ -16,7 +15,7 @@ from tui.plan.tree import Branch, By, Row, StepFilter, Tree, kinds
 from tui.view import View
 from tui.widgets.columns import Column, Place, aligned
 from tui.widgets.lines import Line, Piece, cut
-from tui.widgets.listing import MOVES, Heading, Item, Listing, told
+from tui.widgets.listing import Heading, Item, Listing, told
 
 Look: TypeAlias = Literal["tree", "chart"]
 
@@ -29,7 +28,7 @@ _TIME: Final = Column("time", "time", 8, 70, right=True)
 _MEAN: Final = Column("mean", "each", 7, 40, right=True)
 _SLACK: Final = Column("slack", "slack", 8, 75, right=True)
 _OWNER: Final = Column("owner", "owner", 10, 30)
-_WAITS: Final = Column("waits", "waits for", 14, 90, grow=4, most=60)
+_WAITS: Final = Column("waits", "waits for", 12, 90, grow=4, most=60)
 _TELLING: Final[tuple[State, ...]] = ("running", "held", "people", "failed", "barred")
 """States that the frame counts."""
 
@@ -37,12 +36,6 @@ _TELLING: Final[tuple[State, ...]] = ("running", "held", "people", "failed", "ba
 class PlanList(Listing[Row]):
     """All steps that fit the filter."""
 
-    OFFERS: ClassVar[tuple[Command, ...]] = (
-        *MOVES,
-        Command("plan-list.fold", "left,h", "fold(False)", "Fold", "Fold the branch", 40, "←"),
-        Command("plan-list.unfold", "right,l", "fold(True)", "Unfold", "Unfold the branch", 41, "→"),
-    )
-    BINDINGS = bindings(OFFERS)
     HELP: ClassVar[str] = (
         "The steps of the plan, as a tree or over time. **●** marks what the end of all hangs on; *slack* is by how "
         "much a step may be late without moving the end; *waits for*: why it does not go on. Over time, what is full "
@@ -139,7 +132,7 @@ class PlanList(Listing[Row]):
         self.say()
         self.redraw()
 
-    def action_fold(self, open_: bool) -> None:
+    def fold(self, open_: bool) -> None:
         """Fold the branch under the cursor, or that of the step there; or unfold it."""
         row, plan = self.under_cursor, self._plan
         if row is None or plan is None or self.tree_.filter:
