@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from engine.plan.analysis.network import Network
 from engine.plan.analysis.outlook import Outlook, Rest, outlook
 from engine.plan.steps import RunSpec, Step, numbers
 from engine.runtime.atwork import Busy, at_work
 from engine.runtime.course import Course
-from engine.runtime.decisions import Gates
 from engine.runtime.fleet import Fleet
 from engine.runtime.outlined import is_people, outlined
-from engine.runtime.waits import Waits
 from engine.stream.plans import (
     OVER,
     STEPS_MAX,
@@ -30,6 +28,10 @@ from engine.stream.plans import (
     outline_parts,
 )
 from engine.stream.types import MESSAGE_MAX, ToReader
+
+if TYPE_CHECKING:  # they know the run, which knows this
+    from engine.runtime.decisions import Gates
+    from engine.runtime.waits import Waits
 
 _PACE: Final = 0.5
 """Seconds from one look at the plan to the next."""
@@ -368,11 +370,6 @@ class Planned:
         begun: list[Any] = [one for step in steps if (one := self._steps.get(step.name)) is not None]
         failed = sum(one.failed for one in begun)
         return sum(step.total or 1 for step in steps), sum(one.over for one in begun) - failed, failed
-
-
-def no_plan(at: float) -> list[ToReader]:
-    """What readers are told of a run that has none, at a moment in seconds since the Unix epoch."""
-    return [PlanOutline(0, 0, ()), PlanNow(round(at, 3), (), True)]
 
 
 def _counts(step: StepNow | None) -> tuple[object, ...]:

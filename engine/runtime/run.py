@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -30,7 +30,6 @@ from engine.runtime.launch import StartError
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
 from engine.runtime.moments import Measure
-from engine.runtime.planned import Planned, no_plan
 from engine.runtime.recording import Recording, machine
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
@@ -38,6 +37,7 @@ from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
+from engine.stream.plans import no_plan
 from engine.stream.types import (
     STREAM_VERSION,
     ClaimsNow,
@@ -51,6 +51,9 @@ from engine.stream.types import (
     Topic,
     ToReader,
 )
+
+if TYPE_CHECKING:  # only a run of a plan loads it
+    from engine.runtime.planned import Planned
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
@@ -417,7 +420,7 @@ class Run:
                     made = make(last)
                     self.control.show(topic, [] if made is None else [made])
             if self.control.wants("plan"):
-                parts = self.plan.told(last) if self.plan is not None else no_plan(frame.at)
+                parts = self.plan.told(last) if self.plan is not None else [*no_plan(frame.at)]
                 if parts is not None:
                     self.control.show("plan", parts)
             self.control.sample(everybody=last)

@@ -50,10 +50,10 @@ def step_explained(planned: Planned, fleet: Fleet, name: str) -> dict[str, Any] 
 
 
 def _summary(written: StepOutline, step: StepNow) -> str:
-    whole = "tasks" if written.total is None else f"of {written.total:,} tasks" if written.total > 1 else "of 1 task"
-    parts = [f"{step.state}: {step.done + step.failed:,} {whole} are over"]
+    over = step.done + step.failed
+    parts = [f"{step.state}: {over:,} {'tasks' if written.total is None else f'of {written.total:,}'} over"]
     if step.failed:
-        parts.append(f"{step.failed:,} of them failed")
+        parts.append(f"{step.failed:,} failed")
     if step.running:
         parts.append(f"{step.running:,} run{'s' if step.running == 1 else ''}")
     return ", ".join(parts)

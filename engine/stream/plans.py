@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ StepState: TypeAlias = Literal[
 somebody's answer. ``people``: it is work of people, and waits to be done. ``ready``: it could run, and waits for
 agents, a claim or a lane. ``failed``: some of its tasks were run in vain. ``barred``: nothing of it is ever run, for
 what it comes after has failed, or its gate does not let go on."""
+
+StepT = TypeVar("StepT", bound=msgspec.Struct)
 
 OVER: Final[tuple[StepState, ...]] = ("done", "failed", "barred")
 
@@ -237,6 +239,11 @@ class PlanSeen:
         return replace(self, now=tuple(now), told=message if message.first else self.told)
 
 
+def no_plan(at: float) -> tuple[PlanOutline, PlanNow]:
+    """What readers are told of a run that has none, at a moment in seconds since the Unix epoch."""
+    return PlanOutline(0, 0, ()), PlanNow(round(at, 3), (), True)
+
+
 def outline_parts(outline: PlanOutline, room: int) -> list[PlanOutline]:
     """An outline in messages of about `room` bytes each."""
     parts = _cut(outline.steps, room)
@@ -254,7 +261,7 @@ def now_parts(now: PlanNow, room: int) -> list[PlanNow]:
     return [msgspec.structs.replace(now, steps=first), *(PlanNow(now.at, steps) for steps in rest)]
 
 
-def _cut(steps: Sequence[msgspec.Struct], room: int) -> list[tuple]:  # type: ignore[type-arg]
+def _cut(steps: Sequence[StepT], room: int) -> list[tuple[StepT, ...]]:
     """Steps in parts of so many bytes. The same steps are always in the same part, as far as they stay as long."""
     encode = msgspec.msgpack.Encoder().encode
     if len(steps) * 400 > room:  # else they fit in any case

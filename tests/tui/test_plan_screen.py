@@ -48,7 +48,7 @@ def test_chart(snap_compare: Compare, app_of: AppOf, state: str, size: tuple[int
 
 
 EXPLAINED = [
-    "held: 0 of 1 task are over", "gate check-accuracy waits for an answer",
+    "held: 0 of 1 over", "gate check-accuracy waits for an answer",
 ]  # fmt: skip
 
 

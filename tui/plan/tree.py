@@ -197,7 +197,7 @@ class Tree:
     def kind(self, plan: Plan) -> By:
         """What is a branch."""
         known = kinds(plan)
-        return self.by if self.by in known else known[0]  # type: ignore[return-value]  # it is one of them
+        return self.by if self.by in known else known[0]
 
     def rows(self, plan: Plan) -> list[Row]:
         """All lines, from the top."""

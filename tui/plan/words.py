@@ -126,13 +126,9 @@ def _milestone(plan: Plan, place: int, width: int) -> Iterator[Line]:
     name = fmt.clean(written.name)
     bar = draw.bar(share, 8)
     room = max(6, width - 2 - 9 - 5)
-    yield (
-        (mark[0] + " ", mark[1]),
-        (fmt.pad(name, min(room, max(cell_len(name), 12))), "strong"),
-        (" ", ""),
-        (bar, "bar"),
-        (f" {fmt.percent(share):>4}", ""),
-    )
+    title: Piece = (fmt.pad(name, min(room, max(cell_len(name), 12))), "strong")
+    share_told: Piece = (f" {fmt.percent(share):>4}", "")
+    yield cut(((mark[0] + " ", mark[1]), title, (" ", ""), (bar, "bar"), share_told), width)
     if when or slack[0]:
         yield cut((("    ", ""), (when, "error" if now.ends is None else "quiet"), slack), width)
 

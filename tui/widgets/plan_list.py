@@ -67,9 +67,9 @@ class PlanList(Listing[Row]):
         if drawn != self._drawn:
             self._drawn = drawn
             self._plan = plan_of(view)
-            self.arrange()
+            self.rearrange()
 
-    def arrange(self) -> None:
+    def rearrange(self) -> None:
         """The rows, as they are by now."""
         plan = self._plan
         rows = [] if plan is None else self.tree_.rows(plan)
@@ -91,7 +91,7 @@ class PlanList(Listing[Row]):
         """Show only what fits."""
         if wanted != self.tree_.filter:
             self.tree_ = replace(self.tree_, filter=wanted)
-            self.arrange()
+            self.rearrange()
 
     @property
     def counted(self) -> str:
@@ -101,7 +101,7 @@ class PlanList(Listing[Row]):
     def toggle_look(self) -> None:
         """The tree, or time."""
         self.look = "chart" if self.look == "tree" else "tree"
-        self.arrange()
+        self.rearrange()
         self.redraw()
 
     def branch_by(self) -> None:
@@ -113,7 +113,7 @@ class PlanList(Listing[Row]):
         by: By = known[(known.index(now) + 1) % len(known)]
         step = self.step
         self.tree_ = replace(self.tree_, by=by, folded=frozenset())
-        self.arrange()
+        self.rearrange()
         if step is not None:
             key = next(
                 (
@@ -146,7 +146,7 @@ class PlanList(Listing[Row]):
         name = row.branch.name
         if self.tree_.is_open(plan, name) != open_:
             self.tree_ = replace(self.tree_, folded=self.tree_.folded ^ {name})
-            self.arrange()
+            self.rearrange()
 
     @property
     def step(self) -> Step | None:
@@ -317,9 +317,9 @@ class PlanList(Listing[Row]):
                 return _counts(branch.done, branch.tasks), "strong"
             case "time":
                 began = branch.began
-                over = branch.state in ("done", "failed", "barred", "not run")
+                ended = branch.state in ("done", "failed", "barred", "not run")
                 ends = [step.now.ended for step in branch.steps if step.now.ended is not None]
-                end = max(ends, default=None) if over else plan.at
+                end = max(ends, default=None) if ended else plan.at
                 return ("" if began is None or end is None else fmt.duration(max(0.0, end - began))), ""
             case "waits":
                 over = sum(step.over for step in branch.steps)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from engine.runtime import claimed, limits
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
-from engine.runtime.planned import Planned
-from engine.runtime.stepwise import step_explained
 from engine.stream.types import Level
+
+if TYPE_CHECKING:
+    from engine.runtime.planned import Planned
 
 _SIZE: Final = re.compile(r"(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
 _FAMILIAR: Final = 200
@@ -198,8 +199,12 @@ class Commands:
 
     def _explain(self, written: str) -> Done:
         fleet, plan = self._target.fleet, self._target.plan
-        if plan is not None and (of_step := step_explained(plan, fleet, written)) is not None:
-            return Done("", f"{of_step['task']}: {'; '.join(of_step['lines'])}", of_step)
+        if plan is not None:
+            from engine.runtime.stepwise import step_explained  # a run that has no plan does not load it
+
+            of_step = step_explained(plan, fleet, written)
+            if of_step is not None:
+                return Done("", f"{of_step['task']}: {'; '.join(of_step['lines'])}", of_step)
         found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
         data = claimed.explained_data(fleet, found, lines)
         return Done("", f"{data['task']}: {'; '.join(data['lines'])}", data)
