@@ -115,7 +115,11 @@ def end(folder: Path, process: subprocess.Popen[str]) -> None:
     for number in (1, 2, 3):
         (folder / f"go-{number}").touch()
     process.terminate()
-    process.communicate(timeout=60)
+    try:
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        kill_all(process)
+        raise
 
 
 def socket_of(process: subprocess.Popen[str]) -> Path:
@@ -319,7 +323,7 @@ def test_a_replay_has_it(tmp_path: Path) -> None:
 
 def test_a_callable_over_items_is_a_plan_of_one_step(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(WORK)
-    (tmp_path / "items").write_text('"go-1"\n"go-1"\n"go-1"\n')
+    (tmp_path / "items").write_text("go-1\n" * 3)
     process = started(tmp_path, "run", "work:until", "--items", "items", "--headless", "--no-record", "--agents", "2")
     try:
         with reading(process) as reader:
