@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from rich.cells import cell_len
+
 from tui import draw
 from tui import format as fmt
 from tui.plan import chart
@@ -16,6 +18,7 @@ from tui.view import View
 from tui.widgets.columns import Column, Place, aligned
 from tui.widgets.lines import Line, Piece, cut
 from tui.widgets.listing import Heading, Item, Listing, told
+from tui.widgets.rows import RowLine
 
 Look: TypeAlias = Literal["tree", "chart"]
 
@@ -198,7 +201,7 @@ class PlanList(Listing[Row]):
     def columns(self, width: int) -> Sequence[Column]:
         """Those for a width."""
         plan = self._plan
-        longest = max((len(row.name) + 4 + 2 * row.depth for row in self._rows()), default=20)
+        longest = max(map(_length, self._rows()), default=20)
         if self.look == "chart":
             name = min(max(14, longest), max(14, min(36, width // 3)))
             cells = width - name - 1
@@ -327,12 +330,10 @@ class PlanList(Listing[Row]):
                 return f"{over}/{len(branch.steps)} steps over{failed}", "error" if failed else "quiet"
         return "", ""
 
-    def lines(self, view: View, width: int, height: int) -> list:  # type: ignore[type-arg]
+    def lines(self, view: View, width: int, height: int) -> list[RowLine]:
         """The titles and the rows, and below those, where there is room, what the glyphs mean."""
         found = super().lines(view, width, height)
         if self.look == "chart" and self._plan is not None and self._at and len(found) + 2 <= height:
-            from tui.widgets.rows import RowLine
-
             found += [RowLine((), row=False)] * (height - 1 - len(found))
             found.append(RowLine(((" " * 3, ""), *chart.legend(width - 4)), row=False))
         return found
@@ -340,6 +341,14 @@ class PlanList(Listing[Row]):
     def copied(self) -> str:
         """All rows, as text."""
         return self.text()
+
+
+def _length(row: Row) -> int:
+    """Cells of what stands in the first column."""
+    if row.branch is None:
+        return cell_len(row.name) + 2 * row.depth + 4
+    title = fmt.clean(row.branch.title)
+    return cell_len(row.name) + 2 + (cell_len(title) + 2 if title.casefold() != row.name.casefold() else 0)
 
 
 def _counts(done: int, total: int | None) -> str:
@@ -357,7 +366,5 @@ def _progress(row: Row) -> tuple[int, int, str]:
 
 
 def _padded(line: Line, width: int) -> Line:
-    from rich.cells import cell_len
-
     used = sum(cell_len(text) for text, _ in line)
     return (*line, (" " * max(0, width - used), ""))
