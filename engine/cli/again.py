@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from engine.settings.types import Settings
     from engine.store.queries import Inputs, Run
 
-OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit")
+OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit", "lane")
 """Those of `run` that are no settings, and say what is done and how."""
-_SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port")
+_SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port", "people", "gates")
 
 
 def on_screen_or(options: dict[str, Any], begin: Callable[[], int]) -> int:

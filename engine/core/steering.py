@@ -42,6 +42,11 @@ class Steering(Overdue):
         be a new lane. What is out above a smaller limit goes on to its end."""
         self.desk.set_lane(name, limit)
 
+    def set_memory(self, limit: int) -> None:
+        """Tasks that say what memory they take never take more than `limit` bytes together from now on; what is out
+        above a smaller limit goes on to its end, and who takes more than it runs alone."""
+        self.desk.set_memory(limit)
+
     def resize(self, pool_id: int, minimum: int, maximum: int) -> None:
         """Have a pool of at least and at most so many agents. Those that are too many end after their task; those that
         are missing are started."""

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 from msgspec import inspect
@@ -15,7 +15,7 @@ from engine.settings.sizes import LARGEST, parse_size
 from engine.settings.types import Settings
 
 Kind = Literal[
-    "whole", "seconds", "switch", "choice", "size", "reference", "text", "texts", "path", "command", "address"
+    "whole", "seconds", "switch", "choice", "size", "reference", "text", "texts", "path", "command", "address", "limits"
 ]
 
 _MOST: Final = 10**9
@@ -60,6 +60,8 @@ class Field:
     @property
     def place(self) -> tuple[str, str]:
         """Table and key of a run's setting in a config file."""
+        if self.kind == "limits":  # the table itself
+            return self.name, ""
         table, _, key = self.name.partition("_")
         return table, key
 
@@ -78,6 +80,7 @@ class Field:
             "texts": "a list of texts",
             "path": "a path, or none",
             "command": "a program and its arguments, or none",
+            "limits": "names with whole numbers, such as local=1 cloud=10, or none",
             "address": "an address such as https://example.org/alerts, or none",
         }
         more = ["auto"] * self.automatic + ["off"] * self.off
@@ -109,6 +112,8 @@ class Field:
                 value = float(value)
             elif self.kind == "switch":
                 value = SWITCHES.get(value.lower())
+        if self.kind == "limits":
+            return _limits(value)
         if self.kind == "size" and isinstance(value, str):
             return parse_size(value)
         if self.kind in ("command", "address", "path") and value == "none":
@@ -145,6 +150,25 @@ class Field:
         if not good:
             raise ValueError
         return value
+
+
+def _limits(value: Any) -> dict[str, int]:
+    """Raises ValueError."""
+    if isinstance(value, str):
+        words = [] if value.strip() == "none" else value.replace(",", " ").split()
+        pairs = [word.partition("=") for word in words]
+        value = {name: int(number) for name, equals, number in pairs if equals or _refuse()}
+    if not isinstance(value, dict):
+        _refuse()
+    for name, number in value.items():
+        good = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST
+        if not good or not isinstance(name, str) or not name.isprintable() or name != name.strip() or not name:
+            _refuse()
+    return dict(value)
+
+
+def _refuse() -> NoReturn:
+    raise ValueError
 
 
 def is_reference(text: str) -> bool:
@@ -226,6 +250,8 @@ def _kind(found: inspect.Type, marks: dict[str, Any]) -> Kind:
             return "switch"
         case inspect.LiteralType():
             return "choice"
+        case inspect.DictType():
+            return "limits"
         case inspect.VarTupleType():
             return "command" if "command" in marks else "texts"
         case inspect.StrType():
