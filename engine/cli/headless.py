@@ -155,7 +155,7 @@ def _drive(
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
     driver = Driver(run, spec, writer, earlier, _asks(spec.settings, options))
-    run.work = Questions(spec, driver)
+    run.work = Questions(run.fleet, spec, driver)
     watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:

@@ -19,7 +19,8 @@ class Counted:
 
     Attributes:
         limit: how much there is.
-        most: the limit; or what was used when a smaller one was set, until that has run to its end.
+        most: the limit; or what was used when a smaller one was set, until that has run to its end; or what somebody
+            takes who runs alone.
         used: how much of it is taken.
         holders: what each batch has taken, by its number; a batch is one agent's.
         reserved: how much is kept for whom.
@@ -37,7 +38,7 @@ class Counted:
         self.queues: dict[tuple[int, int], Queue] = {}
 
     def part(self, amount: int) -> int:
-        """What somebody takes who needs `amount`."""
+        """How much must be free for somebody who takes `amount`."""
         return amount
 
     def full(self, amount: int, key: Key, mine: Reservation | None) -> bool:
@@ -48,9 +49,11 @@ class Counted:
         return self.used + kept + self.part(amount) > self.limit
 
     def take(self, batch: int, amount: int) -> None:
-        """A batch has its part from now on. It must be free."""
-        part = self.holders[batch] = self.part(amount)
-        self.used += part
+        """A batch has so much from now on. `full` must not be so."""
+        self.holders[batch] = amount
+        self.used += amount
+        if self.used > self.most:
+            self.most = self.used
 
     def give_back(self, batch: int) -> None:
         """Nothing of a batch is out any more."""
@@ -70,7 +73,7 @@ class Lane(Counted):
 
 
 class Memory(Counted):
-    """Bytes that tasks say they take. Who needs more than there is by now has all of it, so that it runs alone."""
+    """Bytes that tasks say they take. Who takes more than there is by now waits for all of it, and runs alone."""
 
     __slots__ = ()
 

@@ -39,7 +39,7 @@ def check_nothing_left(core: Core) -> None:
     """After a scheduling pass: raise AssertionError if a task could run where an agent is idle."""
     if core.holding or core.quota == 0:
         return
-    out = [batch.needs for batch in core.batches.values() if batch.needs is not None]
+    out = [needs for _, needs in _out(core)]
     for pool in core.pools:
         if not any(shard.batches < shard.up for shard in pool.shards):
             continue
@@ -58,29 +58,32 @@ def check_nothing_left(core: Core) -> None:
             assert barred or full, f"task {line.key[2]} of range {line.key[1]} could run, and an agent is idle"
 
 
+def _out(core: Core) -> list[tuple[int, Needs]]:
+    """All that is held: by batches that are out, and from outside."""
+    batches = [(batch.id, batch.needs) for batch in core.batches.values() if batch.needs is not None]
+    return [*batches, *((number, needs) for number, (needs, _) in core.outside.items())]
+
+
 def _lines(core: Core) -> list[Line]:
     return [line for needs in core.desk.claims._needs.values() for line in needs.lines.values()]
 
 
 def _check_held(core: Core) -> None:
     claims = core.desk.claims
-    out = [batch for batch in core.batches.values() if batch.needs is not None]
-    for one, other in combinations(out, 2):
-        assert one.needs is not None
-        assert other.needs is not None
-        twice = conflict(one.needs, other.needs)
-        assert not twice, f"batches {one.id} and {other.id} both hold {twice}"
+    out = _out(core)
+    for (first, one), (second, other) in combinations(out, 2):
+        twice = conflict(one, other)
+        assert not twice, f"batches {first} and {second} both hold {twice}"
     alone: Counter[str] = Counter()
     shared: Counter[str] = Counter()
     taken: Counter[Counted] = Counter()
-    for batch in out:
-        assert batch.needs is not None
-        for of, amount in batch.needs.amounts:
-            assert of.holders[batch.id] <= amount, f"batch {batch.id} has too much of {of.name}"
-            taken[of] += of.holders[batch.id]
-        for resource, exclusive in batch.needs.claims:
+    for number, needs in out:
+        for of, amount in needs.amounts:
+            assert of.holders[number] == amount, f"batch {number} has another part of {of.name}"
+            taken[of] += of.holders[number]
+        for resource, exclusive in needs.claims:
             (alone if exclusive else shared).update([resource.name])
-            assert batch.id in resource.holders, f"batch {batch.id} is no holder of {resource.name}"
+            assert number in resource.holders, f"batch {number} is no holder of {resource.name}"
     for name, resource in claims.resources.items():
         assert resource.exclusive == alone[name], f"{name}: {resource.exclusive} exclusive, should be {alone[name]}"
         assert resource.shared == shared[name], f"{name}: {resource.shared} shared, should be {shared[name]}"
@@ -103,7 +106,8 @@ def _check_held(core: Core) -> None:
 
 def _check_uses(core: Core) -> None:
     claims = core.desk.claims
-    users: Counter[Needs] = Counter(batch.needs for batch in core.batches.values() if batch.needs is not None)
+    users: Counter[Needs] = Counter(needs for _, needs in _out(core))
+    users.update(needs for needs, _ in core.outside.values())
     for found in core.ranges.values():
         users.update({found.needs} if isinstance(found.needs, Needs) else set(found.needs or ()))
     named = Counter(resource for needs in claims._needs.values() for resource, _ in needs.claims)

@@ -36,6 +36,7 @@ class Desk:
     Attributes:
         claims: what there is to be claimed, and what of it is held.
         reserving: lines that have reserved what they need.
+        releases: how often something was let go.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,7 @@ class Desk:
         self._open: dict[int, list[tuple[Key, int, Line]]] = {}
         """By pool: lines that may be sent, as far as is known. Some entries count no longer."""
         self._tickets = count(1)
+        self.releases = 0
 
     def __bool__(self) -> bool:
         """Somebody may be sent, as far as is known."""
@@ -112,6 +114,7 @@ class Desk:
     def release(self, needs: Needs, batch: int) -> None:
         """A batch is over, in whichever way."""
         self.claims.release(needs, batch)
+        self.releases += 1
         for of, _ in needs.amounts:
             self._call_all(of, 1)
         for resource, _ in needs.claims:
@@ -134,6 +137,18 @@ class Desk:
         for line in [line for line in self.reserving if line.pool.id == pool]:
             line.calls = PATIENCE - 1
             self._unreserve(line)
+
+    def hold(self, needs: Needs, number: int, key: Key) -> Resource | Counted | None:
+        """Somebody outside, who stands where `key` says, takes what he needs, if all of it is free; else what is not is
+        returned. `number`: under which it is held, as if it were a batch."""
+        for of, amount in needs.amounts:
+            if of.full(amount, key, None):
+                return of
+        for resource, exclusive in needs.claims:
+            if self.claims.bar(resource, exclusive, key, None) is not None:
+                return resource
+        self.claims.hold(needs, number)
+        return None
 
     def set_lane(self, name: str, limit: int) -> None:
         """A lane has a limit from now on; it may be a new one. What is above a smaller limit runs to its end. Raises

@@ -130,8 +130,15 @@ def explain(core: Core, range_id: int, index: int, running: Callable[[int], tupl
 def holders(core: Core, of: Resource | Counted, most: int = MOST) -> list[Task]:
     """Who holds a claim, or has a place in a lane or some of the memory, `most` of them: the task that each of those
     batches is at."""
-    first = (core.batches[number] for number in islice(of.holders, most))
-    return [_at(batch, of.name, _shares(batch, of)) for batch in first]
+    found = []
+    for number in islice(of.holders, most):
+        outside = core.outside.get(number)
+        if outside is not None:
+            found.append(Task(number, 0, of.name, (of, False) in outside[0].claims, outside[1]))
+        else:
+            batch = core.batches[number]
+            found.append(_at(batch, of.name, _shares(batch, of)))
+    return found
 
 
 # -- inside ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from engine.core.actions import Action, Happened, RangeOver, Recall, StopTask, TasksOver
 from engine.core.batching import Cost
-from engine.core.claims import Claim
+from engine.core.claims import Claim, Needs
 from engine.core.desk import Desk
 from engine.core.lines import Lot
 from engine.core.placement import PIECE, piece_size
@@ -67,6 +67,8 @@ class Ledger:
         self._last_range = 0
         self._gates: set[int] = set()
         """Numbers of gates that nobody has decided on."""
+        self.outside: dict[int, tuple[Needs, float]] = {}
+        """What is held by somebody outside, and since when, by number; none of these is a range's or a batch's."""
         self.desk = Desk()
         """Who waits for claims and lanes."""
         self._new: list[Segment | Lot] = []

@@ -34,6 +34,8 @@ class Unknown(ValueError):
 
 def task_name(fleet: Fleet, number: int, index: int) -> str:
     """``job[number]`` of a task, by its range and its index there; ``range:index`` of one that is known no more."""
+    if number in fleet.outside:
+        return fleet.outside[number]
     job = fleet.job(number)
     return f"{number}:{index}" if job is None else f"{job.name[:_NAME_MAX] or 'task'}[{job.record[1] + index}]"
 
@@ -154,7 +156,11 @@ def _waiting(of: Resource | Counted) -> tuple[int, tuple[int, int] | None]:
 
 
 def _since(fleet: Fleet, resource: Resource) -> float:
-    return min((fleet.core.batches[number].sent for number in resource.holders), default=float("inf"))
+    core = fleet.core
+    since = (
+        core.outside[number][1] if number in core.outside else core.batches[number].sent for number in resource.holders
+    )
+    return min(since, default=float("inf"))
 
 
 def _views(fleet: Fleet, of: Resource | Counted, behind: float) -> tuple[HolderView, ...]:

@@ -115,13 +115,13 @@ class Driver:
     @property
     def asks(self) -> bool:
         """Something waits for somebody to say how it goes on."""
-        return bool(self.people.open or self.gates.held)
+        return bool(self.people.waits or self.gates.held)
 
     @property
     def settled(self) -> bool:
         """Every task of every step is over, but results may still wait until they are in the database. Gates that may
         have to wait for somebody are decided on."""
-        if self.turns.left or self._fed or self._run.fleet.core.ranges or self.people.open:
+        if self.turns.left or self._fed or self._run.fleet.core.ranges or self.people.waits:
             return False
         return not self._unpassed if self.gates.asks else True
 
@@ -139,6 +139,7 @@ class Driver:
                 if not self._feed(begun):
                     self.more = True
                     return
+                self.people.look()
                 if not self._over and not self._is_ready():
                     return
                 self.decide()
@@ -280,7 +281,7 @@ class Driver:
         after = tuple(s.last_failed for s in (self.steps[name] for name in step.after) if s.last_failed)
         base, line = opened.submitted, self._lines
         wait_for_people = step.of_people and not opened.barred and not after
-        claims = ((), None) if wait_for_people else claims_of(step, found, base)
+        claims = claims_of(step, found, base)
         opened.submitted += len(arguments)
         self._lines += len(arguments)
         if step.stream:
@@ -288,7 +289,7 @@ class Driver:
         left = self._left(opened, base, len(arguments), line)
         if wait_for_people:
             for first, stop in left:
-                self.people.wait_for(opened, base + first, base + stop, line + first)
+                self.people.wait_for(opened, base + first, base + stop, line + first, claims, first)
         else:
             self._submit(opened, (arguments, star), claims, left, after, (base, line))
         self.see(opened)

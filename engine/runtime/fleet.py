@@ -120,6 +120,8 @@ class Fleet:
         self.worked = array("Q", bytes(8 * rows))
         """Nanoseconds that those before it in its row had spent in tasks by then."""
         self._jobs: dict[int, Job] = {}
+        self.outside: dict[int, str] = {}
+        """By number, how that is called that holds claims and is done by nobody here."""
         self.events = 0
         self._closed = False
         self._pressed = 0.0

@@ -6,12 +6,15 @@ import re
 import time
 from typing import Any, Final
 
+from engine.core.explain import holders
 from engine.core.wording import seconds
 from engine.plan.gates import Decision
 from engine.plan.model import Decided
 from engine.plan.steps import RunSpec, Step
+from engine.runtime.claimed import task_name
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.driver import Driver
+from engine.runtime.fleet import Fleet
 from engine.runtime.opened import Opened
 from engine.settings.fields import nearest
 
@@ -27,7 +30,8 @@ _DECISIONS: Final[dict[str, Decided]] = {"go": "go", "pivot": "pivot", "stop": "
 class Questions:
     """As `control.commands.Work`, of one run."""
 
-    def __init__(self, spec: RunSpec, driver: Driver) -> None:
+    def __init__(self, fleet: Fleet, spec: RunSpec, driver: Driver) -> None:
+        self._fleet = fleet
         self._driver = driver
         self._numbers = {step.name: number for number, step in enumerate(spec.steps)}
         self._steps = spec.steps
@@ -82,6 +86,8 @@ class Questions:
             return name, index
         if index >= (step.total or 1):
             raise Refusal(f"no task {name}[{index}]: it has {step.total or 1:,}")
+        if (bar := self._driver.people.bar(name, index)) is not None:
+            raise Refusal(f"{self._label(name, index)} is not to be done yet: {self._barred(bar)}")
         state = "not waited for yet: what it comes after is not over" if name not in self._driver.steps else "over"
         raise Refusal(f"{self._label(name, index)} is {state}")
 
@@ -157,11 +163,22 @@ class Questions:
             since = seconds(time.time() - waiting[index].since)
             text = f"{_waits(1, opened.step.owner)} for {since}: shoal ctl done {self._label(name, index)}"
             return [_reason("open", text, name)]
+        if (bar := driver.people.bar(name, index)) is not None:
+            return [_reason("waiting", "waits for what it claims"), _reason("claim", self._barred(bar), bar)]
         if waiting and index is None:
             return [_reason("open", f"{_progress(opened)}: {_waits(len(waiting), opened.step.owner)}", name)]
         if index is not None and not opened.exhausted and index >= opened.submitted:
             return [_reason("waiting", f"is not taken in yet: {opened.submitted:,} tasks before it are")]
         return [_reason("over", "over")] if opened.passed else None
+
+    def _barred(self, name: str) -> str:
+        """Who has what a task of people needs."""
+        fleet = self._fleet
+        known = fleet.core.desk.claims
+        of = known.resources.get(name) or known.lanes.get(name)
+        tasks = [] if of is None else holders(fleet.core, of, 3)
+        names = ", ".join(task_name(fleet, one.range, one.index) for one in tasks)
+        return f"{name[:_TEXT]} is held by {names}" if names else f"{name[:_TEXT]} is not free"
 
     def _step(self, name: str) -> Step:
         return self._steps[self._numbers[name]]
