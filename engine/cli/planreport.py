@@ -230,7 +230,9 @@ def _gates(found: Reported) -> list[str]:
         rows.append((code(step.name), plain(step.title or ""), *map(plain, cells)))
     if not rows:
         return []
-    return ["## Gates", "", *table(("gate", "what", "decided", "by", "why"), rows)]
+    heads = ("gate", "what", "decided", "by", "why")
+    kept = [at for at in range(len(heads)) if any(row[at] for row in rows)]
+    return ["## Gates", "", *table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])]
 
 
 def _requests(spec: RunSpec, known: Sequence[StepState]) -> list[str]:
