@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import inspect
@@ -156,19 +156,21 @@ def _limits(value: Any) -> dict[str, int]:
     """Raises ValueError."""
     if isinstance(value, str):
         words = [] if value.strip() == "none" else value.replace(",", " ").split()
-        pairs = [word.partition("=") for word in words]
-        value = {name: int(number) for name, equals, number in pairs if equals or _refuse()}
-    if not isinstance(value, dict):
-        _refuse()
-    for name, number in value.items():
-        good = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST
-        if not good or not isinstance(name, str) or not name.isprintable() or name != name.strip() or not name:
-            _refuse()
+        value = dict(_limit(*word.partition("=")) for word in words)
+    if not isinstance(value, dict) or not all(_is_limit(name, number) for name, number in value.items()):
+        raise ValueError
     return dict(value)
 
 
-def _refuse() -> NoReturn:
-    raise ValueError
+def _limit(name: str, equals: str, number: str) -> tuple[str, int]:
+    if not equals:
+        raise ValueError
+    return name, int(number)
+
+
+def _is_limit(name: object, number: object) -> bool:
+    named = isinstance(name, str) and bool(name) and name.isprintable() and name == name.strip()
+    return named and isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST
 
 
 def is_reference(text: str) -> bool:
