@@ -41,7 +41,9 @@ def test_tasks_of_a_callable_and_of_a_command_run_in_a_lane(tmp_path: Path) -> N
     (tmp_path / "items.jsonl").write_text("0.05\n" * 12)
     words = ("run", "time:sleep", "--items", "items.jsonl", "--agents", "4", "--headless", "--db", "runs.db")
     for more, variables, limit in (
-        (("--lane", "cloud"), {}, 2), (("--lane", "cloud=1"), {}, 1), (("--lane", "cloud"), {"SHOAL_LANES": "cloud=3"}, 3),
+        (("--lane", "cloud"), {}, 2),
+        (("--lane", "cloud=1"), {}, 1),
+        (("--lane", "cloud"), {"SHOAL_LANES": "cloud=3"}, 3),
     ):  # fmt: skip
         done = shoal(tmp_path, *words, *more, **variables)
         assert done.returncode == 0, done.stderr
