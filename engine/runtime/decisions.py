@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.plan.gates import METRICS, Decision, decide, sources
 from engine.plan.model import Decided, Gate
 from engine.plan.steps import Step
 from engine.runtime.run import Run
-from engine.store.queries.decisions import StoredDecision
 from engine.stream.types import Level
+
+if TYPE_CHECKING:  # a run that is begun has no need of it
+    from engine.store.queries import StoredDecision
 
 _DECIDED: Final[dict[str, Decided]] = {"go": "go", "pivot": "pivot", "stop": "stop"}
 GIVES_BACK: Final = "builtins:dict"

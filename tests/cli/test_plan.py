@@ -36,8 +36,8 @@ SMALL = (
 
 
 UNHEEDED = (
-    "neither a call nor a command: it is work of people, as are 2 more sets: --people wait waits until `shoal ctl done` "
-    "says it is done, --people skip goes on as if it were"
+    "neither a call nor a command: it is work of people, as are 2 more sets: --people wait waits until `shoal ctl "
+    "done` says it is done, --people skip goes on as if it were"
 )
 
 
