@@ -37,7 +37,7 @@ def end(
     core = run.fleet.core
     give_up = GiveUp(interrupts)
     run.settle(give_up)
-    driver.decide()  # on what was over last
+    driver.conclude()
     gates = driver.gates
     failed, before, outside = core.failed + run.outside[1], sum(run.before), run.outside
     if driver.writer is not None:

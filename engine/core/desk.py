@@ -36,7 +36,7 @@ class Desk:
     Attributes:
         claims: what there is to be claimed, and what of it is held.
         reserving: lines that have reserved what they need.
-        releases: how often something was let go.
+        releases: how often something may have become free.
     """
 
     def __init__(self) -> None:
@@ -160,6 +160,7 @@ class Desk:
             self.claims.lanes[name] = Lane(name, limit)
             return
         lane.set_limit(limit)
+        self.releases += 1
         self._call_all(lane, 0)
 
     def set_memory(self, limit: int) -> None:

@@ -113,11 +113,6 @@ class Driver:
         return not self._unfinished
 
     @property
-    def asks(self) -> bool:
-        """Something waits for somebody to say how it goes on."""
-        return bool(self.people.waits or self.gates.held)
-
-    @property
     def settled(self) -> bool:
         """Every task of every step is over, but results may still wait until they are in the database. Gates that may
         have to wait for somebody are decided on."""
@@ -140,7 +135,7 @@ class Driver:
                     self.more = True
                     return
                 self.people.look()
-                if not self._over and not self._is_ready():
+                if not self._over and not self.turns.waits(self._is_full):
                     return
                 self.decide()
         except SpecError as error:  # what was done before can't be asked for, say
@@ -168,9 +163,6 @@ class Driver:
     def _is_full(self, pool: str) -> bool:
         return self._feeds[pool] >= FED
 
-    def _is_ready(self) -> bool:
-        return self.turns.waits(self._is_full)
-
     def see(self, opened: Opened) -> None:
         """As `opened.Hears`."""
         if not opened.passed and opened.finished:
@@ -191,6 +183,13 @@ class Driver:
             elif opened.step.gate is not None:
                 opened.bars = opened.barred
             self._pass(opened)
+
+    def conclude(self) -> None:
+        """Nothing more is fed: decide on what was over last."""
+        try:
+            self.decide()
+        except SpecError as error:
+            self.problem = self.problem or error
 
     def answer(self, name: str, decided: Decided, why: str, who: str) -> str:
         """Somebody has decided on a gate that is held; what was decided, as a line."""
@@ -227,8 +226,9 @@ class Driver:
         pool = self._pools[step.pool]
         keep = step.name in self._kept
         # Numbered as in the plan: the order in which they begin may be another one when the run is resumed.
-        job = self._run.add_job(step.name, step.call or call if not step.of_people else "", pool, number + 1,
-                                exact=keep or step.report)  # fmt: skip
+        job = self._run.add_job(
+            step.name, "" if step.of_people else call, pool, number + 1, exact=keep or step.report
+        )  # fmt: skip
         arguments = iter(step.arguments)
         if step.gather is not None:
             source = self.steps[step.gather]

@@ -78,6 +78,8 @@ class Turns:
             if seconds:
                 due = self.due[number] = time.monotonic() + seconds
                 heapq.heappush(self._timed, (due, number))
+                if self._run.fleet.core.draining:
+                    return
                 text = f"{step.name} begins in {span_text(seconds, self._spec.outline.calendar)}"
                 self._run.fleet.event("info", "tasks.waiting", text, job=step.name, seconds=seconds)
                 return
