@@ -66,7 +66,7 @@ def end(
         summary["said"] = sum(run.said)
     if run.taken:
         summary |= {"before": before, "taken": run.taken}
-    if gates.any:
+    if gates.decided:
         summary["gates"] = gates.summary()
     run.finish(status, summary, give_up, _exit_code(broken, left, interrupted, bad))
     if give_up.given_up:

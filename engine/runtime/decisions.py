@@ -26,8 +26,8 @@ class Gates:
 
     Attributes:
         asks: there are gates, and one that is held waits for somebody.
-        decided: by the names of their tasks, in the order in which that was decided.
-        held: that wait for somebody.
+        decided: by the names of their tasks, in the order in which that was decided; also those that are held.
+        held: those that wait for somebody.
     """
 
     def __init__(self, run: Run, steps: Sequence[Step], asks: bool, answers: Iterable[StoredDecision] = ()) -> None:
@@ -49,12 +49,7 @@ class Gates:
     @property
     def closed(self) -> bool:
         """Some gate does not let go on."""
-        return bool(self.held) or any(one.decided != "go" for one in self.decided.values())
-
-    @property
-    def any(self) -> bool:
-        """Something was decided, or is held."""
-        return bool(self.decided or self.held)
+        return any(one.decided != "go" for one in self.decided.values())
 
     def summary(self) -> list[dict[str, Any]]:
         """All that was decided, as plain values."""
@@ -63,14 +58,13 @@ class Gates:
                 "gate": name, "decided": one.decided, "reasons": list(one.reasons), "text": self.told(name),
                 **self._who(name),
             }
-            for name, one in {**self.decided, **self.held}.items()
+            for name, one in self.decided.items()
         ]  # fmt: skip
 
     def told(self, name: str) -> str:
         """What was decided on a gate, or that it is held, as one line."""
         who, why = self._by.get(name, ("", ""))
-        found = self.decided[name] if name in self.decided else self.held[name]
-        return told(name, found) + (f", by {who}" if who else "") + (f": {why}" if why else "")
+        return told(name, self.decided[name]) + (f", by {who}" if who else "") + (f": {why}" if why else "")
 
     def _who(self, name: str) -> dict[str, str]:
         who, why = self._by.get(name, ("", ""))
@@ -101,7 +95,7 @@ class Gates:
             self._by[name] = answer.by, answer.why
             found = Decision(_DECIDED[answer.decided], found.reasons)
         elif found.decided == "hold" and self.asks:
-            self.held[name] = found
+            self.decided[name] = self.held[name] = found
             self._tell(name, found, f": shoal ctl gate {name} go|pivot|stop")
             return None
         return self._settle(name, found)

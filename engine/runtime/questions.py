@@ -131,7 +131,7 @@ class Questions:
 
     def _not_begun(self, number: int) -> list[dict[str, Any]]:
         driver = self._driver
-        due = driver.turns.due.get(number)
+        due = driver.turns.due(self._steps[number].name)
         if due is not None:
             left = seconds(due - time.monotonic())
             return [_reason("waiting", f"begins in {left}: what it comes after is over, and time has to pass")]

@@ -21,7 +21,6 @@ class Turns:
 
     Attributes:
         left: how many there are.
-        due: by number, when those begin for which nothing but time has to pass, by the monotonic clock.
     """
 
     def __init__(self, run: Run, spec: RunSpec, begun: Callable[[int], bool], barred: Callable[[Step], bool]) -> None:
@@ -35,7 +34,7 @@ class Turns:
         self._ready: dict[str, list[int]] = {}
         self._timed: list[tuple[float, int]] = []
         self.left = len(spec.steps)
-        self.due: dict[int, float] = {}
+        self._due: dict[str, float] = {}
         for number in self._readiness.first:
             self._may_begin(number)
 
@@ -43,6 +42,10 @@ class Turns:
         """A step is over."""
         for other in self._readiness.over(number):
             self._may_begin(other)
+
+    def due(self, name: str) -> float | None:
+        """When a step begins for which nothing but time has to pass, by the monotonic clock; None for any other."""
+        return self._due.get(name)
 
     def comes_after(self, number: int) -> int:
         """How many steps are to be over before one."""
@@ -52,7 +55,7 @@ class Turns:
         """Steps whose turn it is, each once. `crowded`: of which pools no step is to be had now."""
         while self._timed and self._timed[0][0] <= now:
             _, number = heapq.heappop(self._timed)
-            del self.due[number]
+            del self._due[self._spec.steps[number].name]
             self._stand(number)
         while True:
             heads = [(heap[0], pool) for pool, heap in self._ready.items() if heap and not crowded(pool)]
@@ -76,7 +79,7 @@ class Turns:
         if step.wait is not None and not self._barred(step):
             seconds = 0.0 if self._begun(number) else step.wait.likely
             if seconds:
-                due = self.due[number] = time.monotonic() + seconds
+                due = self._due[step.name] = time.monotonic() + seconds
                 heapq.heappush(self._timed, (due, number))
                 if self._run.fleet.core.draining:
                     return
