@@ -7,6 +7,7 @@ import time
 from typing import Any, Final
 
 from engine.core.explain import holders
+from engine.core.patterns import overlaps
 from engine.core.wording import seconds
 from engine.plan.gates import Decision
 from engine.plan.model import Decided
@@ -21,6 +22,8 @@ from engine.settings.fields import nearest
 MOST: Final = 200
 """Things that wait for somebody that are told at once."""
 _REASONS: Final = 20
+_NAMED: Final = 3
+"""Holders that are named at once."""
 _TEXT: Final = 200
 """Characters of what somebody wrote, or a plan, that are said again."""
 _TASK: Final = re.compile(r"(.+?)(?:\[(\d{1,12})\])?", re.DOTALL | re.ASCII)
@@ -175,9 +178,10 @@ class Questions:
         """Who has what a task of people needs."""
         fleet = self._fleet
         known = fleet.core.desk.claims
-        of = known.resources.get(name) or known.lanes.get(name)
-        tasks = [] if of is None else holders(fleet.core, of, 3)
-        names = ", ".join(task_name(fleet, one.range, one.index) for one in tasks)
+        lane = known.lanes.get(name)
+        held = [of for of in known.resources.values() if of.holders and overlaps(of.name, name)]
+        tasks = [task for of in (held if lane is None else [lane]) for task in holders(fleet.core, of, _NAMED)]
+        names = ", ".join(task_name(fleet, one.range, one.index) for one in tasks[:_NAMED])
         return f"{name[:_TEXT]} is held by {names}" if names else f"{name[:_TEXT]} is not free"
 
     def _step(self, name: str) -> Step:

@@ -236,8 +236,9 @@ def _field(field: inspect.Field) -> Field:
             found = found.type
     least, most = (found.ge, found.le) if isinstance(found, inspect.IntType) else (None, None)
     choices = found.values if isinstance(found, inspect.LiteralType) else ()
+    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     return Field(
-        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), field.default, meaning,
+        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), default, meaning,
         most or _MOST, off="off" in marks,
     )  # fmt: skip
 

@@ -100,5 +100,7 @@ def test_who_waits_for_memory_is_told_so(folder: Path) -> None:
 
     try:
         wait_for(told, 60)
+        subprocess.run([*SHOAL, "ctl", "--run", "p", "stop"], cwd=folder, timeout=60, check=True)
+        process.communicate(timeout=60)
     finally:
         kill_all(process)

@@ -37,5 +37,5 @@ def test_more_than_there_is_is_refused_where_it_is_said() -> None:
             engine.using(memory="6G")
         with pytest.raises(ValueError, match="memory must be a size"):
             engine.using(memory="much")
-        with pytest.raises(ValueError, match="memory must be a size"):
+        with pytest.raises(ValueError, match="memory must be greater than 0"):
             engine.using(memory=-1)
