@@ -310,7 +310,7 @@ def _lane(options: dict[str, Any], limits: dict[str, int]) -> str | None:
     """The lane in which tasks of a callable or a command run. Raises `SpecError`."""
     from engine.plan.steps import SpecError
 
-    given = options["lane"] or ()
+    given: tuple[str, ...] = tuple(options["lane"] or ())
     if len(given) > 1:
         raise SpecError(f"--lane {given[1]}: these tasks run in one lane, and that is {given[0].partition('=')[0]!r}")
     name = given[0].partition("=")[0] if given else None

@@ -110,7 +110,7 @@ def _spec(whole: Whole, command_line: Source, given: Mapping[str, str], settings
 def _with_lanes(outline: Outline, whole: Whole, settings: Settings) -> Outline:
     """With the limits of lanes that hold here, and those lanes that only the settings know and tasks name."""
     limits = settings.lanes
-    named = {table.lane for table in (*(one.table for one in whole.tasks), *whole.plan.groups.values())}
+    named = {one.table.lane for one in whole.tasks} | {group.lane for group in whole.plan.groups.values()}
     own = {
         name: msgspec.structs.replace(lane, limit=limits.get(name, lane.limit)) for name, lane in outline.lanes.items()
     }

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from asked_runs import ctl, out, rows, shoal, waiting
 from killing import kill_all, over, started
 from processes import wait_for
-from test_plan_people import ctl, out, rows, shoal, waiting
 
 PLAN = """
 [[tasks]]

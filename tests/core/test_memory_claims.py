@@ -41,7 +41,7 @@ def test_an_agent_that_dies_gives_its_memory_back() -> None:
     core.submit(1, 1, 0, ONE, memory=3)
     (send,) = take(core, Send)
     core.agent_down(0.0, 0, 1, [(send.batch, 0)], "", "died")
-    assert not core.desk.claims.memory.used
+    assert not core.desk.claims.memory.holders
     assert len(take(core, Send)) == 1, "it runs again"
     assert core.desk.claims.memory.used == 3
 
