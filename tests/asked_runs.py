@@ -1,4 +1,4 @@
-"""Runs of plans, in a folder of their own, that wait for somebody: what waits, what is said to it, and what came of it."""
+"""Runs of plans that wait for somebody, each in a folder: what waits, what is said to it, and what came of it."""
 
 from __future__ import annotations
 
