@@ -149,9 +149,10 @@ def open_() -> None:
 @ctl.command()
 @_TASK
 @click.option("--note", default="", metavar="TEXT", help="What came of it, for others.")
-def done(task: str, note: str) -> None:
+@click.option("--result", default="", metavar="JSON", help="What was found, an object: gates and other tasks see it.")
+def done(task: str, note: str, result: str) -> None:
     """Say that work of people is done. TASK is its name, or NAME[NUMBER] where it has several tasks."""
-    _ask("done", task, note)
+    _ask("done", task, note, *([result] if result else []))
 
 
 @ctl.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from engine.core.claims import Claim
@@ -129,9 +130,9 @@ class People:
         text = f"{name if count == 1 else step.name}: {tasks} to be done{whom}: shoal ctl done {name}"
         self._run.fleet.event("info", "work.open", text, job=step.name, owner=step.owner, tasks=count)
 
-    def done(self, name: str, index: int, who: str, note: str = "") -> None:
-        """Somebody says that a task is done."""
-        value = {"by": who, "at": round(time.time(), 3), **({"note": note} if note else {})}
+    def done(self, name: str, index: int, who: str, note: str = "", found: Mapping[str, Any] | None = None) -> None:
+        """Somebody says that a task is done, and what was `found`: gates, and tasks that take its result, see it."""
+        value = {**(found or {}), "by": who, "at": round(time.time(), 3), **({"note": note} if note else {})}
         self._done(self._opened[name], index, self._take(name, index), value)
 
     def failed(self, name: str, index: int, who: str, why: str) -> None:

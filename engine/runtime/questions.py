@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any, Final
@@ -41,10 +42,16 @@ class Questions:
 
     # -- what people say ----------------------------------------------------------------------------------------------
 
-    def done(self, task: str, who: str, note: str = "") -> str:
+    def done(self, task: str, who: str, note: str = "", found: str = "") -> str:
         """As `control.commands.Work`."""
         name, index = self._open_task(task)
-        self._driver.people.done(name, index, who, note)
+        try:
+            values = json.loads(found) if found else {}
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise Refusal(f"{found[:_TEXT]!r} is no JSON object, such as " + '{"speedup": 3}')
+        self._driver.people.done(name, index, who, note, values)
         return self._label(name, index)
 
     def failed(self, task: str, who: str, why: str) -> str:

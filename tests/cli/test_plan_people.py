@@ -78,6 +78,7 @@ def test_it_waits_until_somebody_says_it_is_done_though_all_is_killed(folder: Pa
             (("done", "sign"), "sign is not waited for yet: what it comes after is not over"),
             (("done", "build"), "build is not work of people: agents do it"),
             (("done", "reviw"), "no task 'reviw': did you mean 'review'?"),
+            (("done", "review[0]", "--result", "3"), "'3' is no JSON object, such as {\"speedup\": 3}"),
             (("failed", "review[0]", "--why", " "), "say why it failed: --why TEXT"),
         ):  # fmt: skip
             refused = shoal(folder, "ctl", "--run", "p", *words)
@@ -100,7 +101,7 @@ def test_it_waits_until_somebody_says_it_is_done_though_all_is_killed(folder: Pa
     try:
         wait_for(lambda: waiting(folder), 60)
         assert waiting(folder)[0]["tasks"] == 2, "what was said stands"
-        ctl(folder, "done", "review[0]")
+        ctl(folder, "done", "review[0]", "--result", '{"grade": 1.5}')
         ctl(folder, "done", "review[2]")
         wait_for(lambda: [one["task"] for one in waiting(folder)] == ["sign"])
         ctl(folder, "done", "sign")
@@ -110,6 +111,7 @@ def test_it_waits_until_somebody_says_it_is_done_though_all_is_killed(folder: Pa
     assert process.returncode == 0, told_last
     found = out(folder)
     assert [one.get("note") for one in found["review"]] == [None, "fine by me", None]
+    assert found["review"][0]["grade"] == 1.5
     assert all(one["by"] and one["at"] for one in (*found["review"], *found["sign"]))
     assert found["ship"] == [{"signed": found["sign"][0], "reviews": found["review"]}]
     assert rows(folder, "SELECT tasks, done, failed, status FROM runs") == [(8, 8, 0, "done")]

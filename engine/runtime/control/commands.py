@@ -38,8 +38,9 @@ class Alerts(Protocol):
 class Work(Protocol):
     """Who knows the steps of a plan's run, and what of it waits for people."""
 
-    def done(self, task: str, who: str, note: str = "") -> str:
-        """Work of people, ``name`` or ``name[3]``, is done. Returns how it is called; raises `Refusal`."""
+    def done(self, task: str, who: str, note: str = "", found: str = "") -> str:
+        """Work of people, ``name`` or ``name[3]``, is done; what was found is a JSON object. Returns how it is called;
+        raises `Refusal`."""
 
     def failed(self, task: str, who: str, why: str) -> str:
         """It has failed. Returns how it is called; raises `Refusal`."""
@@ -97,7 +98,7 @@ class Commands:
             "set": ("SETTING VALUE", self._set),
             "lane": ("LANE LIMIT", self._lane),
             "explain": ("TASK", self._explain),
-            "done": ("TASK [NOTE]", self._work_done),
+            "done": ("TASK [NOTE] [RESULT]", self._work_done),
             "failed": ("TASK WHY", self._work_failed),
             "gate": ("GATE DECISION [WHY]", self._gate),
             "open": ("", self._open),
@@ -240,8 +241,8 @@ class Commands:
             raise Refusal("nothing of this run waits for people: it is of no plan")
         return self._target.work
 
-    def _work_done(self, task: str, note: str = "") -> Done:
-        name = self._work.done(task, self._who, note)
+    def _work_done(self, task: str, note: str = "", found: str = "") -> Done:
+        name = self._work.done(task, self._who, note, found)
         text = f"{name} is done" + (f" ({note})" if note else "")
         return Done("work.done", text, {"task": name, "note": note}, "info")
 
