@@ -116,7 +116,8 @@ def keep(what: tuple[str, ...], options: dict[str, Any], dashes: bool, spec: Run
         items = kept.items_of(Path(options["items"]), totals[0] or 0)
     out = options["out"]
     return kept.Kept(
-        kept.VERSION, list(what), dashes, {name: options[name] for name in OPTIONS},
+        kept.VERSION, list(what), dashes,
+        {name: options[name] for name in OPTIONS} | {"lane": list(options["lane"]) or None},
         replace(spec.settings, metrics_port=None), os.getcwd(), path,
         out if out in (None, "-") else os.path.abspath(out), spec.text, items, stream,
         None if None in totals else sum(total or 0 for total in totals), kept.fingerprints(spec, path, spec.files),

@@ -179,7 +179,7 @@ class Questions:
             return [_reason("open", f"{_progress(opened)}: {_waits(len(waiting), opened.step.owner)}", name)]
         if index is not None and not opened.exhausted and index >= opened.submitted:
             return [_reason("waiting", f"is not taken in yet: {opened.submitted:,} tasks before it are")]
-        return [_reason("over", "over")] if opened.passed else None
+        return None
 
     def _barred(self, name: str) -> str:
         """Who has what a task of people needs."""
