@@ -58,7 +58,7 @@ class Counted:
     def give_back(self, batch: int) -> None:
         """Nothing of a batch is out any more."""
         self.used -= self.holders.pop(batch)
-        if self.most > self.limit:
+        if self.most != self.limit:
             self.most = max(self.limit, self.used)
 
     def set_limit(self, limit: int) -> None:
@@ -70,6 +70,10 @@ class Lane(Counted):
     """A limit on how many tasks run at a time, of any pool: each takes one place."""
 
     __slots__ = ()
+
+    def full(self, amount: int, key: Key, mine: Reservation | None) -> bool:
+        """As `Counted` has it: asked most often where nothing is kept."""
+        return self.used >= self.limit if not self.reserved else super().full(amount, key, mine)
 
 
 class Memory(Counted):
