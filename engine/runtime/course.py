@@ -47,7 +47,11 @@ class Course:
         if began is not None and seconds is not None:
             self.add(began, seconds)
 
+    def end(self) -> None:
+        """A task is over now, of which nobody knows how long it took."""
+        self.ended = time.time()
+
     def lose(self, why: str) -> None:
         """The engine has ended tasks."""
-        self.ended = time.time()
+        self.end()
         self.why = self.why or why

@@ -31,7 +31,7 @@ from engine.stream.types import MESSAGE_MAX, ToReader
 
 if TYPE_CHECKING:  # they know the run, which knows this
     from engine.runtime.decisions import Gates
-    from engine.runtime.waits import Waits
+    from engine.runtime.turns import Turns
 
 _PACE: Final = 0.5
 """Seconds from one look at the plan to the next."""
@@ -69,13 +69,13 @@ class Begun(Protocol):
 class Planned:
     """Of one run, on its thread."""
 
-    def __init__(self, fleet: Fleet, spec: RunSpec, begun: Mapping[str, Begun], gates: Gates, waits: Waits) -> None:
+    def __init__(self, fleet: Fleet, spec: RunSpec, begun: Mapping[str, Begun], gates: Gates, turns: Turns) -> None:
         """`begun`: the steps that run or have run, by name."""
         self._fleet = fleet
         self._spec = spec
         self._steps = begun
         self._gates = gates
-        self._waits = waits
+        self._turns = turns
         self._courses: dict[str, Course] = {}
         self._began = time.time()
         self._due = 0.0
@@ -143,10 +143,6 @@ class Planned:
         found = self._at.get(name)
         return found if found is not None and found < STEPS_MAX else None
 
-    def name(self, number: int) -> str:
-        """Of a step."""
-        return self._spec.steps[number].name
-
     def job(self, name: str) -> int | None:
         """The number of its job in the record; None: it has not begun."""
         begun = self._steps.get(name)
@@ -154,7 +150,7 @@ class Planned:
 
     def open_before(self, number: int) -> list[int]:
         """What a step waits for: gates before it that are held, or else all that it comes after that is not over."""
-        held = [one for one in self._before[number] if self._is_held(one)]
+        held = [one for one in self._before[number] if self.is_held(one)]
         return held or [one for one in self._before[number] if not self._is_over(one)]
 
     # -- how it is now -------------------------------------------------------------------------------------------------
@@ -196,18 +192,19 @@ class Planned:
         if begun is None:
             if any(not self._is_over(other) for other in self._before[number]):
                 return "waiting", ""
-            if self._waits.due(step.name) is not None:
+            if self._turns.due(step.name) is not None:
                 return "delayed", ""
-            held = next((one for one in self._before[number] if self._is_held(one)), None)
+            held = next((one for one in self._before[number] if self.is_held(one)), None)
             if held is not None:
                 return "held", f"gate {self._spec.steps[held].name} waits for an answer"
             return "ready", ""
         if begun.finished:
             if not begun.failed:
                 return "done", ""
-            if course is not None and course.tasks:
-                return "failed", ""
-            return "barred", begun.barred or self._lost(number) or (course.why if course is not None else "")
+            why, ran = begun.barred or self._lost(number), course is not None and course.tasks
+            if why and not ran:
+                return "barred", why
+            return "failed", course.why if course is not None and not ran else ""
         if is_people(step):
             return "people", ""
         just = course is not None and course.ended is not None and at - course.ended < _JUST
@@ -225,11 +222,9 @@ class Planned:
         begun = self._steps.get(self._spec.steps[number].name)
         return begun is not None and begun.finished
 
-    def _is_held(self, number: int) -> bool:
+    def is_held(self, number: int) -> bool:
         """Whether it is a gate that waits for somebody's answer."""
-        name = self._spec.steps[number].name
-        decision, begun = self._gates.decided.get(name), self._steps.get(name)
-        return decision is not None and decision.decided == "hold" and begun is not None and not begun.bars
+        return self._spec.steps[number].name in self._gates.held
 
     def _rests(
         self, states: Sequence[tuple[StepState, str]], busy: Mapping[int, Busy], at: float, monotonic: float
@@ -252,7 +247,7 @@ class Planned:
             now = None if begun is None else busy.get(begun.job)
             running = monotonic - now.last if now is not None and now.tasks >= tasks else 0.0
             wait = 0.0 if step.wait is None or begun is not None else step.wait.likely
-            if (due := self._waits.due(step.name)) is not None:
+            if (due := self._turns.due(step.name)) is not None:
                 wait = max(0.0, due - monotonic)
             rests.append(Rest(tasks, one, self._workers(step, agents), min(running, one or 0.0), wait))
         return rests
@@ -290,7 +285,7 @@ class Planned:
             first = now.first + time.time() - time.monotonic()
             began = first if began is None else min(began, first)
         open_ = self.open_before(number) if state in ("waiting", "held") else []
-        due = self._waits.due(step.name) if state == "delayed" else None
+        due = self._turns.due(step.name) if state == "delayed" else None
         starts = began if began is not None else None if unknown else at + found.starts[number] + rest.wait
         taken, over_now, failed = (0, 0, 0) if begun is None else (begun.submitted, begun.over, begun.failed)
         return StepNow(
@@ -317,10 +312,13 @@ class Planned:
 
     def _gates_now(self) -> list[GateNow]:
         found = []
-        for name, one in list(self._gates.decided.items())[-_GATES:]:
-            number, reasons = self._at[name], tuple(reason[:_TEXT] for reason in one.reasons[:_REASONS])
+        for told in self._gates.summary()[-_GATES:]:
+            number, reasons = self._at[told["gate"]], told["reasons"][:_REASONS]
+            if told.get("by"):
+                reasons.append(f"said by {told['by']}" + (f": {told['why']}" if told.get("why") else ""))
             if number < STEPS_MAX:
-                found.append(GateNow(number, one.decided, reasons, self._is_held(number)))
+                reasons = tuple(reason[:_TEXT] for reason in reasons)
+                found.append(GateNow(number, told["decided"], reasons, self.is_held(number)))
         return found
 
     @cached_property

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, Final
+from typing import Any
 
 from engine.core.tasks import READY, SENT, WAITING
-from engine.core.wording import seconds
 from engine.runtime.claimed import explained, explained_data
 from engine.runtime.fleet import Fleet
 from engine.runtime.planned import Planned
 from engine.stream.plans import OVER, StepNow, StepOutline
 
-_NAMED: Final = 10
-"""Steps that it waits for that are named."""
-
 
 def step_explained(planned: Planned, fleet: Fleet, name: str) -> dict[str, Any] | None:
-    """What is known of a step: ``task``, ``state``, ``reasons`` and ``lines`` as of a task, `claimed.explained_data`.
-    Where it has begun, also why the first of its tasks that wait does not run, as ``example``. None: there is no such
-    step.
+    """What is known of a step that has begun, or is over: ``task``, ``state``, ``reasons`` and ``lines`` as of a task,
+    `claimed.explained_data`; and as ``example`` why the first of its tasks that wait does not run. None: there is no
+    such step, it has not begun, or people are waited for.
     """
     number = planned.number(name)
     if number is None:
         return None
-    now = planned.now()
-    step, written = now.steps[number], planned.outline.steps[number]
+    step, written = planned.now().steps[number], planned.outline.steps[number]
+    if step.state not in (*OVER, "ready", "running") or planned.is_held(number):
+        return None
     data: dict[str, Any] = {
-        "task": written.name,
-        "state": step.state,
-        "reasons": [],
-        "lines": [_summary(written, step)],
-    }
+        "task": written.name, "state": step.state, "seconds": None, "agent": None, "batch": None, "shard": None,
+        "reasons": [], "lines": [_summary(written, step)],
+    }  # fmt: skip
     if step.state in OVER:
         if step.why:
             data["lines"].append(step.why)
-    elif step.state == "delayed":
-        left = max(0.0, (step.until or 0.0) - time.time())
-        data["reasons"] = [{"kind": "time", "seconds": round(left, 3)}]
-        data["lines"].append(f"time has to pass first: {seconds(left)} are left")
-    elif step.state in ("waiting", "held"):
-        _waits(planned, now.steps, number, data)
-    elif (found := _example(planned, fleet, name)) is not None:
-        explanation, lines = explained(fleet, *found)
-        data["example"] = example = explained_data(fleet, explanation, lines)
-        data["reasons"] = example["reasons"]
-        data["lines"] += [f"{example['task']}: {example['lines'][0]}", *example["lines"][1:]]
+        return data
+    found = _example(planned, fleet, name)
+    if found is None:
+        return None
+    explanation, lines = explained(fleet, *found)
+    data["example"] = example = explained_data(fleet, explanation, lines)
+    data["reasons"] = example["reasons"]
+    data["lines"] += [f"{example['task']}: {example['lines'][0]}", *example["lines"][1:]]
     return data
 
 
@@ -57,22 +48,6 @@ def _summary(written: StepOutline, step: StepNow) -> str:
     if step.running:
         parts.append(f"{step.running:,} run{'s' if step.running == 1 else ''}")
     return ", ".join(parts)
-
-
-def _waits(planned: Planned, steps: tuple[StepNow, ...], number: int, data: dict[str, Any]) -> None:
-    step = steps[number]
-    for other in planned.open_before(number)[:_NAMED]:
-        name = planned.outline.steps[other].name if other < len(steps) else planned.name(other)
-        if step.state == "held":
-            data["reasons"].append({"kind": "gate", "name": name})
-            data["lines"].append(f"gate {name} waits for an answer")
-        else:
-            data["reasons"].append({"kind": "dependency", "name": name})
-            so_far = f" ({_summary(planned.outline.steps[other], steps[other])})" if other < len(steps) else ""
-            data["lines"].append(f"it comes after {name}{so_far}")
-    more = len(planned.open_before(number)) - _NAMED
-    if more > 0:
-        data["lines"].append(f"and after {more:,} more")
 
 
 def _example(planned: Planned, fleet: Fleet, name: str) -> tuple[int, int] | None:
