@@ -6,8 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as changed
 from pilots import drive, settled
-from planned_views import AT, BEGAN, blocked_plan, finished_plan, many_steps, one_step, running_now, running_plan
+from planned_views import (
+    AT,
+    BEGAN,
+    OUTLINE,
+    blocked_plan,
+    finished_plan,
+    many_steps,
+    now_of,
+    one_step,
+    planned,
+    running_now,
+    running_plan,
+    step_of,
+)
 from textual.pilot import Pilot
 
 from engine.stream.types import Reply
@@ -186,6 +200,52 @@ def test_zoom_has_ends(app_of: AppOf) -> None:
     drive(app_of(running_plan()), play)
 
 
+def test_a_gate_that_is_held_is_decided_on(app_of: AppOf, feed_of: Any) -> None:
+    feed = feed_of(blocked_plan())
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await opened(pilot, "c")
+        assert under(pilot) == "report"
+        assert "answer" in offered(pilot)
+        await pilot.press("x", "g")
+        await settled(pilot)
+        assert feed.commands == [("gate", "check-accuracy", "go")], "of a step that waits, it is the gate's"
+        await pilot.press("up", "up", "x", "s")
+        await settled(pilot)
+        assert len(feed.commands) == 1, "what lets all fail is asked about"
+        await pilot.press("y")
+        await settled(pilot)
+        assert feed.commands[1:] == [("gate", "check-accuracy", "stop")]
+        await pilot.press("up")
+        assert "answer" not in offered(pilot)
+
+    drive(app_of(feed), play)
+
+    async def look(pilot: Pilot[Any]) -> None:
+        await opened(pilot, "c")
+        assert "answer" not in offered(pilot)
+
+    drive(app_of(blocked_plan(), read_only=True), look)
+
+
+def test_work_of_people_is_done(app_of: AppOf, feed_of: Any) -> None:
+    now = running_now()
+    steps_ = (*now.steps[:6], now_of(6, "people", taken=1), now.steps[7])
+    written = (*OUTLINE.steps[:6], step_of("docs", (0,), total=1, group="ship", what="", people=True), OUTLINE.steps[7])
+    feed = feed_of(planned(changed(now, steps=steps_), changed(OUTLINE, steps=written)))
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await opened(pilot, "end", "up")
+        assert under(pilot) == "docs"
+        await pilot.press("x")
+        await settled(pilot)
+        await pilot.press("y")
+        await settled(pilot)
+        assert feed.commands == [("done", "docs")]
+
+    drive(app_of(feed), play)
+
+
 # -- one step ----------------------------------------------------------------------------------------------------------
 
 
@@ -229,8 +289,6 @@ def test_it_is_asked_again_as_the_run_goes_on(app_of: AppOf, feed_of: Any) -> No
         assert len(feed.commands) == 1
         later = fold(running_plan(), running_now(AT + 3))
         assert later.frame is not None
-        from msgspec.structs import replace as changed
-
         feed.push(replace(later, frame=changed(later.frame, elapsed=later.frame.elapsed + 3)))
         await settled(pilot)
         assert len(feed.commands) == 2

@@ -169,5 +169,10 @@ def test_no_color(snap_compare: Compare, app_of: AppOf, look: str, monkeypatch: 
     assert snap_compare(app_of(running_plan()), run_before=pressing("4", *(["v"] if look == "chart" else [])))
 
 
+@pytest.mark.parametrize("size", [(60, 20), (120, 36)], ids=lambda s: f"{s[0]}x{s[1]}")
+def test_a_gate_is_decided_on(snap_compare: Compare, app_of: AppOf, size: tuple[int, int]) -> None:
+    assert snap_compare(app_of(blocked_plan()), terminal_size=size, run_before=pressing("4", "c x"))
+
+
 def test_help(snap_compare: Compare, app_of: AppOf) -> None:
     assert snap_compare(app_of(running_plan()), terminal_size=(120, 36), run_before=pressing("4", "question_mark"))

@@ -13,6 +13,7 @@ from engine.stream.types import Topic
 from tui.commands import Command, bindings
 from tui.plan.tree import HINT, StepFilter, kinds
 from tui.plan.words import claim_lines, mark_lines, owner_lines, path_lines
+from tui.screens.answering import answer, can_answer
 from tui.screens.base import LiveScreen
 from tui.screens.step import StepScreen
 from tui.view import Phase, View
@@ -37,6 +38,7 @@ class PlanScreen(LiveScreen):
     AUTO_FOCUS: ClassVar[str | None] = "#steps"
     OFFERS: ClassVar[tuple[Command, ...]] = (
         Command("plan.open", "enter", "open", "Open", "All that is known of the step, and why it waits", 96, "enter"),
+        Command("plan.answer", "x", "answer", "Answer", "Decide on the gate, or say that it is done", 97, writes=True),
         Command("plan.look", "v", "look", "Tree/time", "The steps as a tree, or over time", 94),
         Command("plan.filter", "slash", "filter", "Filter", "Show only steps that fit", 65, "/"),
         Command("plan.all", "escape", "unfilter", "All", "Show all steps again", 66, "esc", palette=False),
@@ -78,6 +80,13 @@ class PlanScreen(LiveScreen):
         if self.has_panels:
             self._arrange()
             self._tell_filter()
+            answers = self.check_action("answer", ())
+            if answers != self._answers:
+                self._answers = answers
+                self.refresh_bindings()
+
+    _answers: bool | None = False
+    """What was last offered."""
 
     def _arrange(self) -> None:
         talking = self._talking()
@@ -107,6 +116,9 @@ class PlanScreen(LiveScreen):
                 return plan is not None and self.steps.look == "chart"
             case "panel":
                 return not self._is_wide and len(self._talking()) > 1
+            case "answer":
+                step = self.steps.step
+                return plan is not None and step is not None and can_answer(plan, step)
             case "fold":
                 return plan is not None and self.steps.has_focus and self.steps.tree_.kind(plan) != "order"
             case "by":
@@ -155,6 +167,12 @@ class PlanScreen(LiveScreen):
     def action_fold(self, open_: bool) -> None:
         """Fold the branch under the cursor, or that of the step there; or unfold it."""
         self.steps.fold(open_)
+
+    def action_answer(self) -> None:
+        """What people are waited for."""
+        plan, step = self.steps.plan, self.steps.step
+        if plan is not None and step is not None:
+            answer(self.shoal, plan, step)
 
     def action_look(self) -> None:
         """The other look."""
