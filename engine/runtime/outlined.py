@@ -14,7 +14,7 @@ _FEW: Final = 4
 """Claims, labels and milestones of a step that are told of."""
 _AFTER: Final = 20
 """Steps that one comes after that are told of."""
-_SUMS: Final = 300
+_SUMS: Final = 100
 """Groups, owners and milestones that are told of."""
 
 

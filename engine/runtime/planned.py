@@ -37,14 +37,15 @@ _PACE: Final = 0.5
 """Seconds from one look at the plan to the next."""
 _SELDOM: Final = 100
 """A hundredth of the time goes into that at the most."""
-_ROOM: Final = MESSAGE_MAX - 20_000
-"""Bytes of a message, without what comes with its first part."""
+_ROOM: Final = MESSAGE_MAX - 1_000
+"""Bytes of a message."""
 _RECORDED: Final = 1_000
 """Steps of the largest plan whose course is recorded for a replay."""
 _CHAIN: Final = 500
 """Steps of the chain that are told of."""
-_GATES: Final = 200
-_REASONS: Final = 4
+_GATES: Final = 100
+"""That were decided on last, and are told of."""
+_REASONS: Final = 3
 _TEXT: Final = 200
 _WAITS_FOR: Final = 3
 _JUST: Final = 2.0

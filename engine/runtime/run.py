@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -437,7 +437,7 @@ class Run:
                     made = make(last)
                     self.control.show(topic, [] if made is None else [made])
             if self.control.wants("plan"):
-                parts = self.plan.told(last) if self.plan is not None else [*no_plan(frame.at)]
+                parts: Sequence[ToReader] | None = self.plan.told(last) if self.plan is not None else no_plan(frame.at)
                 if parts is not None:
                     self.control.show("plan", parts)
             self.control.sample(everybody=last)

@@ -20,6 +20,10 @@ StepT = TypeVar("StepT", bound=msgspec.Struct)
 
 OVER: Final[tuple[StepState, ...]] = ("done", "failed", "barred")
 
+_LONGEST: Final = 4_000
+"""Bytes of a step at the most, as engines cut their texts."""
+_STEADY: Final = 10_000
+"""Bytes by which the room for a head grows: it is to be the same while a head gets a little longer."""
 STEPS_MAX: Final = 5_000
 """Steps that readers are told of, the first ones of the plan."""
 
@@ -246,7 +250,7 @@ def no_plan(at: float) -> tuple[PlanOutline, PlanNow]:
 
 def outline_parts(outline: PlanOutline, room: int) -> list[PlanOutline]:
     """An outline in messages of about `room` bytes each."""
-    parts = _cut(outline.steps, room)
+    parts = _cut(outline.steps, room, msgspec.structs.replace(outline, steps=()))
     found = [msgspec.structs.replace(outline, steps=parts[0])]
     at = len(parts[0])
     for steps in parts[1:]:
@@ -257,15 +261,18 @@ def outline_parts(outline: PlanOutline, room: int) -> list[PlanOutline]:
 
 def now_parts(now: PlanNow, room: int) -> list[PlanNow]:
     """A plan at one moment in messages of about `room` bytes each."""
-    first, *rest = _cut(now.steps, room)
+    first, *rest = _cut(now.steps, room, msgspec.structs.replace(now, steps=()))
     return [msgspec.structs.replace(now, steps=first), *(PlanNow(now.at, steps) for steps in rest)]
 
 
-def _cut(steps: Sequence[StepT], room: int) -> list[tuple[StepT, ...]]:
-    """Steps in parts of so many bytes. The same steps are always in the same part, as far as they stay as long."""
+def _cut(steps: Sequence[StepT], room: int, head: msgspec.Struct) -> list[tuple[StepT, ...]]:
+    """Steps in parts of so many bytes, less in the first one, which has a head beside them. The same steps are always in
+    the same part, as far as they stay as long."""
     encode = msgspec.msgpack.Encoder().encode
-    if len(steps) * 400 > room:  # else they fit in any case
-        most = max(len(encode(step)) for step in steps)
-        each = max(1, room // max(most, 100))
-        return [tuple(steps[at : at + each]) for at in range(0, len(steps), each)]
-    return [tuple(steps)]
+    beside = -(-len(encode(head)) // _STEADY) * _STEADY
+    if len(steps) * _LONGEST < room - beside:  # they fit in any case
+        return [tuple(steps)]
+    most = max(map(len, map(encode, steps)), default=1)
+    first, each = max(0, room - beside) // most, max(1, room // most)
+    starts = [0, *range(first, len(steps), each)]
+    return [tuple(steps[start:stop]) for start, stop in zip(starts, [*starts[1:], len(steps)], strict=True)]

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from planned_views import OUTLINE, now_of, running_now, step_of
 
-from engine.stream.plans import PlanNow, PlanOutline, PlanSeen, now_parts, outline_parts
+from engine.stream.plans import GateNow, MilestoneNow, PlanNow, PlanOutline, PlanSeen, now_parts, outline_parts
 from engine.stream.types import MESSAGE_MAX, encoder, to_reader
 
 pytestmark = pytest.mark.usefixtures("nothing_switched_off")
 
 COUNT = 5_000
-ROOM = MESSAGE_MAX - 20_000
+ROOM = MESSAGE_MAX - 1_000
 
 
 def large() -> tuple[PlanOutline, PlanNow]:
@@ -51,6 +51,20 @@ def test_a_large_one_fits_messages_and_is_whole_in_the_end() -> None:
     assert seen.now == now.steps
     assert seen.told is not None
     assert (seen.told.chain, seen.told.ends) == (now.chain, 2.5)
+
+
+def test_what_comes_with_the_first_part_has_its_room() -> None:
+    outline, now = large()
+    outline = msgspec.structs.replace(outline, groups=tuple((f"{n}" * 60, "t" * 200) for n in range(100, 200)))
+    now = msgspec.structs.replace(
+        now, gates=tuple(GateNow(n, "hold", ("r" * 200,) * 4, True) for n in range(100)),
+        milestones=tuple(MilestoneNow(n, n, n, n, 1.5, False, 2.5) for n in range(100)),
+    )  # fmt: skip
+    parts: list[PlanOutline | PlanNow] = [*outline_parts(outline, ROOM), *now_parts(now, ROOM)]
+    assert all(len(encoder.encode(part)) <= MESSAGE_MAX for part in parts)
+    seen = heard(parts)
+    assert seen.complete
+    assert (seen.outline and seen.outline.groups, seen.told and seen.told.gates) == (outline.groups, now.gates)
 
 
 def test_as_long_as_something_is_missing_it_is_not_complete() -> None:

@@ -50,7 +50,7 @@ def decide(app: ShoalApp, gate: Step) -> None:
 
     ways = [
         Way("g", "go: what comes after it begins", lambda: app.order("gate", name, "go")),
-        Way("p", "pivot: another way must be found, what comes after it fails", lambda: stop("pivot")),
-        Way("s", "stop: it is given up, what comes after it fails", lambda: stop("stop")),
+        Way("p", "pivot: what comes after it fails", lambda: stop("pivot")),
+        Way("s", "stop: what comes after it fails", lambda: stop("stop")),
     ]
     ChooseScreen.ask(app, f"gate {gate.name} is held", told, ways)
