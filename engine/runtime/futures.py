@@ -37,7 +37,13 @@ def renew_lock() -> None:
 
 
 class Owner(Protocol):
-    """Who runs a future's task."""
+    """Who runs a future's task.
+
+    Attributes:
+        woken: somebody who waited for one of its futures was told.
+    """
+
+    woken: bool
 
     def retract(self, future: TaskFuture, running: bool) -> None:
         """The future was cancelled."""
@@ -103,6 +109,14 @@ class TaskFuture(Future[Any]):
                 return True
             return self._state in (_PENDING, "CANCELLED") and self.set_running_or_notify_cancel()
 
+    def start(self) -> bool:
+        """As `claim`, and cheap where nobody watches."""
+        with _unwatched:
+            if not self._watched:
+                self._state = _RUNNING
+                return True
+        return self.claim()
+
     def cancel(self, *, running: bool = False) -> bool:
         """Cancel the task if it has not been sent to an agent.
 
@@ -137,6 +151,7 @@ class TaskFuture(Future[Any]):
                 return
         if self._state in _CANCELLED:
             return
+        self.owner.woken = True
         try:
             if error is None:
                 self.set_result(value)
@@ -194,6 +209,11 @@ class FutureTasks:
         first, items = group.first, group.items
         if group.failures or group.retried or not group.plain:
             self._one_by_one(group)
+            return
+        if len(items) == 1:
+            future, self._futures[first] = self._futures[first], None
+            if future is not None:
+                future.settle(items[0], None)
             return
         futures = self._futures[first : first + len(items)]
         self._futures[first : first + len(items)] = [None] * len(items)

@@ -23,16 +23,22 @@ class Loop:
         self._readers: dict[int, Handler] = {}
         self._writers: dict[int, Handler] = {}
         self._muted: set[int] = set()
+        self._quiet: set[int] = set()
+        self.stirred = False
+        """Something was handled that was not watched as `quiet`. Who wants to know that sets it back before."""
         self._began = time.monotonic_ns()
         self._waited = 0
         self.timed = False
         """Whether it is measured how long it waits."""
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._gate = threading.RLock()  # reentrant: a signal handler may wake while its thread is waking
-        self.watch(self._wakeup, self._awake)
+        self.watch(self._wakeup, self._awake, quiet=True)
 
-    def watch(self, fd: int, handler: Handler) -> None:
-        """Call `handler` whenever `fd` has something to read, or its other end is gone."""
+    def watch(self, fd: int, handler: Handler, quiet: bool = False) -> None:
+        """Call `handler` whenever `fd` has something to read, or its other end is gone. `quiet`: so nothing is
+        `stirred` up."""
+        if quiet:
+            self._quiet.add(fd)
         self._readers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN)
 
@@ -40,6 +46,7 @@ class Loop:
         """Forget a descriptor, before it is closed. May be called for one that is not watched."""
         self._writers.pop(fd, None)
         self._muted.discard(fd)
+        self._quiet.discard(fd)
         if self._readers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
@@ -96,6 +103,8 @@ class Loop:
         else:
             ready = self._epoll.poll(timeout)
         for fd, event in ready:
+            if fd not in self._quiet:
+                self.stirred = True
             if event & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
                 writer()
             if event & ~select.EPOLLOUT and (reader := self._readers.get(fd)) is not None:
