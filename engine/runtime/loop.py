@@ -32,7 +32,9 @@ class Loop:
         """Whether it is measured how long it waits."""
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._gate = threading.RLock()  # reentrant: a signal handler may wake while its thread is waking
-        self.watch(self._wakeup, self._awake, quiet=True)
+        self._quiet.add(self._wakeup)
+        # Each write is told, once, so nobody has to read what it holds.
+        self._epoll.register(self._wakeup, select.EPOLLIN | select.EPOLLET)
 
     def watch(self, fd: int, handler: Handler, quiet: bool = False) -> None:
         """Call `handler` whenever `fd` has something to read, or its other end is gone. `quiet`: so nothing is
@@ -79,14 +81,9 @@ class Loop:
             if self._wakeup >= 0:
                 try:
                     os.eventfd_write(self._wakeup, 1)
-                except BlockingIOError:  # full: it will wake anyway
-                    pass
-
-    def _awake(self) -> None:
-        try:
-            os.eventfd_read(self._wakeup)
-        except BlockingIOError:
-            pass
+                except BlockingIOError:  # full, after more of them than there will ever be
+                    os.eventfd_read(self._wakeup)
+                    os.eventfd_write(self._wakeup, 1)
 
     @property
     def busy(self) -> float:
