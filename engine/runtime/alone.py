@@ -75,14 +75,15 @@ class Alone:
         self._worker = worker
         self._known: _Known | None = None
 
-    def know(self, function: Callable[..., Any], star: bool, how: How, job: Job) -> None:
-        """A call went the usual way, as this job: the next may be of the same kind."""
+    def know(self, function: Callable[..., Any], star: bool, how: How, job: Job, number: int) -> None:
+        """A call went the usual way, as this job, a range of that number: the next may be of the same kind."""
         known, settings = self._known, self._fleet.settings
         if known is not None and known.holds(function, star, how, settings):
             return
         self._known = None
-        if job.claims or how.each is not None or job.lane is not None or job.star is not star:
-            return
+        found = self._fleet.core.ranges.get(number)
+        if found is None or found.needs is not None or how.each is not None or job.after or job.star is not star:
+            return  # it needs more than an agent
         options = self._fleet.options_of(job)
         if options.timeout or options.soft_timeout or "." in getattr(function, "__qualname__", "."):
             return

@@ -43,6 +43,8 @@ class How:
     each: Callable[..., Any] | None = None
     """Gives what a call claims beside that, by its arguments."""
     lane: str | None = None
+    memory: int = 0
+    """Bytes that a call takes."""
 
 
 Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How, tuple[Claim, ...]]
@@ -279,7 +281,7 @@ class Worker:
         options = _sized(how.options, chunk.held)
         job = Job(
             number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options, claims=how.claims,
-            each=chunk.each, lane=how.lane,
+            each=chunk.each, lane=how.lane, memory=how.memory,
         )  # fmt: skip
         chunk.began(self._submit(job, chunk.function), self._awaken)
 
@@ -310,11 +312,11 @@ class Worker:
         options = _sized(how.options, held)
         job = Job(
             number, len(held), tasks, tasks, star=called, pool=how.pool, options=options, claims=how.claims,
-            each=None if how.each is None else own, lane=how.lane,
+            each=None if how.each is None else own, lane=how.lane, memory=how.memory,
         )  # fmt: skip
         tasks.range = self._submit(job, function)
         if job.count == 1:
-            self._alone.know(function, star, how, job)
+            self._alone.know(function, star, how, job, tasks.range)
 
     def _submit(self, job: Job, function: Callable[..., Any]) -> int:
         """Hand a range to the core; calls of one name are one job in the record."""
