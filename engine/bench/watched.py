@@ -18,6 +18,7 @@ from engine.bench.engines import made, warm
 from engine.bench.reader import HZ, TOPICS, Reader
 from engine.bench.shared import Result
 from engine.bench.tasks import work
+from engine.procs.scoreboard import DONE, FAILED, Scoreboard
 from engine.runtime.executor import Engine
 from engine.stream import places
 
@@ -116,41 +117,57 @@ def throughput(agents: int, iterations: int, seconds: float, pairs: int, kind: C
     The watcher is not what is measured: its processor time, shared by the cores, is taken off the time of the turn that
     it saw. ``gross``: the ratio with nothing taken off. ``processor``: of the processor time that a task takes of
     everybody but the watcher, with one over without one. ``watcher``: the watcher's own, as a share of a core.
+    ``observer``: of the engine's own processor time, what it says that it spends on those who look on, as a share of a
+    core; with a watcher less without one.
+
+    Tasks count once they are over where they ran. Where thousands of agents share a few cores each has its turn every
+    few seconds, and so have the hosts that fetch outcomes: these come in waves, up to several times as many in one
+    second as in the next. A turn would measure how much of a wave it saw.
     """
-    net, gross, costs, shares = [], [], [], []
+    net, gross, costs, shares, spent = [], [], [], [], []
     cores = len(os.sched_getaffinity(0))
     with _fleet(agents, kind) as (engine, watcher), _fed(engine, iterations, agents * _WAITING):
-        core = engine._worker.run.fleet.core
+        run = engine._worker.run
+        board, observer = run.fleet.board, run.observer
         time.sleep(_LEARNT * seconds)
         processes = [pid for pid in watch.descendants(os.getpid()) if pid not in watcher.processes()]
-        found: dict[bool, tuple[float, float, float, float]] = {}
+        found: dict[bool, tuple[float, float, float, float, float]] = {}
         for at, watched in enumerate(_turns(pairs, agents)):
             if watched:
                 watcher.attach()
-            own, busy, done, began = (
+            own, observed, busy, done, began = (
                 watcher.processor(),
+                observer.total,
                 watch.processor_seconds_with_own(processes),
-                core.done,
+                _over(board),
                 _clock(),
             )
             time.sleep(seconds)
-            took, tasks = _clock() - began, core.done - done
-            own = watcher.processor() - own
+            took, tasks = _clock() - began, _over(board) - done
+            own, observed = watcher.processor() - own, observer.total - observed
             found[watched] = (
                 tasks / took,
                 tasks / (took - own / cores),
                 (watch.processor_seconds_with_own(processes) - busy) / tasks,
                 own / took,
+                observed / took,
             )
             if watched:
                 watcher.detach(took)
             if at % 2:
-                (rate, freed, cost, share), (plain, _, plain_cost, _) = found[True], found[False]
+                (rate, freed, cost, share, seen), (plain, _, plain_cost, _, unseen) = found[True], found[False]
                 net.append(freed / plain)
                 gross.append(rate / plain)
                 costs.append(cost / plain_cost)
                 shares.append(share)
-    return {"value": median(net), "gross": median(gross), "processor": median(costs), "watcher": median(shares)}
+                spent.append(seen - unseen)
+    names = ("value", "gross", "processor", "watcher", "observer")
+    return {name: median(each) for name, each in zip(names, (net, gross, costs, shares, spent), strict=True)}
+
+
+def _over(board: Scoreboard) -> int:
+    """Tasks that have ended, by the word of the agents themselves."""
+    return sum(board.column(DONE)) + sum(board.column(FAILED))
 
 
 @contextmanager
