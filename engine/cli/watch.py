@@ -74,8 +74,10 @@ def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
         if more.missing:
             more.subscribe(client, ["frames"], RATE_MAX)
         frame = fresh(client, more)
+        asked = client.command("open")
+        waiting = asked.data["open"] if asked.ok else []  # an engine of an older version knows no such command
         if as_json:
-            click.echo(_json(client, frame, more))
+            click.echo(_json(client, frame, more, {"open": waiting}))
             return
         hello = client.hello
     click.echo(f"{printable(hello.run)}  {printable(hello.name)}  {frame.state}  (pid {hello.pid})")
@@ -105,6 +107,8 @@ def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
         )
     for told in more.lines():
         click.echo(f"  {told}")
+    for one in waiting:
+        click.echo(f"  waits for somebody: {printable(one['text'])}")
 
 
 def fresh(client: Client, more: Newest) -> Frame:
@@ -156,10 +160,10 @@ def _states(pool: PoolView) -> list[tuple[str, int]]:
     return [(name, getattr(pool, name)) for name in ("busy", "idle", "starting", "draining", "dead")]
 
 
-def _json(client: Client, frame: Frame, more: Newest) -> bytes:
+def _json(client: Client, frame: Frame, more: Newest, beside: dict[str, Any] | None = None) -> bytes:
     import msgspec
 
-    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects())
+    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects() | (beside or {}))
 
 
 def as_object(hello: Hello, frame: Frame) -> dict[str, Any]:

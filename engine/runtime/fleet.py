@@ -120,11 +120,14 @@ class Fleet:
         self.worked = array("Q", bytes(8 * rows))
         """Nanoseconds that those before it in its row had spent in tasks by then."""
         self._jobs: dict[int, Job] = {}
+        self.outside: dict[int, str] = {}
+        """By number, how that is called that holds claims and is done by nobody here."""
         self.events = 0
         self._closed = False
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
         self._groups = memory.cgroups()
+        self._allow_memory()
         self._distrusted: dict[tuple[int, int], dict[int, str]] = {}
         """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
@@ -206,6 +209,12 @@ class Fleet:
         if told is not None:
             self.event(told.level, told.kind, told.text, **told.data)
 
+    def _allow_memory(self) -> None:
+        """Have the core know how much tasks may take that say what they take."""
+        limit = memory.for_tasks(self.settings, self._groups)
+        if limit is not None:
+            self.core.set_memory(limit)
+
     def drain(self) -> None:
         """Send nothing any more, call back what no agent has begun; over once `core.idle`."""
         self.core.drain()
@@ -232,10 +241,10 @@ class Fleet:
 
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`. Raises
-        ValueError for what can't be claimed, or an unknown lane."""
+        ValueError for what can't be claimed, an unknown lane, or more memory than there is."""
         number = self.core.submit(
             job.count, job.function, job.pool, self._options(job), job.after, claims=job.claims, lane=job.lane,
-            each=job.each,
+            each=job.each, memory=job.memory,
         )  # fmt: skip
         self._jobs[number] = job
         return number
@@ -256,6 +265,8 @@ class Fleet:
             self._measured = 0.0
             if told is not None:
                 self.event(told.level, told.kind, told.text, **told.data)
+        if settings.memory_tasks != before.memory_tasks or settings.memory_reserve != before.memory_reserve:
+            self._allow_memory()
         self.hosts.mind(settings)
         for number, job in self._jobs.items():
             options = self._options(job)

@@ -112,5 +112,7 @@ class Job:
     """What they claim beside that, one by one."""
     lane: str | None = None
     """In which they run."""
+    memory: int = 0
+    """Bytes that each of them takes."""
     record: tuple[int, int] = (0, 0)
     """What it is in the record of the run: the number of its set of tasks, and the index of its first task in there."""

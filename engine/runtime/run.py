@@ -20,7 +20,7 @@ from engine.runtime import earlier
 from engine.runtime.alerting.alerting import Alerting
 from engine.runtime.claimed import claims_now
 from engine.runtime.control import Control
-from engine.runtime.control.commands import Alerts, Commands
+from engine.runtime.control.commands import Alerts, Commands, Work
 from engine.runtime.control.listener import Peer
 from engine.runtime.control.pages import page
 from engine.runtime.control.refusal import Refusal
@@ -30,6 +30,7 @@ from engine.runtime.launch import StartError
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
 from engine.runtime.recording import Recording, machine
+from engine.runtime.results import to_json
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
 from engine.runtime.specs import PoolSpec
@@ -121,6 +122,10 @@ class Run:
         self.stop_asked = ""
         self.before = [0, 0]
         """Tasks that were done, and failed, before the run was begun or resumed."""
+        self.said = [0, 0]
+        """Tasks that people have said are done, and failed."""
+        self.work: Work | None = None
+        """Who knows what waits for people."""
         self.taken = 0
         """How many of these were done in another run."""
         self.origin = options.origin
@@ -292,6 +297,18 @@ class Run:
         job = self.fleet.job(range_id)
         return job.record if job is not None else (0, 0)
 
+    def keep_said(self, job: int, index: int, since: float, value: Any, failure: tuple[str, str] | None) -> None:
+        """Record what somebody has said of a task: what came of it, or the kind and the text of its failure."""
+        if self.recording is None:
+            return
+        line = self.recording.line
+        if failure is None:
+            kept = messages.Finished(job, index, -1, since, bytes(8), [["json", to_json(value)]], [], [], {})
+            line.tell(kept)
+        else:
+            line.tell(messages.Ended(job, index, 1, *failure, since))
+        line.push()  # no death of this process shall undo what people were told is so
+
     def _record(self, range_id: int, group: Group) -> int:
         assert self.recording is not None
         job, base = self._recorded(range_id)
@@ -412,11 +429,16 @@ class Run:
 
     def _frame(self, state: RunState | None = None) -> Frame:
         """The same, of what this engine does alone."""
-        return self.sampler.frame(None if self.total is None else self.total - sum(self.before), state)
+        return self.sampler.frame(None if self.total is None else self.total - sum(self.outside), state)
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """Tasks that were done, and failed, without this engine: before it began, or by people."""
+        return self.before[0] + self.said[0], self.before[1] + self.said[1]
 
     def _whole(self, frame: Frame) -> Frame:
         """A frame with what was done before this engine began, with the alerts, and with what looking on costs."""
-        done, failed = self.before
+        done, failed = self.outside
         more = {"alerts": self.alerting.counts, "watching": round(self.observer.total, 6)}
         if not done + failed:
             return msgspec.structs.replace(frame, **more)

@@ -42,6 +42,8 @@ class How:
     each: Callable[..., Any] | None = None
     """Gives what a call claims beside that, by its arguments."""
     lane: str | None = None
+    memory: int = 0
+    """Bytes that a call takes."""
 
 
 Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How, tuple[Claim, ...]]
@@ -269,7 +271,7 @@ class Worker:
         options = _sized(how.options, chunk.held)
         job = Job(
             number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options, claims=how.claims,
-            each=chunk.each, lane=how.lane,
+            each=chunk.each, lane=how.lane, memory=how.memory,
         )  # fmt: skip
         chunk.began(self._submit(job, chunk.function), self._awaken)
 
@@ -300,7 +302,7 @@ class Worker:
         options = _sized(how.options, held)
         job = Job(
             number, len(held), tasks, tasks, star=called, pool=how.pool, options=options, claims=how.claims,
-            each=None if how.each is None else own, lane=how.lane,
+            each=None if how.each is None else own, lane=how.lane, memory=how.memory,
         )  # fmt: skip
         tasks.range = self._submit(job, function)
 

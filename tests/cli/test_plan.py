@@ -35,7 +35,10 @@ SMALL = (
 )
 
 
-UNHEEDED = "such a plan can be checked and simulated (shoal plan), but not run yet"
+UNHEEDED = (
+    "neither a call nor a command: it is work of people, as are 2 more sets: --people wait waits until `shoal ctl "
+    "done` says it is done, --people skip goes on as if it were"
+)
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_what_is_right_is_told(small: Path) -> None:
         "owner       two: 2 tasks, 2 h",
         "ownership   2 owners, 2 patterns; 1 pair of patterns and 1 claim compared: no conflict",
         "merge       one, two",
-        f"run         tasks 1 ('a'): has neither a call nor a command: it is work of people: {UNHEEDED}",
+        f"run         tasks 1 ('a'): {UNHEEDED}",
     ]
     found = one("plan", "check", str(small), "--json")
     assert (found["ok"], found["sets"], found["length"], found["merge"]["order"]) == (True, 3, 10_800, ["one", "two"])
