@@ -298,7 +298,7 @@ def test_rules_know_every_kind_of_event_that_the_engine_tells_of() -> None:
             text = path.read_text(encoding="utf-8")
             said |= set(
                 re.findall(
-                    r'"((?:agent|bench|fleet|host|items|memory|metrics|nursery|output|pool|recorder|result|run|samples|setting|silence|sink|task)\.[a-z_]+)"',
+                    r'"((?:agent|bench|fleet|gate|host|items|memory|metrics|nursery|output|pool|recorder|result|run|samples|setting|silence|sink|task|work)\.[a-z_]+)"',
                     text,
                 )
             )

@@ -203,7 +203,7 @@ def test_of_a_plan_alone_everything_is_to_come() -> None:
     assert done.exit_code == 0, done.output
     text = done.stdout
     heads = [one.removeprefix("## ") for one in text.splitlines() if one.startswith("## ")]
-    assert heads == ["Next", "Blocked", "Risks", "Categories", "Owners", "Milestones", "Tests"]
+    assert heads == ["Next", "Blocked", "Risks", "Categories", "Owners", "Milestones", "Gates", "Tests"]
     assert "**0%** done: 0 of 38 task sets, 0 of 169 tasks; 0 h of 519.8 h of work." in text
     assert "| `A001` | Resource detection" in text
     assert "milestone `M4` is 25.5 h late in the simulation" in text
