@@ -266,8 +266,8 @@ def now_parts(now: PlanNow, room: int) -> list[PlanNow]:
 
 
 def _cut(steps: Sequence[StepT], room: int, head: msgspec.Struct) -> list[tuple[StepT, ...]]:
-    """Steps in parts of so many bytes, less in the first one, which has a head beside them. The same steps are always in
-    the same part, as far as they stay as long."""
+    """Steps in parts of so many bytes, less in the first one, which has a head beside them. The same steps are always
+    in the same part, as far as they stay as long."""
     encode = msgspec.msgpack.Encoder().encode
     beside = -(-len(encode(head)) // _STEADY) * _STEADY
     if len(steps) * _LONGEST < room - beside:  # they fit in any case

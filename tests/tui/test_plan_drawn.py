@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from planned_views import (
     AT,
     BEGAN,
+    CLAIMS,
     OUTLINE,
     blocked_now,
     blocked_plan,
@@ -24,6 +25,7 @@ from planned_views import (
 from rich.cells import cell_len
 
 from engine.stream.plans import PlanNow, PlanOutline
+from engine.stream.types import LaneView
 from tui.plan import chart
 from tui.plan.chart import Scale, scale_of, step_bar, tick_text
 from tui.plan.details import step_lines
@@ -260,6 +262,8 @@ def test_who_holds_what() -> None:
     assert "    next docs[3]" in told
     assert "claim data/**  shared" in told
     assert claim_lines(finished_plan(), 60) == []
+    memory = msgspec.structs.replace(CLAIMS, memory=LaneView("memory", 2 << 30, 1 << 30, (), 3, ""))
+    assert "memory ███    1.0GB/2.0GB  3 wait" in texts(claim_lines(planned(running_now(), claims=memory), 60))
 
 
 def test_owners() -> None:

@@ -144,6 +144,11 @@ def claim_lines(view: View, width: int) -> list[Line]:
     lines: list[Line] = []
     for lane in claims.lanes:
         lines += _lane(lane, width, claims.at)
+    if (memory := claims.memory) is not None:
+        waits: Piece = (f"  {fmt.count(memory.waiting)} wait", "warning") if memory.waiting else ("", "")
+        share = draw.bar(memory.used / memory.limit if memory.limit else 1.0, 6)
+        used = f" {fmt.size(memory.used)}B/{fmt.size(memory.limit)}B"
+        lines.append(cut((("memory ", "quiet"), (share, "bar"), (used, ""), waits), width))
     for claim in claims.claims:
         lines += _claim(claim, width, claims.at)
     more = claims.held - sum(claim.held > 0 for claim in claims.claims)
