@@ -132,7 +132,7 @@ def reason(plan: Plan, step: Step, claims: ClaimsNow | None) -> Piece:
         case "held":
             return f"an answer: gate {named(plan.steps, now.waits_for, now.more)}", "warning"
         case "people":
-            return "to be done by people", "starting"
+            return f"to be done by {fmt.clean(step.written.owner) or 'people'}", "starting"
         case "ready":
             return _resource(step, claims), ""
         case "barred":
