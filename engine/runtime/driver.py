@@ -191,6 +191,11 @@ class Driver:
         except SpecError as error:
             self.problem = self.problem or error
 
+    def close(self) -> None:
+        """Take no more arguments: what they come from is closed, such as a file."""
+        for opened in self._fed:
+            opened.close()
+
     def answer(self, name: str, decided: Decided, why: str, who: str) -> str:
         """Somebody has decided on a gate that is held; what was decided, as a line."""
         opened = self.steps[name]
