@@ -16,7 +16,7 @@ from engine.cli.benchpeers import peers
 from engine.cli.benchprune import prune
 from engine.cli.benchreport import report
 from engine.cli.benchscaling import scaling
-from engine.cli.benchsession import SUITES, keep, opened
+from engine.cli.benchsession import SUITES, enough, keep, opened
 from engine.cli.benchtelling import Telling, telling, told_by
 
 _ROUNDS: Final = 7
@@ -124,7 +124,7 @@ def _suite(benchmark: str, asked: _Asked, told: Telling) -> None:
 
     file = opened(asked.output)
     usual = _QUICK_ROUNDS if asked.quick else _ROUNDS
-    whole = not asked.only and (asked.rounds is None or asked.rounds >= usual)
+    whole = not asked.only and enough(asked.rounds)
     seed = time.time_ns() % 2**32
     with problems():
         recorder = None if asked.no_store else Recorder(benchmark, asked.quick, seed)

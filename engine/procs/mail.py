@@ -216,6 +216,11 @@ def attach(sock: socket.socket, row: int, generation: int) -> None:
     _agent = (sock, row, generation)
 
 
+def opened() -> bool:
+    """Whether a task of this agent has ever used its mailbox."""
+    return _mailbox is not None
+
+
 def _box() -> _Mailbox:
     global _mailbox
     if _mailbox is None:

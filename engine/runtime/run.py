@@ -387,9 +387,10 @@ class Run:
         with self.observer.spends("frames"):
             frame, control, last = self._view(state), self.control, state == "ended"
             asked = control is not None and any(control.wants(topic) for topic in self._measured)
+            queues = control is not None and control.wants("queues")
             if last and ((self._sampled and self.fleet.core.over) or asked):
                 self._measure(frame, last)
-            elif control is not None and control.watched and self.meters is not None and self.meters.due(asked):
+            elif control is not None and control.watched and self.meters is not None and self.meters.due(queues):
                 self._measure(frame)
             return self._show(frame, last)
 

@@ -15,7 +15,19 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 2
+from engine.wire.letters import Delivered as Delivered
+from engine.wire.letters import MailOpened as MailOpened
+from engine.wire.letters import MailPools as MailPools
+from engine.wire.letters import MailRead as MailRead
+from engine.wire.letters import MailTaken as MailTaken
+from engine.wire.letters import Posted as Posted
+from engine.wire.loans import Direct as Direct
+from engine.wire.loans import HandBack as HandBack
+from engine.wire.loans import Lend as Lend
+from engine.wire.loans import Lent as Lent
+from engine.wire.loans import Over as Over
+
+VERSION: Final = 3
 
 FRAME_MAX: Final = 200_000
 """Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself.
@@ -160,6 +172,8 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag=11):
     """
     soft_timeout: float = 0.0
     """Seconds after which `SoftTimeout` is raised in a task, 0 for never."""
+    direct: bool = False
+    """It comes from the engine itself, which has the agent on loan, and is told itself what comes of it."""
 
 
 class Spawn(msgspec.Struct, frozen=True, array_like=True, tag=12):
@@ -295,64 +309,27 @@ class SpawnFailed(msgspec.Struct, frozen=True, array_like=True, tag=24):
     error: str
 
 
-class MailOpened(msgspec.Struct, frozen=True, array_like=True, tag=40):
-    """Agent to host to engine: it reads its mail from now on."""
-
-    row: int
-    generation: int
-
-
-class MailPools(msgspec.Struct, frozen=True, array_like=True, tag=41):
-    """Engine to host to agent, in answer: who there is, as first row and number of rows by pool."""
-
-    row: int
-    generation: int
-    pools: dict[str, tuple[int, int]]
-
-
-class Posted(msgspec.Struct, frozen=True, array_like=True, tag=42):
-    """Agent to host to engine: a message for the agent of another row. Its parcels come with it."""
-
-    row: int
-    generation: int
-    to: int
-    number: int
-    sure: bool
-    column: msgspec.Raw
-    """As in `Work`, with one item."""
-
-
-class MailTaken(msgspec.Struct, frozen=True, array_like=True, tag=43):
-    """Engine to host to agent: its sure message is in the box."""
-
-    row: int
-    generation: int
-    number: int
-
-
-class Delivered(msgspec.Struct, frozen=True, array_like=True, tag=44):
-    """Engine to host to agent: a message."""
-
-    row: int
-    generation: int
-    sender: int
-    column: msgspec.Raw
-
-
-class MailRead(msgspec.Struct, frozen=True, array_like=True, tag=45):
-    """Agent to host to engine: it has dealt with so many more messages."""
-
-    row: int
-    generation: int
-    count: int
-
-
 ToNursery: TypeAlias = Prepare | StartHost
 FromNursery: TypeAlias = Prepared | HostStarted | HostExited
 ToMailbox: TypeAlias = MailPools | MailTaken | Delivered
-ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Leave | Mind | Stop | ToMailbox
+ToHost: TypeAlias = (
+    Define
+    | Work
+    | Spawn
+    | Kill
+    | Recall
+    | RetireIdle
+    | StopTask
+    | Leave
+    | Mind
+    | Stop
+    | Lend
+    | HandBack
+    | Over
+    | ToMailbox
+)
 FromMailbox: TypeAlias = MailOpened | Posted | MailRead
-FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | FromMailbox
+FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | Lent | FromMailbox
 
 encode = msgspec.msgpack.Encoder().encode
 to_nursery = msgspec.msgpack.Decoder(ToNursery)
@@ -361,7 +338,7 @@ to_host = msgspec.msgpack.Decoder(ToHost)
 from_host = msgspec.msgpack.Decoder(FromHost)
 to_mailbox = msgspec.msgpack.Decoder(ToMailbox)
 to_begin = msgspec.msgpack.Decoder(Begin)
-to_agent = msgspec.msgpack.Decoder(Define | Work | Ping | Retire)
+to_agent = msgspec.msgpack.Decoder(Define | Work | Ping | Retire | Direct)
 
 RECORD: Final = 0xC1
 """First byte of a message that holds records. msgpack never uses it, so it can't be mistaken for a frame."""
