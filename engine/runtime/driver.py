@@ -45,7 +45,7 @@ class Driver:
         more: there is more to be fed at once.
         again: tasks that run again though they were done, because their results are too large for the database.
         gates: what was decided.
-        people: work that they are waited for.
+        people: what they are waited for.
         steps: those that have begun, by name.
         turns: the others.
     """
@@ -82,7 +82,7 @@ class Driver:
         self._kept = {name for step in spec.steps for name in (step.gather, *step.results.values()) if name}
         self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]
-        run.total = None if None in totals else sum(total or 0 for total in totals)
+        run.total = None if None in totals else sum(filter(None, totals))
 
     def label(self, opened: Opened) -> str | None:
         """Name of a step in a results file, None where there is only one."""
