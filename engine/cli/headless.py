@@ -117,7 +117,7 @@ def run_headless(
                 # Asked now: from here on nobody else writes to the run.
                 known = Earlier(database, None if resumed is None else run.id, taken)
                 earlier = stack.enter_context(contextlib.closing(known))
-            return _drive(run, spec, options, writer, reporter, interrupts, earlier)
+            return _drive(run, spec, options, writer, reporter, interrupts, earlier, stack)
         except (SpecError, StartError) as error:
             run.fail(str(error))
             raise
@@ -147,6 +147,7 @@ def _drive(
     reporter: Reporter,
     interrupts: Interrupts,
     earlier: Earlier | None,
+    stack: contextlib.ExitStack,
 ) -> int:
     run.fleet.listeners.append(reporter.event)
     if options["serve"] is None:  # else standard error is behind a screen
@@ -155,6 +156,7 @@ def _drive(
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
     driver = Driver(run, spec, writer, earlier, _asks(spec.settings, options))
+    stack.callback(driver.close)
     run.work = Questions(run.fleet, spec, driver)
     watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None

@@ -46,7 +46,7 @@ class Driver:
         more: there is more to be fed at once.
         again: tasks that run again though they were done, because their results are too large for the database.
         gates: what was decided.
-        people: work that they are waited for.
+        people: what they are waited for.
         steps: those that have begun, by name.
         turns: the others.
     """
@@ -84,7 +84,7 @@ class Driver:
         self._kept = {name for step in spec.steps for name in (step.gather, *step.results.values()) if name}
         self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]
-        run.total = None if None in totals else sum(total or 0 for total in totals)
+        run.total = None if None in totals else sum(filter(None, totals))
 
     def label(self, opened: Opened) -> str | None:
         """Name of a step in a results file, None where there is only one."""
@@ -192,6 +192,11 @@ class Driver:
             self.decide()
         except SpecError as error:
             self.problem = self.problem or error
+
+    def close(self) -> None:
+        """Take no more arguments: what they come from is closed, such as a file."""
+        for opened in self._fed:
+            opened.close()
 
     def answer(self, name: str, decided: Decided, why: str, who: str) -> str:
         """Somebody has decided on a gate that is held; what was decided, as a line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,6 +38,11 @@ class Opened:
     """The gate that does not let be begun what comes after it, and why."""
     passed: bool = False
     """It is over, and that was said."""
+
+    def close(self) -> None:
+        """Let go of what its arguments come from."""
+        if isinstance(self.arguments, Generator):
+            self.arguments.close()
 
     @property
     def finished(self) -> bool:
