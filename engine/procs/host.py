@@ -29,7 +29,7 @@ from engine.procs.queue import ShardQueue
 from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
 from engine.procs.scoreboard import CELLS, HEAD, START, STATE, Scoreboard
-from engine.procs.slots import Held, Slot, calm, held
+from engine.procs.slots import Held, Slot, calm, held, what_is_wrong
 from engine.procs.spawn import Spawner
 from engine.procs.watch import Watch
 from engine.wire import channel, frames
@@ -275,7 +275,7 @@ class Host:
             elif kind == frames.RECORD:
                 record = bytes(view[9:])
                 self._drain(slot, int.from_bytes(view[1:9], "little"))
-                if wrong := _what_is_wrong(slot, record):
+                if wrong := what_is_wrong(slot, record):
                     raise ValueError(wrong)
                 self._bundle.flush()
                 self._bundle.alone(slot.row, record, parcels)
@@ -308,7 +308,7 @@ class Host:
         try:
             while (found := reader.peek(upto)) is not None:
                 record, tail = found
-                if wrong := _what_is_wrong(slot, record):
+                if wrong := what_is_wrong(slot, record):
                     raise RingBroken(wrong)
                 reader.tail = tail
                 self._bundle.add(slot.row, record, reader, tail)
@@ -468,22 +468,6 @@ class Host:
             self._report()
         except channel.Closed:
             pass
-
-
-def _what_is_wrong(slot: Slot, record: bytes) -> str:
-    """Why an agent can't have written a record that is in order: it speaks of another's tasks, or of such as are yet to
-    run. "" if it may have. Else whoever passed it on would take the batch for over that the agent still runs.
-    """
-    if len(record) < frames.HEAD.size:
-        return "a record without a head"
-    batch, first, count, _ = frames.HEAD.unpack_from(record)
-    current = slot.current
-    if current is None or batch != current.id:
-        return "outcomes of a batch that it does not run"
-    if not count or first > current.seen or first + count > current.size:
-        return f"outcomes of tasks {first} to {first + count} of {current.size}, of which {current.seen} were over"
-    current.seen = max(current.seen, first + count)
-    return ""
 
 
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:

@@ -143,3 +143,19 @@ def held(slot: Slot, board: Scoreboard) -> list[tuple[int, int]]:
     if slot.judged not in (None, (batch, offset)):
         offset = 0
     return [(one.id, offset - 1 if one.id == batch else -1) for one in (slot.current, *slot.ahead) if one is not None]
+
+
+def what_is_wrong(slot: Slot, record: bytes) -> str:
+    """Why an agent can't have written a record that is in order: it speaks of another's tasks, or of such as are yet to
+    run. "" if it may have. Else whoever passed it on would take the batch for over that the agent still runs.
+    """
+    if len(record) < frames.HEAD.size:
+        return "a record without a head"
+    batch, first, count, _ = frames.HEAD.unpack_from(record)
+    current = slot.current
+    if current is None or batch != current.id:
+        return "outcomes of a batch that it does not run"
+    if not count or first > current.seen or first + count > current.size:
+        return f"outcomes of tasks {first} to {first + count} of {current.size}, of which {current.seen} were over"
+    current.seen = max(current.seen, first + count)
+    return ""

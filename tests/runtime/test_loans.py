@@ -277,6 +277,16 @@ def test_agents_that_are_looked_after_are_not_lent(monkeypatch: pytest.MonkeyPat
         in_order(engine)
 
 
+def test_calls_that_need_more_than_an_agent_get_it(engine: Engine) -> None:
+    """Calls that claim something, take memory or run in a lane: each is in the books before it is sent."""
+    engine.set_lane("narrow", 1)
+    for view in (engine.using(claims="a"), engine.using(lane="narrow"), engine.using(memory="1M")):
+        borrow(engine)
+        assert [view.submit(remote.same, number).result(30) for number in range(100)] == list(range(100))
+        assert engine._worker._alone._known is None
+        in_order(engine)
+
+
 def test_a_call_with_a_timeout_goes_to_the_host(one: Engine) -> None:
     loan = on_loan(one)
     assert one.using(timeout=30).submit(remote.same, 1).result(30) == 1
