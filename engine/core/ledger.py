@@ -46,6 +46,8 @@ class Ledger:
         self.submitted = 0
         self.done = 0
         self.failed = 0
+        self.barred = 0
+        """Of those that failed: what they come after had failed, so that they were never begun."""
         self.cancelled = 0
         self.accepted = 0
         """Tasks that are over by an agent's outcome, and not by a word of the core."""
@@ -315,6 +317,7 @@ class Ledger:
         tasks = stop - first
         found.set(first, tasks, FAILED)
         self.failed += tasks
+        self.barred += tasks if kind == "dependency" else 0
         self.pools[found.pool].failed += tasks
         self._actions.append(TasksOver(found.id, first, tasks, kind, text))
         self._final(found, tasks, failed=tasks)

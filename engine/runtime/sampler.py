@@ -117,7 +117,7 @@ class Sampler:
         return "running" if ready or over else "starting"
 
     def delivered(self) -> float:
-        """Outcomes accepted / tasks that are over, cancelled ones left out."""
+        """Outcomes accepted, of tasks that are over: not the cancelled, nor those barred by what they come after."""
         core = self._fleet.core
-        over = core.done + core.failed
+        over = core.done + core.failed - core.barred
         return core.accepted / over if over else 1.0

@@ -44,7 +44,7 @@ class RunsScreen(AskingScreen):
         Command("runs.details", "d", "details", "Show", "All that is known of the run", 86),
         Command("runs.mark", "space", "mark", "Mark", "Mark the run, to compare it with another one", 82, "space"),
         Command("runs.compare", "c", "compare", "Compare", "The two runs that are marked, side by side", 84),
-        Command("runs.sort-left", "less_than_sign", "sort(-1)", "Sort", "Sort by the column before", 0, "<"),
+        Command("runs.sort-left", "less_than_sign", "sort(-1)", "Sort left", "Sort by the column before", 0, "<"),
         Command("runs.sort-right", "greater_than_sign", "sort(1)", "Sort", "Sort by the next column", 45, "<>"),
         Command("runs.invert", "I", "invert", "Invert", "The other way round", 0),
         Command("runs.clear", "escape", "clear", "All", "Show all runs again", 0, "esc", palette=False),

@@ -49,7 +49,7 @@ class AgentList(RowsPanel):
         ),
         Command("agents.last", "end", "last", "", "To the last line", palette=False),
         Command("agents.open", "enter", "open", "Open", "Show the agent under the cursor", 70, "enter"),
-        Command("agents.sort-left", "less_than_sign", "sort(-1)", "Sort", "Sort by the column before", 0, "<"),
+        Command("agents.sort-left", "less_than_sign", "sort(-1)", "Sort left", "Sort by the column before", 0, "<"),
         Command("agents.sort-right", "greater_than_sign", "sort(1)", "Sort", "Sort by the next column", 60, "< >"),
         Command("agents.invert", "I", "invert", "Invert", "Sort the other way round", 35),
         Command("agents.mark", "space", "mark", "Mark", "Mark the agent, and go on to the next", 45, "space"),

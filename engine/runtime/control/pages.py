@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from engine.core.dispatch import EPOCH_SHIFT
 from engine.procs.scoreboard import BATCH, BUSY, DONE, FAILED, MEMORY, OFFSET, PID, START, STATE
 from engine.procs.weight import unpacked
 from engine.runtime.fleet import Fleet
@@ -101,13 +102,16 @@ class _Agents:
         return AGENT_STATES[self._state_of(row)]
 
     def _batch(self, row: int) -> int:
+        return self._batch_id(row) & (1 << EPOCH_SHIFT) - 1  # as people count them
+
+    def _batch_id(self, row: int) -> int:
         return self._cell(BATCH, row) if self._state_of(row) == WORKING else 0
 
     def _offset(self, row: int) -> int:
-        return self._cell(OFFSET, row) - 1 if self._batch(row) else -1
+        return self._cell(OFFSET, row) - 1 if self._batch_id(row) else -1
 
     def _task(self, row: int) -> str:
-        batch, offset = self._fleet.core.batches.get(self._batch(row)), self._offset(row)
+        batch, offset = self._fleet.core.batches.get(self._batch_id(row)), self._offset(row)
         if batch is None or not 0 <= offset < batch.count:
             return ""
         index = batch.first + offset
@@ -138,7 +142,7 @@ class _Agents:
         if not fleet.core.agents[row].up or self._now <= since:
             return 0.0
         worked = (self._cell(BUSY, row) - fleet.worked[row]) * 1e-9
-        batch = fleet.core.batches.get(self._batch(row))
+        batch = fleet.core.batches.get(self._batch_id(row))
         if batch is not None:
             worked += self._now - max(batch.sent, since)
         return round(min(1.0, max(0.0, worked / (self._now - since))), 4)
