@@ -203,6 +203,8 @@ class Core(Dispatch):
         if self.desk and self.quota is None and not self.holding:
             self._grant(self.pools, now)
         for pool in self.pools if self.quota is None else (*self.pools[self._turn :], *self.pools[: self._turn]):
+            if pool.nested and not self.crowded:
+                self._schedule_subtasks(pool, now)
             if pool.queued and not self.holding:
                 if pool.lined:
                     self._schedule_both(pool, now)
@@ -212,6 +214,8 @@ class Core(Dispatch):
             self._see_overdue(pool, now)
         if self._to_spawn:
             self._spawn()
+        if self.aside and len(self.aside) == len(self.batches):
+            self._see_stuck()
         actions, self._actions = self._actions, []
         return actions
 
@@ -252,6 +256,8 @@ class Core(Dispatch):
         self._end(found, index, index + 1, "poisoned", f"its agent died {times} while it ran; the last: {text}")
 
     def _forget(self, batch: Batch) -> None:
+        if batch.aside is not None:
+            self.step_back(batch.aside)
         del self.batches[batch.id]
         shard, pool = self.shards[batch.shard], self.pools[batch.range.pool]
         shard.batches -= 1

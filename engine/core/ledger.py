@@ -14,9 +14,9 @@ from engine.core.lines import Lot
 from engine.core.placement import PIECE, piece_size
 from engine.core.pools import Agent, Pool, Shard
 from engine.core.queues import Segment
-from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, TaskRange
+from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, Parent, TaskRange
 
-Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool"]
+Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool", "depth"]
 
 
 _PLAIN: Final = Options()
@@ -85,7 +85,7 @@ class Ledger:
     @property
     def queued(self) -> int:
         """Ready tasks of all pools."""
-        return sum(pool.queued for pool in self.pools)
+        return sum(pool.queued + pool.nested for pool in self.pools)
 
     @property
     def eager(self) -> int:
@@ -121,6 +121,12 @@ class Ledger:
         Returns the id of the new range. Raises ValueError for an unknown pool, dependency or lane, a name that can't be
         claimed, or less than one task.
         """
+        return self._take_in(tasks, function, pool, options or _PLAIN, None, after, claims, lane, each)
+
+    def _take_in(
+        self, tasks: int, function: int, pool: int, options: Options, parent: Parent | None, after: Iterable[int] = (),
+        claims: Iterable[Claim] = (), lane: str | None = None, each: Sequence[Iterable[Claim]] | None = None,
+    ) -> int:  # fmt: skip
         if tasks < 1:
             raise ValueError("a range has at least one task")
         if not 0 <= pool < len(self.pools):
@@ -134,7 +140,7 @@ class Ledger:
         self._last_range += 1
         number = self._last_range
         waits = [other for other in wanted if other in self.ranges or other in self._gates]
-        new = TaskRange(number, tasks, function, pool, options or _PLAIN, len(waits), needs)
+        new = TaskRange(number, tasks, function, pool, options, len(waits), needs, parent)
         self.ranges[number] = new
         self.submitted += tasks
         self.pools[pool].submitted += tasks
@@ -217,8 +223,13 @@ class Ledger:
 
     def _hole(self, pool: Pool, found: TaskRange, first: int, tasks: int) -> None:
         """Ready tasks leave their queue from its midst."""
-        pool.queued -= tasks
         found.holes = True
+        if found.parent is not None:
+            pool.nested -= tasks
+            if not pool.nested:
+                pool.subtasks.clear()
+            return
+        pool.queued -= tasks
         if found.needs is not None:
             self.desk.hole(pool, found, first, tasks)
         elif pool.queued == pool.lined:  # nothing but holes: let go of their ranges
@@ -237,6 +248,10 @@ class Ledger:
     def _enqueue(self, found: TaskRange, first: int, stop: int, *, front: bool) -> None:
         pool = self.pools[found.pool]
         found.set(first, stop - first, READY)
+        if found.parent is not None:
+            pool.nested += stop - first
+            pool.subtasks.push(self._segment(found, first, stop), front=front)
+            return
         pool.queued += stop - first
         if found.needs is not None:
             self._new += self.desk.line_up(pool, found, first, stop)
@@ -319,7 +334,10 @@ class Ledger:
         """Fail every task of a range that no shard has."""
         found.holes = True
         for first, stop in list(found.runs_of(READY, 0, found.count)):
-            self.pools[found.pool].queued -= stop - first
+            if found.parent is not None:
+                self.pools[found.pool].nested -= stop - first
+            else:
+                self.pools[found.pool].queued -= stop - first
             if found.needs is not None:
                 self.desk.hole(self.pools[found.pool], found, first, stop - first)
             self._end(found, first, stop, kind, text)
@@ -380,7 +398,7 @@ class Ledger:
         text = f"pool {pool.name} can't start: {why}"
         self._actions.append(Happened("error", "pool.broken", text, {"pool": pool.name}))
         self._actions.extend(Recall(shard.id) for shard in pool.shards if shard.batches and shard.running)
-        for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
+        for queue in (pool.ready, pool.subtasks, *(shard.ready for shard in pool.shards)):
             queue.clear()
         for found in [r for r in self.ranges.values() if r.pool == pool.id]:
             self._end_open(found, "pool", why)
