@@ -138,7 +138,7 @@ class Host:
             view, parcels = received
             frame = frames.to_host.decode(view)
             match frame:
-                case frames.Delivered() | frames.MailTaken() | frames.MailPools():
+                case frames.Delivered() | frames.MailTaken() | frames.MailPools() | frames.Answered():
                     self._relay.deliver(self._slots.get(frame.row), frame, bytes(view), parcels)
                 case frames.Work():
                     self._queue.add(Held(frame, bytes(view), parcels))
@@ -159,6 +159,10 @@ class Host:
                         self._part(leaver, frame.why)
                 case frames.Mind():
                     self._mind(frame.care)
+                case frames.StandAside():
+                    waiting = self._slots.get(frame.row)
+                    if waiting is not None and waiting.generation == frame.generation:
+                        self._queue.stand_aside(waiting)
                 case frames.RetireIdle():
                     for _ in range(frame.count):
                         idle = self._queue.longest_idle()

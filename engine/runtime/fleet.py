@@ -14,6 +14,7 @@ import msgspec
 from engine.core.actions import (
     Action,
     End,
+    Extended,
     Happened,
     Leave,
     RangeOver,
@@ -21,6 +22,7 @@ from engine.core.actions import (
     Retire,
     Send,
     Spawn,
+    StandAside,
     StartHost,
     StopTask,
     TasksOver,
@@ -40,6 +42,7 @@ from engine.runtime.loop import Loop
 from engine.runtime.meters.meter import Meter
 from engine.runtime.post import PostOffice
 from engine.runtime.specs import PoolSpec, clipped, completed, limited
+from engine.runtime.subtasks import SubtaskDesk
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames, values
@@ -129,6 +132,9 @@ class Fleet:
         """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
+        self.subtasks = SubtaskDesk(self, self._to_row)
+        self.extended: Callable[[int], None] = lambda pool: None
+        """Called with the number of a pool that has agents where it never had any."""
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
         for pool, more in zip(known, spare, strict=True):
             self.core.add_pool(
@@ -201,7 +207,7 @@ class Fleet:
         if admission.off or now - self._measured < admission.rest or not self._memory_matters:
             return
         self._measured = now
-        told = admission.look(memory.rooms(self._groups), len(core.batches))
+        told = admission.look(memory.rooms(self._groups), len(core.batches) - len(core.aside))
         core.admit(admission.quota)
         if told is not None:
             self.event(told.level, told.kind, told.text, **told.data)
@@ -224,6 +230,7 @@ class Fleet:
         self.phase = "closed"
         self.hosts.close()
         self.post.mail.clear()  # what was never read may hold descriptors
+        self.subtasks.parents.clear()
         self.board.close()
         self._board_fd.close()
         self.loop.close()
@@ -233,10 +240,13 @@ class Fleet:
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`. Raises
         ValueError for what can't be claimed, or an unknown lane."""
-        number = self.core.submit(
-            job.count, job.function, job.pool, self._options(job), job.after, claims=job.claims, lane=job.lane,
-            each=job.each,
-        )  # fmt: skip
+        options = self._options(job)
+        if job.parent is not None:
+            number = self.core.submit_subtasks(job.count, job.function, job.pool, options, job.parent)
+        else:
+            number = self.core.submit(
+                job.count, job.function, job.pool, options, job.after, claims=job.claims, lane=job.lane, each=job.each
+            )
         self._jobs[number] = job
         return number
 
@@ -295,10 +305,12 @@ class Fleet:
                     ender(action.range, action.first, action.count, action.kind, action.text)
                 if action.kind == "poisoned":
                     self._tell_poisoned(job, action)
-                self._tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
+                tell = self._tell if job.parent is None else _at_once
+                tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
             case RangeOver():
-                sink = self._jobs.pop(action.range).sink
-                if self.gate is None:
+                job = self._jobs.pop(action.range)
+                sink = job.sink
+                if self.gate is None or job.parent is not None:
                     sink.finished(action.failed)
                 else:
                     self.gate.follow(sink.finished, action.failed)
@@ -318,6 +330,10 @@ class Fleet:
                 self.hosts.put(action.shard, frames.encode(frames.StopTask(action.batch, action.offset)))
             case Recall():
                 self.hosts.put(action.shard, frames.encode(frames.Recall(list(action.rest))))
+            case StandAside():
+                self.hosts.put(action.shard, frames.encode(frames.StandAside(action.row, action.generation)))
+            case Extended():
+                self.extended(action.pool)
             case Happened() if self.error is None:  # else it is said once, and not for each pool
                 self.event(action.level, action.kind, action.text, **action.data)
 
@@ -385,6 +401,8 @@ class Fleet:
             return
         if found is None:
             return
+        if self.subtasks.parents:
+            self.subtasks.over(row)
         batch, group = found
         number = batch.range.id
         job = self._jobs.get(number)
@@ -400,8 +418,8 @@ class Fleet:
         else:
             job.source.release(group.first, len(group.items))
         kept = sum(recorder(number, group) for recorder in self.recorders)
-        if not parcels:
-            self._tell(0, job.sink.outcomes, group)
+        if not parcels or job.parent is not None:
+            (self._tell if job.parent is None else _at_once)(0, job.sink.outcomes, group)
             return
         stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
         self._tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
@@ -471,11 +489,14 @@ class Fleet:
                     since = {"happened": time.time() - (now - frame.noticed)} if frame.noticed else {}
                     self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame), **since)
                 self.post.lost([frame.row])
+                self.subtasks.lost([frame.row])
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text
                 self._down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
             case frames.MailOpened() | frames.Posted() | frames.MailRead():
                 self.post.heard(frame, parcels)
+            case frames.Submitted() | frames.Awaits() | frames.Withdrawn():
+                self.subtasks.heard(frame, parcels)
             case frames.Returned():
                 self.core.returned(frame.batches)
             case frames.SpawnFailed():
@@ -508,6 +529,7 @@ class Fleet:
         for row, record in deaths.salvage(self.board, shard.rows):
             self.record(row, record, [])
         self.post.lost(shard.rows)
+        self.subtasks.lost(shard.rows)
         running = deaths.running(self.board, shard.rows)
         self.event(
             "error", "host.died", f"the host of shard {pool.name}/{shard.id} {text}; its agents went with it",
@@ -532,6 +554,11 @@ class Fleet:
     def agents(self) -> int:
         """As many as there may be at a time."""
         return sum(pool.maximum for pool in self.core.pools)
+
+
+def _at_once(size: int, sink: Callable[..., None], *said: Any) -> None:
+    """As `Fleet._tell`, but by no gate: what a subtask has done outlives its parent's attempt for nobody."""
+    sink(*said)
 
 
 def batch_seconds(settings: Settings) -> float:

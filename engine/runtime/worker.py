@@ -159,8 +159,9 @@ class Worker:
                     self._pass()
                 if self.closing or run.stop_asked:
                     if self.cancel_all or run.stop_asked:
-                        for number in list(core.ranges):
-                            core.cancel_rest(number)
+                        for number, found in list(core.ranges.items()):
+                            if found.parent is None or run.stop_asked:  # else who runs may go on, and needs them
+                                core.cancel_rest(number)
                         run.fleet.settle()
                     if not self.inbox and (not core.ranges or run.stop_asked == "stop"):
                         break

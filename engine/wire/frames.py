@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 FRAME_MAX: Final = 200_000
 """Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself.
@@ -238,6 +238,13 @@ class Mind(msgspec.Struct, frozen=True, array_like=True, tag=33):
     care: Care
 
 
+class StandAside(msgspec.Struct, frozen=True, array_like=True, tag=34):
+    """Engine to host: the task of an agent waits for subtasks; until its batch is over nothing is put behind it."""
+
+    row: int
+    generation: int
+
+
 class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """Host to engine: agents that wait for work, as (row, generation, pid)."""
 
@@ -347,11 +354,105 @@ class MailRead(msgspec.Struct, frozen=True, array_like=True, tag=45):
     count: int
 
 
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """A task that failed by itself: it raised, or what it returned can't travel."""
+
+    offset: int
+    """In the batch."""
+    kind: str
+    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code),
+    ``timeout``.
+    """
+    type: str
+    """Name of the exception's class."""
+    message: str
+    traceback: str
+    exception: bytes
+    """The pickled exception, b"" where it can't be pickled."""
+    detail: dict[str, Any] = {}
+    bases: list[str] = []
+    """``module.qualname`` of each class that the exception is an instance of, itself first, without ``object``; the
+    first 12 of them.
+    """
+
+
+class Submitted(msgspec.Struct, frozen=True, array_like=True, tag=46):
+    """Agent to host to engine: the task that it runs has subtasks. Their parcels come with it."""
+
+    row: int
+    generation: int
+    batch: int
+    """Of the task, with its offset there: whose subtasks they are."""
+    offset: int
+    first: int
+    """Number of the first of them, by the agent's own count."""
+    pool: str
+    """Which is to run them; "" for that of their kind, or the task's own."""
+    kind: str
+    """Of the request that they are, "" for none."""
+    reference: str
+    """As in `Define`; always one that needs no body."""
+    name: str
+    """What they are called."""
+    column: msgspec.Raw
+    """As in `Work`; each item is ``(args, kwargs)``."""
+    options: SubtaskOptions
+
+
+class SubtaskOptions(msgspec.Struct, frozen=True, array_like=True):
+    """How subtasks are treated, as `core.tasks.Options` has it. None: as by default."""
+
+    timeout: float | None = None
+    soft_timeout: float | None = None
+    retries: int = 0
+    retry_on: tuple[str, ...] = ()
+    crash_limit: int = 5
+
+
+class Awaits(msgspec.Struct, frozen=True, array_like=True, tag=47):
+    """Agent to host to engine: the task that it runs waits until some of its subtasks are over; or, of none, waits no
+    longer."""
+
+    row: int
+    generation: int
+    batch: int
+    offset: int
+    numbers: list[int]
+    need: int
+    """How many of them."""
+
+
+class Withdrawn(msgspec.Struct, frozen=True, array_like=True, tag=48):
+    """Agent to host to engine: subtasks are to be cancelled; or, with `fetch`, their large results are asked for."""
+
+    row: int
+    generation: int
+    numbers: list[int]
+    fetch: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True, tag=49):
+    """Engine to host to agent: subtasks of the task that it runs are over."""
+
+    row: int
+    generation: int
+    first: int
+    column: msgspec.Raw
+    """What came of them, one by one, as in `Outcomes`; None where one failed, or its result is kept."""
+    failures: list[tuple[int, Failure]]
+    """By number. One without a type was ended by the engine: its message says why."""
+    kept: list[int]
+    """Those whose results are large, and sent when they are asked for."""
+
+
 ToNursery: TypeAlias = Prepare | StartHost
 FromNursery: TypeAlias = Prepared | HostStarted | HostExited
-ToMailbox: TypeAlias = MailPools | MailTaken | Delivered
-ToHost: TypeAlias = Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Leave | Mind | Stop | ToMailbox
-FromMailbox: TypeAlias = MailOpened | Posted | MailRead
+ToMailbox: TypeAlias = MailPools | MailTaken | Delivered | Answered
+ToHost: TypeAlias = (
+    Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Leave | Mind | StandAside | Stop | ToMailbox
+)
+FromSubtasks: TypeAlias = Submitted | Awaits | Withdrawn
+FromMailbox: TypeAlias = MailOpened | Posted | MailRead | FromSubtasks
 FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | FromMailbox
 
 encode = msgspec.msgpack.Encoder().encode
@@ -380,28 +481,6 @@ class Outcomes(msgspec.Struct, frozen=True, array_like=True):
     errors: list[Failure]
     plain: bool
     """All values are plain ones: none has to be unwrapped."""
-
-
-class Failure(msgspec.Struct, frozen=True, array_like=True):
-    """A task that failed by itself: it raised, or what it returned can't travel."""
-
-    offset: int
-    """In the batch."""
-    kind: str
-    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code),
-    ``timeout``.
-    """
-    type: str
-    """Name of the exception's class."""
-    message: str
-    traceback: str
-    exception: bytes
-    """The pickled exception, b"" where it can't be pickled."""
-    detail: dict[str, Any] = {}
-    bases: list[str] = []
-    """``module.qualname`` of each class that the exception is an instance of, itself first, without ``object``; the
-    first 12 of them.
-    """
 
 
 outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)
