@@ -22,6 +22,7 @@ from engine.cli.reporter import Reporter, say
 from engine.cli.resultsfile import writer_of
 from engine.cli.serving import accept, listen
 from engine.plan.kept import Kept, encode, settled
+from engine.plan.requests import answering
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime import specs
 from engine.runtime.driver import Driver
@@ -82,6 +83,7 @@ def run_headless(
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     run_options.waits = say
     run_options.lanes = {lane.name: lane.limit for lane in spec.outline.lanes.values()}
+    run_options.requests = answering(spec)
     if options["out"] not in (None, "-"):
         run_options.results = Path(options["out"])
     if resumed is not None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CODES: Final = {"done": 0, "failed": 1, "interrupted": 130}
 """Exit codes by how a run has ended, as `shoal run` has them: for runs of programs that have their own."""
+_WAITS: Final = 5
+"""Tasks that wait for subtasks and are told of by name."""
 _PATIENCE: Final = 10.0
 """Seconds for an engine to say how it is."""
 
@@ -75,9 +77,11 @@ def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
             more.subscribe(client, ["frames"], RATE_MAX)
         frame = fresh(client, more)
         if as_json:
-            click.echo(_json(client, frame, more))
+            reply = client.command("waits")
+            found = {"waits": reply.data["waits"], "asked": reply.data["asked"]} if reply.ok else {}
+            click.echo(_json(client, frame, more, found))
             return
-        hello = client.hello
+        hello, waits = client.hello, _waiting(client)
     click.echo(f"{printable(hello.run)}  {printable(hello.name)}  {frame.state}  (pid {hello.pid})")
     click.echo(f"  {line(frame)}")
     for pool in frame.pools:
@@ -103,8 +107,18 @@ def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
             f"  watching: {duration(frame.watching)} of processor time so far, "
             f"{frame.watching / frame.elapsed:.1%} of a core"
         )
-    for told in more.lines():
+    for told in (*more.lines(), *waits):
         click.echo(f"  {told}")
+
+
+def _waiting(client: Client) -> list[str]:
+    """Which tasks wait for subtasks of theirs, the first of them; nothing of an engine that knows no such thing."""
+    reply = client.command("waits")
+    if not reply.ok or not reply.data["count"]:
+        return []
+    asked = ", ".join(f"{number(count)} {printable(kind)}" for kind, count in sorted(reply.data["asked"].items()))
+    head = f"waiting for subtasks: {several(reply.data['count'], 'task')}" + (f"; asked so far: {asked}" if asked else "")
+    return [head, *(f"  {printable(one)}" for one in reply.data["lines"][:_WAITS])]
 
 
 def fresh(client: Client, more: Newest) -> Frame:
@@ -156,10 +170,10 @@ def _states(pool: PoolView) -> list[tuple[str, int]]:
     return [(name, getattr(pool, name)) for name in ("busy", "idle", "starting", "draining", "dead")]
 
 
-def _json(client: Client, frame: Frame, more: Newest) -> bytes:
+def _json(client: Client, frame: Frame, more: Newest, found: dict[str, Any] | None = None) -> bytes:
     import msgspec
 
-    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects())
+    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects() | (found or {}))
 
 
 def as_object(hello: Hello, frame: Frame) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class Core(Dispatch):
         self.accepted += over
         self.done += over - bad
         self.failed += bad
+        if bad and found.parent is not None:
+            self.nested[1] += bad
         pool.done += over - bad
         pool.failed += bad
         if batch.accepted == batch.count:
@@ -201,6 +203,8 @@ class Core(Dispatch):
             segment.since = now
         self._new.clear()
         if self.desk and self.quota is None and not self.holding:
+            for pool in self.pools:
+                self._schedule_subtasks(pool, now)
             self._grant(self.pools, now)
         for pool in self.pools if self.quota is None else (*self.pools[self._turn :], *self.pools[: self._turn]):
             if pool.nested and not self.crowded:

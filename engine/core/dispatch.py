@@ -87,7 +87,7 @@ class Dispatch(Steering):
                 size = min(size, batch_size(cost, ready, pool.up, limit, options.item_bytes, aim))
             # A pool that can grow shows by what is queued that it should.
             prefetch = ahead(cost, size) if self._prefetch and not pool.on_demand and not pool.room else 0
-            if pool.standins:
+            if pool.standins or pool.nested:  # whoever comes free is for subtasks, or one too many
                 prefetch = 0
             if shard.batches >= (1 + prefetch) * shard.up:
                 return  # long work never waits behind other work while an agent elsewhere may come free

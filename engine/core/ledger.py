@@ -47,6 +47,9 @@ class Ledger:
         self.done = 0
         self.failed = 0
         self.cancelled = 0
+        self.nested = [0, 0, 0]
+        """Of these, subtasks of others: submitted, failed and cancelled ones. What came of them is for their parents to
+        judge."""
         self.accepted = 0
         """Tasks that are over by an agent's outcome, and not by a word of the core."""
         self.redelivered = 0
@@ -144,6 +147,8 @@ class Ledger:
         self.ranges[number] = new
         self.submitted += tasks
         self.pools[pool].submitted += tasks
+        if parent is not None:
+            self.nested[0] += tasks
         self._costs.setdefault(function, Cost())
         bad = [other for other in wanted if other not in self.ranges and self._had_failures(other)]
         broken = self.pools[pool].broken
@@ -197,8 +202,7 @@ class Ledger:
         elif state != WAITING:
             return False
         found.state[index] = CANCELLED
-        self.cancelled += 1
-        pool.cancelled += 1
+        self._count_cancelled(pool, found, 1)
         self._actions.append(TasksOver(range_id, index, 1, "cancelled", "cancelled"))
         self._final(found, 1, failed=1)
         return True
@@ -214,12 +218,17 @@ class Ledger:
                 if state == READY:
                     self._hole(self.pools[found.pool], found, first, tasks)
                 found.set(first, tasks, CANCELLED)
-                self.cancelled += tasks
-                self.pools[found.pool].cancelled += tasks
+                self._count_cancelled(self.pools[found.pool], found, tasks)
                 self._actions.append(TasksOver(range_id, first, tasks, "cancelled", "cancelled"))
                 self._final(found, tasks, failed=tasks)
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    def _count_cancelled(self, pool: Pool, found: TaskRange, tasks: int) -> None:
+        self.cancelled += tasks
+        pool.cancelled += tasks
+        if found.parent is not None:
+            self.nested[2] += tasks
 
     def _hole(self, pool: Pool, found: TaskRange, first: int, tasks: int) -> None:
         """Ready tasks leave their queue from its midst."""
@@ -327,6 +336,8 @@ class Ledger:
         found.set(first, tasks, FAILED)
         self.failed += tasks
         self.pools[found.pool].failed += tasks
+        if found.parent is not None:
+            self.nested[1] += tasks
         self._actions.append(TasksOver(found.id, first, tasks, kind, text))
         self._final(found, tasks, failed=tasks)
 

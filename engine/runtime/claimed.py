@@ -121,10 +121,12 @@ def explained_data(fleet: Fleet, found: Explanation, lines: list[str]) -> dict[s
 
 
 def claims_now(fleet: Fleet) -> ClaimsNow | None:
-    """All claims and lanes of this moment, as many as are told; None where nobody ever had any."""
+    """All claims, lanes and waits for subtasks of this moment, as many as are told; None where nobody ever had any."""
     known = fleet.core.desk.claims
-    if not known.lanes and not known.resources:
+    if not known.lanes and not known.resources and not fleet.subtasks.ever:
         return None
+    from engine.runtime.subtasks_told import waits_now  # late: it names tasks as this does
+
     behind = time.time() - time.monotonic()
     claims = [(one, *_waiting(one)) for one in known.resources.values() if one.holders or one.queues]
     lanes = [(lane, *_waiting(lane)) for lane in known.lanes.values()]
@@ -136,6 +138,7 @@ def claims_now(fleet: Fleet) -> ClaimsNow | None:
         tuple(_claim(fleet, one, tasks, first, behind) for one, tasks, first in claims[:MOST]),
         sum(bool(one.holders) for one, _, _ in claims),
         sum(tasks for _, tasks, _ in (*claims, *lanes)),
+        waits_now(fleet),
     )
 
 

@@ -26,7 +26,9 @@ KINDS: Final = ("KERNEL", "QUESTION", "BLOCKER", "INTEGRATION")
 """Requests that every run knows, as every plan does."""
 _TOGETHER: Final = 64 << 10
 """Bytes of results in one message to a parent, about."""
-_EMPTY: Final = msgspec.Raw(values.encode([]))
+_ENDED: Final = 50
+"""Subtasks that were ended for one reason, in one message."""
+_TEXT_MAX: Final = 1_000
 
 Send = Callable[[int, bytes, list[Parcel]], None]
 
@@ -64,6 +66,7 @@ class SubtaskDesk:
         answers: kinds of requests, and the pool that answers them, "" for the asking task's own.
         place: gives where so many subtasks go in the record: by name, call, pool and number.
         asked: requests so far, by kind.
+        ever: whether any task has had subtasks.
     """
 
     def __init__(self, fleet: Fleet, send: Send) -> None:
@@ -73,6 +76,7 @@ class SubtaskDesk:
         self.parents: dict[int, _Parent] = {}
         self.answers: dict[str, str] = dict.fromkeys(KINDS, "")
         self.asked: dict[str, int] = {}
+        self.ever = False
         self.place: Callable[[str, str, int, int], tuple[int, int]] = lambda name, call, pool, count: (0, 0)
 
     # -- what agents say ----------------------------------------------------------------------------------------------
@@ -107,6 +111,7 @@ class SubtaskDesk:
         name = "task" if job is None else job.name if job.parent is None else job.name.partition("/")[0]
         found = _Parent(frame.row, frame.generation, frame.batch, frame.offset, task, name)
         self.parents[frame.row] = found
+        self.ever = True
         return found
 
     def _submitted(self, frame: frames.Submitted, parcels: list[Parcel]) -> None:
@@ -155,8 +160,10 @@ class SubtaskDesk:
         return core.ranges[parent.task.range].pool, ""
 
     def _refuse(self, frame: frames.Submitted, count: int, kind: str, text: str) -> None:
-        failures = [(frame.first + at, _ended(kind, text)) for at in range(count)]
-        self._answer(frame.row, frame.generation, frame.first, [None] * count, failures, [])
+        for at in range(0, count, _ENDED):
+            some = min(_ENDED, count - at)
+            failures = [(frame.first + at + one, _ended(kind, text)) for one in range(some)]
+            self._answer(frame.row, frame.generation, frame.first + at, [None] * some, failures, [])
 
     def _awaits(self, frame: frames.Awaits) -> None:
         known = self.parents.get(frame.row)
@@ -190,6 +197,11 @@ class SubtaskDesk:
             elif (place := parent.places.get(number)) is not None:
                 self._fleet.core.cancel(*place, running=True)
 
+    def kinds_of(self, row: int, ranges: Iterable[int]) -> set[str]:
+        """Which requests these subtasks of an agent's task are."""
+        parent = self.parents.get(row)
+        return set() if parent is None else {kind for number in ranges if (kind := parent.kinds.get(number))}
+
     # -- ends ---------------------------------------------------------------------------------------------------------
 
     def over(self, row: int) -> None:
@@ -215,6 +227,7 @@ class SubtaskDesk:
         core = self._fleet.core
         core.step_back(parent.row)
         for number, (_, count) in list(parent.ranges.items()):
+            core.cancel_rest(number)
             for index in range(count):
                 found = core.ranges.get(number)
                 if found is None:
@@ -270,9 +283,10 @@ class SubtaskDesk:
 
     def ended(self, parent: _Parent, first: int, count: int, kind: str, text: str) -> None:
         """The engine ended subtasks."""
-        if self._alive(parent):
-            failures = [(number, _ended(kind, text)) for number in range(first, first + count)]
-            self._tell(parent, first, [None] * count, failures, [])
+        for at in range(first, first + count, _ENDED):
+            some = range(at, min(at + _ENDED, first + count))
+            if self._alive(parent):
+                self._tell(parent, at, [None] * len(some), [(number, _ended(kind, text)) for number in some], [])
 
     def _tell(
         self, parent: _Parent, first: int, column: list[Any], failures: list[tuple[int, frames.Failure]], kept: list[int]
@@ -329,4 +343,4 @@ def _held(item: Any, parcels: list[Parcel]) -> Any:
 
 
 def _ended(kind: str, text: str) -> frames.Failure:
-    return frames.Failure(0, kind, "", text, "", b"")
+    return frames.Failure(0, kind, "", text[:_TEXT_MAX], "", b"")

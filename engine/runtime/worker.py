@@ -197,13 +197,15 @@ class Worker:
         self._ended = True
         self._refuse_all()
         core = self.run.fleet.core
-        status = "failed" if core.failed else "done"
+        status = "failed" if core.failed > core.nested[1] else "done"
         summary = {
             "tasks": core.submitted,
             "done": core.done,
             "failed": core.failed,
             "seconds": self.run.sampler.elapsed,
         }
+        if core.nested[0]:
+            summary["subtasks"] = dict(zip(("tasks", "failed", "cancelled"), core.nested, strict=True))
         try:
             self.run.finish(status, summary)
         finally:

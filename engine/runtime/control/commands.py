@@ -11,6 +11,7 @@ from engine.runtime import claimed, limits
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
+from engine.runtime.subtasks_told import waits_data
 from engine.stream.types import Level
 
 _SIZE: Final = re.compile(r"(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
@@ -75,6 +76,7 @@ class Commands:
             "set": ("SETTING VALUE", self._set),
             "lane": ("LANE LIMIT", self._lane),
             "explain": ("TASK", self._explain),
+            "waits": ("", self._waits),
             "acknowledge": ("ALERT [NOTE] [SECONDS]", self._acknowledge),
             "unacknowledge": ("ALERT", self._unacknowledge),
             "silence": ("SECONDS REASON RULE|LABEL=VALUE...", self._silence),
@@ -198,6 +200,10 @@ class Commands:
         found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
         data = claimed.explained_data(fleet, found, lines)
         return Done("", f"{data['task']}: {'; '.join(data['lines'])}", data)
+
+    def _waits(self) -> Done:
+        data = waits_data(self._target.fleet)
+        return Done("", "; ".join(data["lines"]) or "no task waits for subtasks", data)
 
     @property
     def _alerts(self) -> Alerts:
