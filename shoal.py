@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.core.claims import Claim
+    from engine.procs.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
     from engine.procs.failures import SoftTimeout
     from engine.procs.mail import Message, NoAgent, address, receive, send
     from engine.procs.subtasks import Subtask, Subtasks, ask, submit, using, wait
-    from engine.procs.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
     from engine.runtime.executor import Engine
     from engine.runtime.launch import StartError
     from engine.runtime.limits import TooMany

@@ -117,7 +117,9 @@ def _waiting(client: Client) -> list[str]:
     if not reply.ok or not reply.data["count"]:
         return []
     asked = ", ".join(f"{number(count)} {printable(kind)}" for kind, count in sorted(reply.data["asked"].items()))
-    head = f"waiting for subtasks: {several(reply.data['count'], 'task')}" + (f"; asked so far: {asked}" if asked else "")
+    head = f"waiting for subtasks: {several(reply.data['count'], 'task')}" + (
+        f"; asked so far: {asked}" if asked else ""
+    )
     return [head, *(f"  {printable(one)}" for one in reply.data["lines"][:_WAITS])]
 
 

@@ -105,8 +105,8 @@ class Extended:
 class TasksOver:
     """The core itself ended tasks, which no outcome did: they are final now.
 
-    `kind` is ``poisoned``, ``timeout``, ``dependency``, ``pool``, ``cancelled`` or ``depth`` (subtasks that nobody could
-    ever run); `text` one line for people.
+    `kind` is ``poisoned``, ``timeout``, ``dependency``, ``pool``, ``cancelled`` or ``depth`` (subtasks that nobody
+    could ever run); `text` one line for people.
     """
 
     range: int

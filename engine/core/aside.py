@@ -1,8 +1,9 @@
-"""Agents that step aside: their task waits for subtasks of its own, and meanwhile they count neither as there nor as busy.
+"""Agents that step aside: their task waits for subtasks of its own, and meanwhile they count neither as there nor as
+busy.
 
 A subtask belongs to the attempt of the task that submitted it, its parent. Only the parent can wait for it, and it
-claims nothing and needs no lane: so who waits for whom is a forest, and there is no circle in it. What could still stand
-in the way is that all agents of a pool wait; see `engine.core.standins`.
+claims nothing and needs no lane: so who waits for whom is a forest, and there is no circle in it. What could still
+stand in the way is that all agents of a pool wait; see `engine.core.standins`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from engine.core.ledger import Ledger
 from engine.core.tasks import Batch, Options, Parent
 
 FIRST: Final = 1 << 40
-"""Priority of subtasks, to which the depth of their nesting is added: what they are part of has begun, so they go before
-all else; and the deepest first, so that few tasks wait at the same time."""
+"""Priority of subtasks, to which the depth of their nesting is added: what they are part of has begun, so they go
+before all else; and the deepest first, so that few tasks wait at the same time."""
 
 
 class Awaited(NamedTuple):
@@ -57,8 +58,8 @@ class Aside(Ledger):
         return Parent(batch.range.id, batch.first + offset, 1 if above is None else above.depth + 1)
 
     def submit_subtasks(self, tasks: int, function: int, pool: int, options: Options, parent: Parent) -> int:
-        """Take in subtasks of a task that runs. As `submit`, but that they go before everything else of their pool, also
-        while nothing else is sent: by their parents' depth, then as they come."""
+        """Take in subtasks of a task that runs. As `submit`, but that they go before everything else of their pool,
+        also while nothing else is sent: the deepest first, then as they come."""
         return self._take_in(tasks, function, pool, replace(options, priority=FIRST + parent.depth, key=None), parent)
 
     def step_aside(self, now: float, row: int, batch_id: int, offset: int, subtasks: tuple[Awaited, ...]) -> bool:

@@ -61,7 +61,11 @@ class Elastic(StandIns):
         """Whether what waits would keep the agents that are there busy for a while, or they do not get to it."""
         if now - pool.sent_at > _DRAINED_IN:
             return True
-        heads = [head for queue in (pool.ready, pool.subtasks, *(s.ready for s in pool.shards)) if (head := queue.head()) is not None]
+        heads = [
+            head
+            for queue in (pool.ready, pool.subtasks, *(s.ready for s in pool.shards))
+            if (head := queue.head()) is not None
+        ]
         ranges = [head.range for head in heads]
         line = self.desk.first(pool.id) if pool.lined else None
         if line is not None:

@@ -18,7 +18,18 @@ MOST: Final = 20
 """Holders, ranges or others that are named for one reason at the most."""
 
 Kind: TypeAlias = Literal[
-    "dependency", "gate", "claim", "reserved", "lane", "held", "memory", "broken", "agents", "busy", "order", "batch",
+    "dependency",
+    "gate",
+    "claim",
+    "reserved",
+    "lane",
+    "held",
+    "memory",
+    "broken",
+    "agents",
+    "busy",
+    "order",
+    "batch",
     "subtasks",
 ]
 """Why a task waits: for ranges, for a decision, for a claim that somebody has, or that is reserved for somebody who has
@@ -283,6 +294,11 @@ def _of_pool(core: Core, pool: Pool, waits: bool, nested: bool) -> Iterator[Reas
         yield Reason("memory", pool.name, count=core.quota)
     if not pool.up:
         coming = sum(core.agents[row].starting for row in pool.rows)
+        if pool.aside:
+            coming_text = f", {coming:,} {'is' if coming == 1 else 'are'} starting" if coming else ""
+            text = f"{pool.aside:,} {'waits' if pool.aside == 1 else 'wait'} for subtasks{coming_text}"
+            yield Reason("agents", pool.name, text=text)
+            return
         text = f"{coming:,} are starting" if coming else f"{pool.wanted:,} are to be started" if pool.wanted else ""
         yield Reason("agents", pool.name, text=text)
     elif not waits and (pool.full or all(shard.batches >= shard.up for shard in pool.shards)):

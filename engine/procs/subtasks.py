@@ -1,8 +1,8 @@
 """Subtasks, as the task that has them sees them: `submit`, `using`, `ask`, `wait`, and the handles that these return.
 
-They travel by the channel of the messages between agents. A task that waits for subtasks leaves its agent's place in the
-pool to others meanwhile. Subtasks belong to this attempt of the task: what it has not waited for when it ends, or dies,
-is cancelled.
+They travel by the channel of the messages between agents. A task that waits for subtasks leaves its agent's place in
+the pool to others meanwhile. Subtasks belong to this attempt of the task: what it has not waited for when it ends, or
+dies, is cancelled.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ ALL_COMPLETED: Final = "ALL_COMPLETED"
 _TOGETHER: Final = 1_000
 """Calls that travel in one message at the most."""
 _NAME_MAX: Final = 200
+_KIND_MAX: Final = 60
+_OPTIONS_MAX: Final = 2048
+"""Bytes; all of a message but its column must fit what is left for it."""
 _WHAT: Final = "submit, using, ask and wait are"
 
 
@@ -193,7 +196,9 @@ class _Desk:
         if need <= 0:
             return True
         if any(one._task != task for one in left):
-            raise RuntimeError("a subtask that was not waited for is cancelled when its task ends: this is another task")
+            raise RuntimeError(
+                "a subtask that was not waited for is cancelled when its task ends: this is another task"
+            )
         agent, waits = self._box.agent, True
         try:
             awaits = frames.Awaits(*agent, *task, [one._number for one in left], need)
@@ -273,9 +278,13 @@ def using(
     for name, number, least in (("retries", retries, 0), ("crash_limit", crash_limit, 1)):
         if type(number) is not int or number < least:
             raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
+    if kind is not None and not (isinstance(kind, str) and 0 < len(kind) <= _KIND_MAX):
+        raise ValueError(f"kind must be the name of a request, {_KIND_MAX} characters at the most")
     several = [retry_on] if isinstance(retry_on, str | type) else list(retry_on)
     names = tuple(one if isinstance(one, str) else f"{one.__module__}.{one.__qualname__}" for one in several)
     options = frames.SubtaskOptions(timeout, soft_timeout, retries, names, crash_limit)
+    if len(frames.encode(options)) > _OPTIONS_MAX:
+        raise ValueError("retry_on has names that are too long, or too many of them")
     return Subtasks(pool or "", kind or "", options)
 
 
@@ -283,8 +292,8 @@ _PLAIN: Final = Subtasks("", "", frames.SubtaskOptions())
 
 
 def submit(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Subtask:
-    """Have another agent of the same pool run ``fn(*args, **kwargs)`` for the task that runs; `using` has more to say of
-    how. Raises what pickling it raises, and `NoAgent` outside of a task."""
+    """Have another agent of the same pool run ``fn(*args, **kwargs)`` for the task that runs; `using` has more to say
+    of how. Raises what pickling it raises, and `NoAgent` outside of a task."""
     return _PLAIN.submit(fn, *args, **kwargs)
 
 
@@ -303,8 +312,8 @@ def wait(
     subtasks: Iterable[Subtask], timeout: float | None = None,
     return_when: Literal["FIRST_COMPLETED", "ALL_COMPLETED"] = ALL_COMPLETED,
 ) -> Waited:  # fmt: skip
-    """Wait for several subtasks at once, for `timeout` seconds at the most: those that are over, and those that are not.
-    Meanwhile another agent may work in this one's place. Raises ValueError for another `return_when`."""
+    """Wait for several subtasks at once, for `timeout` seconds at the most: those that are over, and those that are
+    not. Meanwhile another agent may work in this one's place. Raises ValueError for another `return_when`."""
     if return_when not in (FIRST_COMPLETED, ALL_COMPLETED):
         raise ValueError(f"return_when must be {FIRST_COMPLETED} or {ALL_COMPLETED}, not {return_when!r}")
     wanted = list(dict.fromkeys(subtasks))

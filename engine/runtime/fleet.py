@@ -418,11 +418,12 @@ class Fleet:
         else:
             job.source.release(group.first, len(group.items))
         kept = sum(recorder(number, group) for recorder in self.recorders)
-        if not parcels or job.parent is not None:
-            (self._tell if job.parent is None else _at_once)(0, job.sink.outcomes, group)
+        tell = self._tell if job.parent is None else _at_once
+        if not parcels:
+            tell(0, job.sink.outcomes, group)
             return
         stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
-        self._tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
+        tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
 
     def _distrust(self, row: int, batch: int, error: BaseException) -> None:
         agent = self.core.agents[row]
@@ -489,7 +490,7 @@ class Fleet:
                     since = {"happened": time.time() - (now - frame.noticed)} if frame.noticed else {}
                     self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame), **since)
                 self.post.lost([frame.row])
-                self.subtasks.lost([frame.row])
+                self.subtasks.lost([frame.row], frame.generation)
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text
                 self._down(now, frame.row, frame.generation, frame.batches, frame.why, reason)

@@ -289,8 +289,8 @@ class Run:
         return number, first
 
     def _place_subtasks(self, name: str, call: str, pool: int, count: int) -> tuple[int, int]:
-        """The same for subtasks, whose jobs are called by the task that submitted them. Each engine of a run has jobs of
-        its own for them: what is known of earlier ones is of attempts that came to nothing."""
+        """The same for subtasks, whose jobs are called by the task that submitted them. Each engine of a run has jobs
+        of its own for them: what is known of earlier ones is of attempts that came to nothing."""
         if self.total is not None:
             self.total += count
         key = name, pool
@@ -448,7 +448,8 @@ class Run:
         if not done + failed:
             return msgspec.structs.replace(frame, **more)
         return msgspec.structs.replace(
-            frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
+            frame, tasks=frame.tasks + done + failed, done=frame.done + done,
+            total=None if frame.total is None else frame.total + done + failed,
             failed=frame.failed + failed, **more,
         )  # fmt: skip
 

@@ -213,12 +213,12 @@ class SubtaskDesk:
         if batch is None or batch.accepted > parent.offset:
             self._close(parent)
 
-    def lost(self, rows: Iterable[int]) -> None:
-        """The agents of these rows are gone."""
+    def lost(self, rows: Iterable[int], generation: int | None = None) -> None:
+        """The agents of these rows are gone; `generation`: if they are of that one."""
         if self.parents:
             for row in rows:
                 parent = self.parents.get(row)
-                if parent is not None:
+                if parent is not None and generation in (None, parent.generation):
                     self._close(parent)
 
     def _close(self, parent: _Parent) -> None:
@@ -289,7 +289,12 @@ class SubtaskDesk:
                 self._tell(parent, at, [None] * len(some), [(number, _ended(kind, text)) for number in some], [])
 
     def _tell(
-        self, parent: _Parent, first: int, column: list[Any], failures: list[tuple[int, frames.Failure]], kept: list[int]
+        self,
+        parent: _Parent,
+        first: int,
+        column: list[Any],
+        failures: list[tuple[int, frames.Failure]],
+        kept: list[int],
     ) -> None:
         for number in range(first, first + len(column)):
             parent.places.pop(number, None)

@@ -55,7 +55,9 @@ def _line(one: WaitView, now: float) -> str:
     names = ", ".join(one.subtasks) + (f" and {one.count - len(one.subtasks):,} more" if one.count > _NAMED else "")
     kinds = f" ({', '.join(one.kinds)})" if one.kinds else ""
     runs = f"{one.sent:,} of {one.count:,} sent" if one.count != 1 else "sent" if one.sent else "ready"
-    return f"{one.task} waits for {names}{kinds} in {', '.join(one.pools)}, {runs}, for {max(0.0, now - one.since):.1f} s"
+    return (
+        f"{one.task} waits for {names}{kinds} in {', '.join(one.pools)}, {runs}, for {max(0.0, now - one.since):.1f} s"
+    )
 
 
 def waits_data(fleet: Fleet) -> dict[str, Any]:
