@@ -40,12 +40,10 @@ def all_accounted_for(engine: Engine) -> bool:
     return core.over == core.submitted and not core.aside and not fleet_of(engine).subtasks.parents
 
 
-@pytest.mark.parametrize("value", [20, "text", (1, 2), None.__class__, bytes(300_000)])
-def test_a_task_has_a_subtask_and_waits_for_it(engine: Engine, value: Any) -> None:
-    if value is type(None):
-        value = [None]
-    assert engine.submit(sub.of_one, value).result(30) == value + value
-    assert told(engine) == (1, 0, 0)
+def test_a_task_has_a_subtask_and_waits_for_it(engine: Engine) -> None:
+    for value in (20, "text", (1, 2), [None], bytes(300_000)):
+        assert engine.submit(sub.of_one, value).result(30) == value + value
+    assert told(engine) == (5, 0, 0)
 
 
 def test_arguments_of_all_kinds(engine: Engine) -> None:
@@ -94,8 +92,8 @@ def test_with_pooling_off() -> None:
         assert engine.submit(sub.fib, 3).result(60) == 2
 
 
-def test_an_elastic_pool_and_one_without_agents() -> None:
-    pools = [PoolSettings(name="gpu", size=0, min_size=0, max_size=2)]
+def test_elastic_pools() -> None:
+    pools = [PoolSettings(name="gpu", size=1, min_size=1, max_size=3)]
     with Engine(3, min_workers=1, pools=pools, attachable=False) as engine:
         assert engine.submit(sub.fib, 5).result(60) == 5
         assert engine.submit(sub.of_one, 3, "gpu").result(60) == 6
@@ -108,7 +106,7 @@ def test_no_more_work_at_a_time_than_the_pool_has_agents(tmp_path: Path) -> None
         futures = [engine.submit(sub.works_and_waits, str(tmp_path), str(at)) for at in range(12)]
         assert [future.result(60) for future in futures] == [2] * 12
         check(core_of(engine))
-    spans = [tuple(map(int, file.read_text().split())) for file in tmp_path.iterdir()]
+    spans = [tuple(map(int, file.read_text().split())) for file in tmp_path.glob("*.*-*")]
     assert len(spans) == 36
     assert most_at_once([(began, ended) for began, ended in spans]) == 2
 
@@ -131,7 +129,7 @@ def test_who_waits_gives_the_place_of_its_agent_to_others(tmp_path: Path) -> Non
 
 
 def test_failures_are_raised_where_they_are_waited_for(engine: Engine) -> None:
-    assert engine.submit(sub.of_failing, "gone").result(30) == "'gone' RemoteTraceback True False"
+    assert engine.submit(sub.of_failing, "gone").result(30) == "gone RemoteTraceback True False"
     with pytest.raises(LookupError, match="gone"):
         engine.submit(sub.let_fail, "gone").result(30)
     assert told(engine) == (2, 2, 0)
