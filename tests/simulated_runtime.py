@@ -127,7 +127,7 @@ class SimRuntime(SimHosts):
                         assert not self.core.pools[pool].placement.late or priority <= lowest.get(pool, priority)
                         lowest[pool] = min(priority, lowest.get(pool, priority))
                 case Extended():
-                    assert self.core.pools[action.pool].standins
+                    assert self.core.pools[action.pool].grown
                 case TasksOver():
                     self._tasks_over(action)
                 case RangeOver():

@@ -121,7 +121,7 @@ class Steering(Overdue):
         rests: dict[int, list[int]] = {shard.id: [] for shard in self.shards if shard.batches}
         for batch in self.batches.values():
             if self._divisible(batch):
-                rests[batch.shard].append(batch.id)
+                rests.setdefault(batch.shard, []).append(batch.id)
         self._actions.extend(Recall(shard, tuple(rest)) for shard, rest in rests.items())
 
     def _dismiss(self, pool: Pool, agents: int) -> None:

@@ -281,7 +281,7 @@ def using(
     if kind is not None and not (isinstance(kind, str) and 0 < len(kind) <= _KIND_MAX):
         raise ValueError(f"kind must be the name of a request, {_KIND_MAX} characters at the most")
     several = [retry_on] if isinstance(retry_on, str | type) else list(retry_on)
-    names = tuple(one if isinstance(one, str) else f"{one.__module__}.{one.__qualname__}" for one in several)
+    names = [one if isinstance(one, str) else f"{one.__module__}.{one.__qualname__}" for one in several]
     options = frames.SubtaskOptions(timeout, soft_timeout, retries, names, crash_limit)
     if len(frames.encode(options)) > _OPTIONS_MAX:
         raise ValueError("retry_on has names that are too long, or too many of them")

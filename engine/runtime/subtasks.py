@@ -129,7 +129,7 @@ class SubtaskDesk:
         function = fleet.functions.define(frame.reference)
         asked = frame.options
         options = Options(
-            retries=asked.retries, crash_limit=asked.crash_limit, timeout=asked.timeout, retry_on=asked.retry_on,
+            retries=asked.retries, crash_limit=asked.crash_limit, timeout=asked.timeout, retry_on=tuple(asked.retry_on),
             soft_timeout=asked.soft_timeout, batch_max=fleet.begun_with.batch_max_size,
             item_bytes=values.mean_size(held),
         )  # fmt: skip

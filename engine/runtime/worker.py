@@ -198,7 +198,7 @@ class Worker:
         self._refuse_all()
         core = self.run.fleet.core
         status = "failed" if core.failed > core.nested[1] else "done"
-        summary = {
+        summary: dict[str, Any] = {
             "tasks": core.submitted,
             "done": core.done,
             "failed": core.failed,

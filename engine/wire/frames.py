@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 3
+VERSION: Final = 2
 
 FRAME_MAX: Final = 200_000
 """Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself.
@@ -405,7 +405,7 @@ class SubtaskOptions(msgspec.Struct, frozen=True, array_like=True):
     timeout: float | None = None
     soft_timeout: float | None = None
     retries: int = 0
-    retry_on: tuple[str, ...] = ()
+    retry_on: list[str] = []
     crash_limit: int = 5
 
 

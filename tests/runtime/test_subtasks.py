@@ -41,7 +41,8 @@ def all_accounted_for(engine: Engine) -> bool:
 
 
 def test_a_task_has_a_subtask_and_waits_for_it(engine: Engine) -> None:
-    for value in (20, "text", (1, 2), [None], bytes(300_000)):
+    values: tuple[Any, ...] = (20, "text", (1, 2), [None], bytes(300_000))
+    for value in values:
         assert engine.submit(sub.of_one, value).result(30) == value + value
     assert told(engine) == (5, 0, 0)
 
