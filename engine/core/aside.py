@@ -45,6 +45,8 @@ class Aside(Ledger):
         super().__init__()
         self.aside: dict[int, Wait] = {}
         """By row, agents whose tasks wait for subtasks."""
+        self.stood_in = False
+        """Whether anybody ever stood in for one of those."""
 
     def parent(self, row: int, batch_id: int, offset: int) -> Parent | None:
         """The task at an offset of a batch, as the parent of subtasks; None where the agent of that row can't be

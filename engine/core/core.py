@@ -202,6 +202,8 @@ class Core(Dispatch):
         for segment in self._new:
             segment.since = now
         self._new.clear()
+        if self.stood_in:
+            self._keep_stand_ins()
         if self.desk and self.quota is None and not self.holding:
             for pool in self.pools:
                 self._schedule_subtasks(pool, now)

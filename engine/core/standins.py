@@ -28,10 +28,18 @@ class StandIns(Staff):
         missing = min(pool.aside - pool.standins, waiting - max(0, pool.up - pool.out) - pool.coming)
         if missing <= 0:
             return
+        self.stood_in = True
         pool.standins += missing
         started = self._want(pool, missing)
         pool.standins -= missing - started
         pool.grown += started
+
+    def _keep_stand_ins(self) -> None:
+        """Before a scheduling pass: those that nobody needs any more as such belong to their pool, if that may grow."""
+        for pool in self.pools:
+            spare = pool.standins - pool.aside
+            if spare > 0 and pool.room and pool.eager:
+                pool.standins -= min(spare, pool.room)
 
     def _see_stuck(self) -> None:
         """After a scheduling pass in which every task that is out waits: see that it is not for ever."""

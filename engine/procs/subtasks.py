@@ -41,7 +41,6 @@ class Subtask:
         self._task = task
         self._over = False
         self._kept = False
-        """Its result is large, and waits to be asked for."""
         self._failure: frames.Failure | None = None
         self._item: Any = None
         self._parcels: list[Parcel] = []
@@ -51,6 +50,11 @@ class Subtask:
 
     def __reduce__(self) -> Any:
         raise TypeError("the handle of a subtask can't be sent anywhere: only the task that submitted it waits for it")
+
+    @property
+    def kept(self) -> bool:
+        """Whether its result is large, and has not been fetched."""
+        return self._kept
 
     def done(self) -> bool:
         """Whether it is over: done, failed or cancelled."""
@@ -120,7 +124,7 @@ class Subtasks:
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:
         """Results of ``fn`` over the items, in order. All items are taken at once."""
-        calls = [(args, {}) for args in zip(*iterables, strict=False)]
+        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [(args, {}) for args in zip(*iterables, strict=False)]
         made = _desk().submit(self._pool, self._kind, self._options, fn, calls)
         return _results(made)
 
@@ -167,8 +171,8 @@ class _Desk:
     ) -> list[Subtask]:  # fmt: skip
         if sum(type(one) is Parcel for one in held) > values.PARCELS_SENT and len(held) > 1:
             half = len(held) // 2
-            first = self._send(task, pool, kind, reference, name, options, held[:half])
-            return first + self._send(task, pool, kind, reference, name, options, held[half:])
+            left = self._send(task, pool, kind, reference, name, options, held[:half])
+            return left + self._send(task, pool, kind, reference, name, options, held[half:])
         parcels: list[Parcel] = []
         column = values.fit(values.write_column(held, parcels), parcels, frames.FRAME_MAX - 4096)
         first, self._count = self._count + 1, self._count + len(held)
@@ -217,9 +221,9 @@ class _Desk:
 
     def fetch(self, one: Subtask) -> None:
         """See that its result is here."""
-        if one._kept:
+        if one.kept:
             self._box.say(frames.encode(frames.Withdrawn(*self._box.agent, [one._number], True)), [])
-            while one._kept:
+            while one.kept:
                 self._box.hear(None)
             if one._failure is not None:
                 raise RuntimeError(one._failure.message)
@@ -278,7 +282,7 @@ def using(
     for name, number, least in (("retries", retries, 0), ("crash_limit", crash_limit, 1)):
         if type(number) is not int or number < least:
             raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
-    if kind is not None and not (isinstance(kind, str) and 0 < len(kind) <= _KIND_MAX):
+    if kind is not None and not 0 < len(kind) <= _KIND_MAX:
         raise ValueError(f"kind must be the name of a request, {_KIND_MAX} characters at the most")
     several = [retry_on] if isinstance(retry_on, str | type) else list(retry_on)
     names = [one if isinstance(one, str) else f"{one.__module__}.{one.__qualname__}" for one in several]

@@ -98,15 +98,14 @@ class SubtaskDesk:
 
     def _parent(self, frame: frames.Submitted | frames.Awaits) -> _Parent | None:
         """Who speaks; None where it is over, for all that is known here."""
-        known = self.parents.get(frame.row)
-        if known is not None and (known.batch, known.offset) == (frame.batch, frame.offset):
-            return known
-        core = self._fleet.core
+        core, known = self._fleet.core, self.parents.get(frame.row)
         task = core.parent(frame.row, frame.batch, frame.offset)
+        if known is not None:
+            if task is not None and (known.batch, known.offset) == (frame.batch, frame.offset):
+                return known
+            self._close(known)  # it was cancelled; or its agent is at another task: that is how it is known to be over
         if task is None:
             return None
-        if known is not None:
-            self._close(known)  # its agent is at another task: that is how it is known that this one is over
         job = self._fleet.job(task.range)
         name = "task" if job is None else job.name if job.parent is None else job.name.partition("/")[0]
         found = _Parent(frame.row, frame.generation, frame.batch, frame.offset, task, name)
@@ -157,7 +156,7 @@ class SubtaskDesk:
             return 0, f"no pool {frame.pool!r}; there are {', '.join(numbers)}"
         if name in numbers:
             return numbers[name], ""
-        return core.ranges[parent.task.range].pool, ""
+        return core.shards[core.agents[parent.row].shard].pool, ""
 
     def _refuse(self, frame: frames.Submitted, count: int, kind: str, text: str) -> None:
         for at in range(0, count, _ENDED):

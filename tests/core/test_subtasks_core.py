@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from cores import at, finish, fleet, known, rows, take, there
-from test_explain import said
 
 from engine.core.actions import Extended, Recall, Retire, Send, Spawn, StandAside, TasksOver
 from engine.core.aside import FIRST, Awaited
@@ -12,8 +11,14 @@ from engine.core.claims import Claim
 from engine.core.core import Core
 from engine.core.explain import Reason, Task, explain
 from engine.core.tasks import Options, Parent
+from engine.core.wording import describe
 
 ONE = Options(batch_max=1)
+
+
+def said(core: Core, number: int) -> list[str]:
+    """The words for one task, at the time 10."""
+    return describe(explain(core, number, 0), "r{}[{}]".format, "r{}".format, 10.0)
 
 
 def nested(core: Core, send: Send, row: int = 0, tasks: int = 1, pool: int = 0, offset: int = 0) -> int:

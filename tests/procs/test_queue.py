@@ -225,8 +225,9 @@ def test_nothing_stands_behind_a_task_that_waits(shard: Shard) -> None:
     assert shard.given[row] == [1]
     assert set(behind) <= set(shard.given[other])
     shard.queue.recall([1])
-    assert shard.slots[row].current is not None
-    assert shard.slots[row].current.rest, "what it has not begun is asked back all the same"
+    current = shard.slots[row].current
+    assert current is not None
+    assert current.rest, "what it has not begun is asked back all the same"
     assert shard.queue.stop(1, 0) is None, "it has begun"
     shard.finished(row)
     shard.add(9)

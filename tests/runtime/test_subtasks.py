@@ -156,17 +156,22 @@ def test_what_can_not_be_asked(engine: Engine) -> None:
         engine.submit(sub.not_callable).result(30)
     with pytest.raises(TypeError, match="the handle of a subtask can't be sent anywhere"):
         engine.submit(sub.sends_a_handle).result(30)
-    for wrong in ({"timeout": 0}, {"soft_timeout": -1}, {"retries": -1}, {"crash_limit": 0}, {"kind": "x" * 100}):
+    several: list[dict[str, Any]] = [
+        {"timeout": 0}, {"soft_timeout": -1}, {"retries": -1}, {"crash_limit": 0}, {"kind": "x" * 100},
+    ]  # fmt: skip
+    for wrong in several:
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            shoal.using(**wrong)  # type: ignore[arg-type]
+            shoal.using(**wrong)
     with pytest.raises(ValueError, match="return_when must be"):
         shoal.wait([], return_when="SOMETIME")  # type: ignore[arg-type]
 
 
 def test_outside_of_a_task_there_are_no_subtasks(engine: Engine) -> None:
-    for call in (lambda: shoal.submit(sub.double, 1), lambda: shoal.ask("KERNEL", sub.double, 1)):
-        with pytest.raises(NoAgent, match="submit, using, ask and wait are for tasks: this process is no agent"):
-            call()
+    text = "submit, using, ask and wait are for tasks: this process is no agent"
+    with pytest.raises(NoAgent, match=text):
+        shoal.submit(sub.double, 1)
+    with pytest.raises(NoAgent, match=text):
+        shoal.ask("KERNEL", sub.double, 1)
     assert engine.submit(sub.in_a_fork).result(30) == 5
 
 
