@@ -48,7 +48,8 @@ _OURS: Final = {
     "stream": 0.4e6, "array": 1.92, "help": 0.094, "record-10ms": 1.004, "record-1ms": 1.021,
     "recorder-rows": 118_000.0, "recorder-single": 224_000.0, "recorder-blocks": 1_420_000.0, "watch-idle": 0.011,
     "watch-idle-all": 0.017, "watch-work": 0.991, "watch-work-all": 0.984, "tui-processor": 0.121, "tui-keys": 0.031,
-    "tui-start": 1.52, "tui-work": 0.986, "spawn-parallel": 0.61, "spawn-500": 0.44, "spawn-direct": 0.061,
+    "tui-start": 1.52, "tui-work": 0.986, "spawn-parallel": 0.61, "spawn-forks": 0.6, "spawn-500": 0.44,
+    "spawn-direct": 0.061,
     "pool-hits": 0.981, "pool-assigned": 742e-6, "pool-exhausted": 1.04, "pool-growth": 0.212,
     "queues-2": 0.071, "queues-4": 0.064, "queues-8": 0.069, "queues-16": 0.078, "queues-32": 0.094,
     "balance-4": 0.004, "balance-32": 0.015, "balance-computing": 0.034, "balance-waited": 0.002,
@@ -60,13 +61,14 @@ _OURS: Final = {
 _PEERS: Final = {
     "start": 2.38, "start-each": 2.41, "submit": 3_600.0, "map": 1_380_000.0, "round-trip": 402e-6,
     "overhead-10ms": 3.012, "overhead-1ms": 3.021, "array": 4.71, "help": 0.081, "recorder-rows": 402_000.0,
-    "recorder-blocks": 1_810_000.0, "spawn-parallel": 4.02, "spawn-direct": 1.31, "queues-2": 0.084, "queues-4": 0.084,
-    "queues-8": 0.084, "queues-16": 0.084, "queues-32": 0.084, "throughput-1000": 8_400.0,
-    "throughput-10000": 9_100.0, "throughput-100000": 9_300.0,
+    "recorder-blocks": 1_810_000.0, "spawn-parallel": 5.2, "spawn-forks": 1.02, "spawn-direct": 1.31,
+    "queues-2": 0.084, "queues-4": 0.084, "queues-8": 0.084, "queues-16": 0.084, "queues-32": 0.084,
+    "throughput-1000": 8_400.0, "throughput-10000": 9_100.0, "throughput-100000": 9_300.0,
 }  # fmt: skip
 _BESIDES: Final[Mapping[str, Mapping[str, float]]] = {
     "array": {"peak": 1.98, "seconds": 1.92}, "recorder-blocks": {"in_blocks": 0.998, "engine_cpu": 1.1},
     "tui-processor": {"elsewhere": 0.061, "memory": 88e6}, "spawn-parallel": {"failed": 0.0},
+    "spawn-forks": {"failed": 0.0},
     "idle": {"resident": 412e6, "nursery": 21e6, "hosts": 34e6},
     **{f"queues-{n}": {"balance": 0.01 * math.log2(n), "stolen": 40.0 * n, "rate": 91_000.0}
        for n in (2, 4, 8, 16, 32)},

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
 import re
 import select
-import struct
-import subprocess
 import termios
 import time
 from pathlib import Path
 from typing import Any, Final
 
 from processes import wait_for
+from pseudo import Pseudo
 
 _CONTROL = re.compile(rb"\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 _MODES: Final = (1000, 1003, 1004, 1006, 1015, 1049, 2004)
 """What a full screen asks of a terminal, and must take back: mouse, focus, the other screen, pasting in brackets."""
 
 
-class FullScreen:
+class FullScreen(Pseudo):
     """A command on a pseudo-terminal, and everything it has written."""
 
     def __init__(
         self, arguments: list[str], cwd: Path | None = None, *, width: int = 100, height: int = 30, **env: str
     ) -> None:
-        self.master, slave = pty.openpty()
-        self._name = os.ttyname(slave)
-        self.resize(width, height)
-        self.before = termios.tcgetattr(self.master)
-        kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            arguments,
-            stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**kept, "TERM": "xterm-256color"} | env,
-            start_new_session=True, preexec_fn=_take_terminal,
-        )  # fmt: skip
-        os.close(slave)
+        super().__init__(arguments, cwd, width, height, env)
         self.raw = b""
         self.hung_up = False
 
@@ -70,14 +57,6 @@ class FullScreen:
         except BaseException:
             print(self.text[-3000:])
             raise
-
-    def type(self, keys: str) -> None:
-        """As if somebody pressed keys."""
-        os.write(self.master, keys.encode())
-
-    def resize(self, width: int, height: int) -> None:
-        """As if somebody pulled at the window: whoever has the terminal is told."""
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def hang_up(self) -> None:
         """As if the window was closed."""
@@ -115,7 +94,7 @@ class FullScreen:
 
     def has_room(self) -> bool:
         """Whether anything more could be written, though nobody reads."""
-        slave = os.open(self._name, os.O_WRONLY | os.O_NOCTTY)
+        slave = os.open(self.name, os.O_WRONLY | os.O_NOCTTY)
         try:
             return bool(select.select([], [slave], [], 0)[1])
         finally:
@@ -133,16 +112,10 @@ class FullScreen:
 
     def close(self) -> None:
         """End it."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.end()
         if not self.hung_up:
             with contextlib.suppress(OSError):
                 os.close(self.master)
 
 
 _PARTS: Final = ("input", "output", "control", "local", "input speed", "output speed", "characters")
-
-
-def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -69,6 +69,11 @@ class SimRuntime(SimHosts):
         self.wants: dict[int, list[Want]] = {}
         """Claims and lane of each task, of ranges that have any."""
         self.lanes: dict[str, int] = {}
+        self.held: dict[int, Want] = {}
+        """What is held by somebody outside."""
+        self.takes: dict[int, int] = {}
+        """Memory of each task, of ranges that say so."""
+        self.memory = 1 << 62
         self.gates: dict[int, bool | None] = {}
         """Gates, and what was decided."""
 
@@ -195,8 +200,11 @@ class SimRuntime(SimHosts):
         lane = wants[0][1]
         self._sent_to_somebody_idle(send)
         if lane is not None:
-            used = sum(self._want(other)[1] == lane for other in self._out())
+            used = sum(want[1] == lane for want in (*map(self._want, self._out()), *self.held.values()))
             assert used < self.lanes[lane], f"lane {lane} is exceeded"
+        if taken := self.takes.get(send.range, 0):
+            used = sum(self.takes.get(other.range, 0) for other in self._out())
+            assert used == 0 or used + taken <= self.memory, "more memory is taken than there is"
 
     def _sent_to_somebody_idle(self, send: Send) -> None:
         assert send.prefetch == 0
@@ -213,9 +221,9 @@ class SimRuntime(SimHosts):
 
     def look_at_claims(self) -> None:
         """Whatever the core's books say: what is really out does not collide."""
-        for one, other in combinations(self._out(), 2):
-            for first in self._want(one)[0]:
-                for second in self._want(other)[0]:
+        for one, other in combinations([*map(self._want, self._out()), *self.held.values()], 2):
+            for first in one[0]:
+                for second in other[0]:
                     if not (first.shared and second.shared):
                         assert not overlaps(normal(first.name), normal(second.name)), f"{first} is held twice"
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
 import re
 import select
-import signal
-import struct
-import subprocess
-import termios
 import time
 from pathlib import Path
+
+from pseudo import Pseudo
 
 _CONTROL = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
@@ -102,19 +98,11 @@ class Screen:
         return found[:-1] if found and not found[-1] else found
 
 
-class Terminal:
-    """A command whose standard streams are a terminal, of which it is the foreground."""
+class Terminal(Pseudo):
+    """A command on a pseudo-terminal, and what stands there."""
 
     def __init__(self, arguments: list[str], cwd: Path, width: int, height: int, **env: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-        kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            arguments,
-            stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**kept, "TERM": "xterm-256color", **env},
-            start_new_session=True, preexec_fn=_take_terminal,
-        )  # fmt: skip
-        os.close(slave)
+        super().__init__(arguments, cwd, width, height, env)
         self.raw = ""
         self.screen = Screen(width, height)
 
@@ -136,10 +124,6 @@ class Terminal:
     def text(self) -> str:
         """What stands there."""
         return "\n".join(self.screen.lines())
-
-    def type(self, keys: str) -> None:
-        """As if somebody pressed keys."""
-        os.write(self.master, keys.encode())
 
     def agent(self) -> int:
         """The pid of one of the agents of the engine that runs there: a process without children, three below it."""
@@ -164,12 +148,5 @@ class Terminal:
 
     def close(self) -> None:
         """End it."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()
+        self.end()
         os.close(self.master)
-
-
-def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -22,7 +22,7 @@ from tui import late
 from tui.commands import EVERYWHERE, REPLAY, SCREENS, Command, allowed, bindings
 from tui.feed import Feed, Wish
 from tui.idle import IdleFeed
-from tui.moving import Moving
+from tui.inquiring import Inquiring
 from tui.orders import Orders, Round
 from tui.pace import Pace
 from tui.palette import ShoalCommands
@@ -50,7 +50,7 @@ _SETTLED: Final = 0.5
 _ALWAYS: frozenset[Any] = frozenset({"frames", "events", "alerts"})
 
 
-class ShoalApp(Moving):
+class ShoalApp(Inquiring):
     """The screens over one run at a time."""
 
     TITLE = "Shoal"

@@ -72,7 +72,7 @@ _SHOWN: Final = {
     "fleet": "every agent, the pools, the throughput, the alerts",
     "pools": "each pool, and the list of its agents",
     "queues": "each shard: depth, wait, batches, balance",
-    "plan": "tasks and what they wait for",
+    "plan": "steps, what they wait for, and what the end hangs on",
     "alerts": "what fires, and what has fired",
     "analysis": "where the time goes",
     "runs": "the history of runs",

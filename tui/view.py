@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from engine.stream.plans import PlanSeen
 from engine.stream.types import (
     AgentRow,
     AlertChanged,
@@ -18,6 +19,8 @@ from engine.stream.types import (
     Frame,
     Hello,
     MetricsNow,
+    PlanNow,
+    PlanOutline,
     QueuesNow,
     Refused,
     Reply,
@@ -85,6 +88,8 @@ class View:
     shapes: ShapesNow | None = None
     claims: ClaimsNow | None = None
     """None where nobody claims anything, or no screen wants to know."""
+    plan: PlanSeen | None = None
+    """What was heard of the plan; None where nothing was."""
     measured: Measured = field(default_factory=dict)
     """What was last told of distributions that may be empty by now."""
     alerts: Mapping[str, AlertView] = field(default_factory=dict)
@@ -163,6 +168,8 @@ def fold(view: View, message: ToReader) -> View:
             return replace(view, shapes=message, measured=measured(view.measured, message))
         case ClaimsNow():
             return replace(view, claims=message)
+        case PlanOutline() | PlanNow():
+            return replace(view, plan=(view.plan or PlanSeen()).heard(message))
         case AlertsNow():
             alerts, silences = _alerts(view, message), tuple(message.silences)
             return replace(view, alerts=alerts, silences=silences, alerts_unknown=message.unknown)

@@ -44,6 +44,9 @@ class AlertCore:
         self.evaluated = 0
         self._book = book = Book({rule.id: Kept(rule) for rule in ordered})
         self._watches: list[Watch] = [MODES[rule.mode](book.kept[rule.id], book.settle) for rule in ordered]
+        # Most rules are about events: time alone is no affair of theirs.
+        self._ticking = [watch for watch in self._watches if type(watch).tick is not Watch.tick]
+        self._timed = [watch for watch in self._watches if type(watch).due is not Watch.due]
         self._on: dict[str, list[tuple[Watch, tuple[Match, ...]]]] = {}
         self._until: dict[str, list[tuple[Watch, tuple[Match, ...]]]] = {}
         for watch in self._watches:
@@ -86,11 +89,13 @@ class AlertCore:
         return counted
 
     def tick(self, now: float, signals: Signals | None = None) -> None:
-        """Time passes. `signals`: all that is known now; None: nothing was measured."""
+        """Time passes. `signals`: all that is known now; None: nothing was measured. What is measured of a signal may
+        be handed in again as long as it stands, and is not changed meanwhile.
+        """
         now = self._time(now)
         if signals is not None:
             self.evaluated += 1
-        for watch in self._watches:
+        for watch in self._ticking:
             watch.tick(now, signals)
         if self._book.silences.ended(now):
             self._book.look_at_silences(now, "it has ended")
@@ -180,7 +185,7 @@ class AlertCore:
 
         Pending alerts are not among it: they fire when their signal is next seen.
         """
-        times = [self._book.due(), self._book.silences.due(), *(watch.due() for watch in self._watches)]
+        times = [self._book.due(), self._book.silences.due(), *(watch.due() for watch in self._timed)]
         return min((at for at in times if at is not None), default=None)
 
     def _time(self, now: float) -> float:

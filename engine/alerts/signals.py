@@ -72,6 +72,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "agent.stdout": ("pool", "agent"),
     "bench.regression": ("suite", "cell"),
     "fleet.ready": (),
+    "gate.answered": ("gate", "decided"),
+    "gate.decided": ("gate", "decided"),
     "host.descriptors": (),
     "host.died": ("pool", "shard"),
     "host.garbage": (),
@@ -113,5 +115,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "sink.failed": ("sink",),
     "sink.well": ("sink",),
     "task.poisoned": ("pool", "job"),
+    "work.done": ("task",),
+    "work.failed": ("task",),
+    "work.open": ("job",),
 }
 """The labels of each kind, as `engine.alerts.intake.labels_of` makes them."""

@@ -174,15 +174,25 @@ class LevelWatch(SignalWatch):
         super().__init__(kept, settle)
         self._sign = -1.0 if self.rule.below else 1.0
         self._bound = self._sign * self.rule.thresholds[0].raised
+        self._well: Mapping[Labels, float] | None = None
+        """Readings of which none was bad, with no alert there: they say nothing new when they come again."""
+
+    def tick(self, now: float, signals: Signals | None) -> None:
+        """As `Watch`."""
+        if signals is None or self._gone or self._well is None or signals.get(self.rule.signal) is not self._well:
+            super().tick(now, signals)
 
     def _judge_all(self, now: float, readings: Mapping[Labels, float], signals: Signals) -> None:
         sign, bound, names, there = self._sign, self._bound, self._names, self.kept.by_labels
+        well = not there
         for name, value in readings.items():
             # What is neither bad nor known as an alert is the rule. NaN is on neither side.
             if sign * value <= bound and not (there and names[name] in there):
                 continue
+            well = False
             if name not in self._skipped:
                 self._judge(now, names[name], value, self._loaded(name, signals))
+        self._well = readings if well else None
 
 
 class RateWatch(SignalWatch):

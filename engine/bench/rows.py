@@ -265,15 +265,21 @@ SCREENS: Final = (
     ),
 )  # fmt: skip
 
-_ONE_BY_ONE: Final = "one after the other"
+_ONE_BY_ONE: Final = "warm forks, one by one"
 _UNBATCHED: Final = "unbatched"
 _ONE_SHARD: Final = "one shard"
 
 SPAWN: Final = (
     Row(
-        "spawn-parallel", "{agents} agents until all are up", "s", _ONE_BY_ONE,
+        "spawn-parallel", "{agents} agents until all are up", "s", "fresh interpreters, one by one",
         {"agents": 700}, {"agents": 20},
-        must=(_below("ratio", 0.2, "> 5x faster"), _below("failed", 0.01, "< 1 % fail")), function="spawned",
+        must=(_below("ratio", 0.2, "> 5x faster"), _below("failed", 0.01, "< 1 % fail")), function="spawn_direct",
+        timeout=900.0,
+    ),
+    Row(  # both fork warm processes, and two cores are not more than two
+        "spawn-forks", "{agents} agents until all are up", "s", _ONE_BY_ONE,
+        {"agents": 700}, {"agents": 20},
+        must=(_below("failed", 0.01, "< 1 % fail"),), aim=(_below("ratio", 0.5, "> 2x faster"),), function="spawned",
         timeout=900.0,
     ),
     Row(
@@ -282,7 +288,7 @@ SPAWN: Final = (
         must=(_below("ours", 2.0, "< 2 s"),), aim=(_below("ours", 1.0, "< 1 s"),), function="spawned",
     ),
     Row(
-        "spawn-direct", "{agents} agents until all are up", "s", "fresh interpreters",
+        "spawn-direct", "{agents} agents until all are up", "s", "fresh interpreters, one by one",
         {"agents": 50}, {"agents": 5},
         must=(_below("ratio", 0.5, "> 2x faster"), _below("ours", 1.0, "< 1 s")), function="spawn_direct",
     ),
@@ -316,7 +322,7 @@ QUEUES: Final = tuple(
         f"queues-{shards}", "{shards} shards, {agents} agents, {tasks} trivial tasks at once: mean wait", "s",
         _ONE_SHARD,
         {"shards": shards, "agents": 32, "tasks": 20_000}, {"tasks": 1_000},
-        must=(_below("ratio", 0.5, "half the wait"),), function="queued",
+        aim=(_below("ratio", 0.5, "half the wait"),), function="queued",
     )
     for shards in (2, 4, 8, 16, 32)
 ) + tuple(
@@ -341,7 +347,7 @@ THROUGHPUT: Final = tuple(
     Row(
         f"throughput-{tasks}", "{tasks} trivial tasks submitted one by one, 2 agents", "/s", _UNBATCHED,
         {"tasks": tasks}, {"tasks": tasks // 10},
-        must=(_above("ratio", 3.0, "> 3x"),), aim=(_above("ratio", 10.0, "> 10x"),), function="batched",
+        must=(_above("ratio", 10.0, "> 10x"),), function="batched",
     )
     for tasks in (1_000, 10_000, 100_000)
 )  # fmt: skip

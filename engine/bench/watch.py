@@ -20,6 +20,8 @@ from engine.procs import boot
 
 EVERY: Final = 0.020
 """Seconds between two looks."""
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+"""Of the kernel's counts of time, in a second."""
 
 
 def descendants(root: int) -> list[int]:
@@ -75,6 +77,14 @@ def processor_seconds(pid: int) -> float:
 def processor_seconds_with_own(processes: Iterable[int]) -> float:
     """Processor time of this process and of others. Raises OSError if one of them is gone."""
     return time.process_time() + sum(map(processor_seconds, processes))
+
+
+def idle_seconds() -> float:
+    """Time since the machine's start that the processors of this process had nothing to do, added up (proc_stat(5))."""
+    names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    with open("/proc/stat") as file:
+        told = [line.split() for line in file if line.startswith("cpu")]
+    return sum(int(idle) + int(waiting) for name, *_, idle, waiting in (t[:6] for t in told) if name in names) / _TICKS
 
 
 class Watcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import random
 import threading
@@ -11,17 +12,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from statistics import median
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from engine.bench import watch
 from engine.bench.engines import made, warm
 from engine.bench.reader import HZ, TOPICS, Reader
 from engine.bench.shared import Result
 from engine.bench.tasks import work
+from engine.procs.scoreboard import DONE, FAILED, Scoreboard
 from engine.runtime.executor import Engine
 from engine.stream import places
 
 _clock = time.perf_counter
+AGENT: Final = "shoal-agent"
+"""The name of an agent's process."""
 _WAITING: Final = 5
 """Tasks for each agent that wait or are at work."""
 _LEARNT: Final = 2.0
@@ -109,48 +113,96 @@ def watched_work(agents: int, iterations: int, seconds: float, pairs: int, greed
     return throughput(agents, iterations, seconds, pairs, partial(_OneReader, greedy=greedy))
 
 
-def throughput(agents: int, iterations: int, seconds: float, pairs: int, kind: Callable[[Engine], Watcher]) -> Result:
-    """Tasks a second with a watcher over those without one, of an engine that has enough to do all the time: the median
-    of the ratios of pairs of turns of so many seconds.
+class Taken(NamedTuple):
+    """Of a turn, in seconds: what its parts took of the processors' time, and how long it was."""
 
-    The watcher is not what is measured: its processor time, shared by the cores, is taken off the time of the turn that
-    it saw. ``gross``: the ratio with nothing taken off. ``processor``: of the processor time that a task takes of
-    everybody but the watcher, with one over without one. ``watcher``: the watcher's own, as a share of a core.
+    agents: float
+    others: float
+    """The engine's other processes."""
+    idle: float
+    """Time of processors that nobody took."""
+    watcher: float
+    observer: float
+    """What the engine says that it spends on those who look on: part of `others`."""
+    tasks: int
+    seconds: float
+
+    @property
+    def cost(self) -> float:
+        """Processor time that a task takes of the run."""
+        return (self.agents + self.others) / self.tasks
+
+    @property
+    def share(self) -> float:
+        """Of the time that the run takes, or could, what agents have."""
+        return self.agents / (self.agents + self.others + self.idle)
+
+    def less(self, before: Taken) -> Taken:
+        """What came to it since another moment."""
+        return Taken(*map(operator.sub, self, before))
+
+
+class _Meter:
+    """Adds up what is taken, from when it is made on."""
+
+    def __init__(self, engine: Engine, watcher: Watcher) -> None:
+        run = engine._worker.run
+        self._board, self._observer, self._watcher = run.fleet.board, run.observer, watcher
+        below = [pid for pid in watch.descendants(os.getpid()) if pid not in watcher.processes()]
+        self._agents = [pid for pid in below if watch.name(pid) == AGENT]
+        self._others = [pid for pid in below if watch.name(pid) != AGENT]
+
+    def read(self) -> Taken:
+        return Taken(
+            sum(map(watch.processor_seconds, self._agents)), watch.processor_seconds_with_own(self._others),
+            watch.idle_seconds(), self._watcher.processor(), self._observer.total, _over(self._board), _clock(),
+        )  # fmt: skip
+
+
+def throughput(agents: int, iterations: int, seconds: float, pairs: int, kind: Callable[[Engine], Watcher]) -> Result:
+    """What is left of the throughput of tasks with a watcher, over that without one, of an engine that has enough to do
+    all the time: the median of the ratios of pairs of turns of so many seconds.
+
+    The watcher is not what is measured, nor are strangers that run on the machine, or how quick its processors are from
+    one second to the next, by which tasks a second differ by a twentieth and more. So it is not these that are
+    compared, but what they come from: which share of the processor time that the run took, or that nobody took, agents
+    had. They know nothing of watchers, so a task takes the same of it. ``agents``: whether that is so: the ratio of
+    what a task takes of agents. ``gross``: the ratio of tasks a second. ``processor``: of the processor time that a
+    task takes of everybody but the watcher. ``watcher``: the watcher's own, as a share of a core. ``observer``: of the
+    engine's own, what it says that it spends on those who look on, less without one, as a share of a core.
+
+    Tasks count once they are over where they ran. Where thousands of agents share a few cores each has its turn every
+    few seconds, and so have the hosts that fetch outcomes: these come in waves, up to several times as many in one
+    second as in the next.
     """
-    net, gross, costs, shares = [], [], [], []
-    cores = len(os.sched_getaffinity(0))
+    found: list[tuple[Taken, Taken]] = []
     with _fleet(agents, kind) as (engine, watcher), _fed(engine, iterations, agents * _WAITING):
-        core = engine._worker.run.fleet.core
         time.sleep(_LEARNT * seconds)
-        processes = [pid for pid in watch.descendants(os.getpid()) if pid not in watcher.processes()]
-        found: dict[bool, tuple[float, float, float, float]] = {}
+        meter = _Meter(engine, watcher)
+        turns: dict[bool, Taken] = {}
         for at, watched in enumerate(_turns(pairs, agents)):
             if watched:
                 watcher.attach()
-            own, busy, done, began = (
-                watcher.processor(),
-                watch.processor_seconds_with_own(processes),
-                core.done,
-                _clock(),
-            )
+            before = meter.read()
             time.sleep(seconds)
-            took, tasks = _clock() - began, core.done - done
-            own = watcher.processor() - own
-            found[watched] = (
-                tasks / took,
-                tasks / (took - own / cores),
-                (watch.processor_seconds_with_own(processes) - busy) / tasks,
-                own / took,
-            )
+            turns[watched] = taken = meter.read().less(before)
             if watched:
-                watcher.detach(took)
+                watcher.detach(taken.seconds)
             if at % 2:
-                (rate, freed, cost, share), (plain, _, plain_cost, _) = found[True], found[False]
-                net.append(freed / plain)
-                gross.append(rate / plain)
-                costs.append(cost / plain_cost)
-                shares.append(share)
-    return {"value": median(net), "gross": median(gross), "processor": median(costs), "watcher": median(shares)}
+                found.append((turns[True], turns[False]))
+    return {
+        "value": median(one.share / other.share for one, other in found),
+        "gross": median(one.tasks / one.seconds * other.seconds / other.tasks for one, other in found),
+        "processor": median(one.cost / other.cost for one, other in found),
+        "agents": median(one.agents / one.tasks * other.tasks / other.agents for one, other in found),
+        "watcher": median(one.watcher / one.seconds for one, _ in found),
+        "observer": median(one.observer / one.seconds - other.observer / other.seconds for one, other in found),
+    }
+
+
+def _over(board: Scoreboard) -> int:
+    """Tasks that have ended, by the word of the agents themselves."""
+    return sum(board.column(DONE)) + sum(board.column(FAILED))
 
 
 @contextmanager

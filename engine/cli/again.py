@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from engine.settings.types import Settings
     from engine.store.queries import Inputs, Run
 
-OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit")
+OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit", "lane")
 """Those of `run` that are no settings, and say what is done and how."""
-_SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port")
+_SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port", "people", "gates")
 
 
 def on_screen_or(options: dict[str, Any], begin: Callable[[], int]) -> int:
@@ -116,7 +116,8 @@ def keep(what: tuple[str, ...], options: dict[str, Any], dashes: bool, spec: Run
         items = kept.items_of(Path(options["items"]), totals[0] or 0)
     out = options["out"]
     return kept.Kept(
-        kept.VERSION, list(what), dashes, {name: options[name] for name in OPTIONS},
+        kept.VERSION, list(what), dashes,
+        {name: options[name] for name in OPTIONS} | {"lane": list(options["lane"]) or None},
         replace(spec.settings, metrics_port=None), os.getcwd(), path,
         out if out in (None, "-") else os.path.abspath(out), spec.text, items, stream,
         None if None in totals else sum(total or 0 for total in totals), kept.fingerprints(spec, path, spec.files),

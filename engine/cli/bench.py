@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from engine.cli.benchpeers import peers
 from engine.cli.benchprune import prune
 from engine.cli.benchreport import report
 from engine.cli.benchscaling import scaling
-from engine.cli.benchsession import SUITES, keep, opened
+from engine.cli.benchsession import SUITES, enough, keep, opened
 from engine.cli.benchtelling import Telling, telling, told_by
 
 _ROUNDS: Final = 7
@@ -29,6 +30,19 @@ COMMANDS: dict[str, click.Command] = {
     "report": report,
     "prune": prune,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of the command, by their names."""
+
+    rounds: int | None
+    only: list[str]
+    quick: bool
+    output: str | None
+    profile: bool
+    script: Path | None
+    no_store: bool
 
 
 class _Bench(click.Command):
@@ -69,18 +83,7 @@ class _Bench(click.Command):
 )  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Do not keep the session in the history.")
 @told_by
-def bench(
-    benchmark: str,
-    rounds: int | None,
-    only: list[str],
-    quick: bool,
-    output: str | None,
-    profile: bool,
-    script: Path | None,
-    no_store: bool,
-    form: str,
-    until_eof: bool,
-) -> None:
+def bench(benchmark: str, form: str, until_eof: bool, **options: Any) -> None:
     """Measure the engine beside other tools, in one run, and say what is reached of what is wanted.
 
     SUITE is speed, recorder, watch, tui, spawn, pool, queues, throughput, latency, memory or alerts; speed by default.
@@ -100,26 +103,17 @@ def bench(
 
     Sessions are kept, samples and all. gate compares one with those before it; report writes the newest as tables.
     """
+    asked = _Asked(**options)
     with telling(form, until_eof) as told:
         if benchmark != "alerts":
-            _suite(benchmark, rounds, only, quick, output, profile, script, no_store, told)
-        elif rounds or only or profile or script:
+            _suite(benchmark, asked, told)
+        elif asked.rounds or asked.only or asked.profile or asked.script:
             raise click.UsageError("alerts takes --quick and --json")
         else:
-            _alerts(quick, output, no_store, told)
+            _alerts(asked, told)
 
 
-def _suite(
-    benchmark: str,
-    rounds: int | None,
-    only: list[str],
-    quick: bool,
-    output: str | None,
-    profile: bool,
-    script: Path | None,
-    no_store: bool,
-    told: Telling,
-) -> None:
+def _suite(benchmark: str, asked: _Asked, told: Telling) -> None:
     """The benchmarks of rows."""
     import json
     import time
@@ -128,28 +122,27 @@ def _suite(
     from engine.bench.guard.measuring import kept
     from engine.bench.guard.sessions import Recorder
 
-    file = opened(output)
-    usual = _QUICK_ROUNDS if quick else _ROUNDS
-    whole = not only and (rounds is None or rounds >= usual)
-    rounds = rounds or usual
+    file = opened(asked.output)
+    usual = _QUICK_ROUNDS if asked.quick else _ROUNDS
+    whole = not asked.only and enough(asked.rounds)
     seed = time.time_ns() % 2**32
     with problems():
-        recorder = None if no_store else Recorder(benchmark, quick, seed)
-    outcome = suite.run(benchmark, only, rounds, quick, profile, told.progress, seed)
+        recorder = None if asked.no_store else Recorder(benchmark, asked.quick, seed)
+    outcome = suite.run(benchmark, asked.only, asked.rounds or usual, asked.quick, asked.profile, told.progress, seed)
     if recorder is not None:
         keep(kept(recorder, outcome, whole), told)
     others = None
-    if script is not None:
-        told.say(f"peers: {script}")
+    if asked.script is not None:
+        told.say(f"peers: {asked.script}")
         try:
-            others = outcome.data["peers"] = suite.peers(script)
+            others = outcome.data["peers"] = suite.peers(asked.script)
         except suite.PeersFailed as error:
             outcome.failures["peers"] = str(error)
     text = json.dumps(outcome.data, indent=1)
     if file is not None:
         file.write_text(text + "\n")
     told.say(machine.line(outcome.data["machine"]))
-    if output == "-":
+    if asked.output == "-":
         click.echo(text)
     else:
         click.echo(report.table(outcome.findings, outcome.failures))
@@ -165,7 +158,7 @@ def _suite(
         raise SystemExit(1)
 
 
-def _alerts(quick: bool, output: str | None, no_store: bool, told: Telling) -> None:
+def _alerts(asked: _Asked, told: Telling) -> None:
     """The benchmark of alerts."""
     import json
     import time
@@ -175,11 +168,11 @@ def _alerts(quick: bool, output: str | None, no_store: bool, told: Telling) -> N
     from engine.bench.alerts.lines import lines
     from engine.bench.guard.sessions import Recorder
 
-    file = opened(output)
+    file = opened(asked.output)
     seed = time.time_ns() % 2**32
     with problems():
-        recorder = None if no_store else Recorder("alerts", quick, seed)
-    outcome = suite.run(quick, told.progress, seed)
+        recorder = None if asked.no_store else Recorder("alerts", asked.quick, seed)
+    outcome = suite.run(asked.quick, told.progress, seed)
     if recorder is not None:
         keep(
             recorder.ended(suite.cells(outcome), outcome.failures, lines=lines(outcome), whole=True), told
@@ -188,6 +181,6 @@ def _alerts(quick: bool, output: str | None, no_store: bool, told: Telling) -> N
     if file is not None:
         file.write_text(text + "\n")
     told.say(machine.line(outcome.data["machine"]))
-    click.echo(text if output == "-" else suite.tables(outcome))
-    if not outcome.well(quick):
+    click.echo(text if asked.output == "-" else suite.tables(outcome))
+    if not outcome.well(asked.quick):
         raise SystemExit(1)

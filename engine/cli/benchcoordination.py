@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from engine.cli.benchoptions import Names, Numbers, asked, common
+from engine.cli.benchsession import enough
 
 
 def _mechanisms() -> Sequence[str]:
@@ -66,5 +67,5 @@ def coordination(
             [line for found in outcome.findings for line in lines(found)],
             whole=not only
             and (agents is None or set(agents) >= set(suite.AGENTS))
-            and (rounds is None or rounds >= suite.ROUNDS),
+            and enough(rounds),
         )  # fmt: skip

@@ -8,6 +8,7 @@ import click
 
 from engine.cli.benchguard import GuardProblem
 from engine.cli.benchoptions import Names, asked, common
+from engine.cli.benchsession import enough
 
 
 def _tools() -> Sequence[str]:
@@ -78,5 +79,5 @@ def peers(
             raise GuardProblem(str(error)) from None
         session.told(
             outcome.data, lambda: tables(outcome), outcome.cells, outcome.failures, lines(outcome),
-            whole=not only and not tasks and (rounds is None or rounds >= suite.ROUNDS),
+            whole=not only and not tasks and enough(rounds),
         )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from engine.cli.benchoptions import Names, asked, common
+from engine.cli.benchsession import enough
 
 
 def _sweeps() -> Sequence[str]:
@@ -47,5 +48,5 @@ def scaling(
         outcome = suite.run(only or (), chosen, quick, session.progress, session.seed)
         session.told(
             outcome.data, lambda: tables(outcome), outcome.cells, outcome.failures, lines(outcome),
-            whole=not only and (rounds is None or rounds >= suite.ROUNDS),
+            whole=not only and enough(rounds),
         )  # fmt: skip

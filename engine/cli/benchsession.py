@@ -17,6 +17,15 @@ SUITES: Final = (
 )  # fmt: skip
 """Those of `engine.bench.rows`, which the help does not load."""
 
+_ENOUGH: Final = 3
+
+
+def enough(rounds: int | None) -> bool:
+    """Whether a session of so many rounds, None for the usual number, may stand for its suite: of fewer an interval
+    says nothing. How many there were stands beside each figure.
+    """
+    return rounds is None or rounds >= _ENOUGH
+
 
 def keep(session: Session, told: Telling) -> None:
     """Have a session in the history. What was measured is worth showing where it can't be kept."""

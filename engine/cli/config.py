@@ -125,8 +125,10 @@ def _written(value: Any, field: Field) -> str:
         return f"{value >> 20}M"
     if value is None:
         return "auto"
-    if value in ((), ""):
+    if value in ((), "", {}):
         return "none"
+    if isinstance(value, dict):
+        return printable(" ".join(f"{name}={number}" for name, number in value.items()))
     if isinstance(value, tuple):
         return printable(shlex.join(value))
     return _plain(value)

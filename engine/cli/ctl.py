@@ -6,6 +6,7 @@ import click
 
 from engine.cli.live import LiveProblem, connected
 from engine.cli.recorded import say, span
+from engine.cli.words import printable
 
 
 class _Order(click.Command):
@@ -37,7 +38,8 @@ class _AsWritten(click.Group):
 
 
 @click.group(
-    cls=_AsWritten, short_help="Have a run do something: pause, resume, drain, stop, scale, recycle, kill, set, ack ..."
+    cls=_AsWritten,
+    short_help="Have a run do something: pause, resume, drain, stop, scale, kill, done, gate, set ...",
 )
 @click.option("--run", metavar="RUN", help="Its id, the beginning of it, its name, or `last`.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as one JSON object on stdout.")
@@ -121,6 +123,55 @@ def lane(lane: str, limit: str) -> None:
     _ask("lane", lane, limit)
 
 
+_TASK = click.argument("task")
+
+
+@ctl.command(name="open")
+def open_() -> None:
+    """List what waits for somebody: work of people, and gates that are held."""
+    run, as_json = click.get_current_context().obj
+    with connected(run) as client:
+        reply = client.command("open")
+    if not reply.ok:
+        raise LiveProblem(reply.text)
+    found = reply.data["open"]
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(found))
+        return
+    for one in found:
+        click.echo(printable(one["text"]))
+    if not found:
+        say("nothing waits for anybody")
+
+
+@ctl.command()
+@_TASK
+@click.option("--note", default="", metavar="TEXT", help="What came of it, for others.")
+@click.option("--result", default="", metavar="JSON", help="What was found, an object: gates and other tasks see it.")
+def done(task: str, note: str, result: str) -> None:
+    """Say that work of people is done. TASK is its name, or NAME[NUMBER] where it has several tasks."""
+    _ask("done", task, note, *([result] if result else []))
+
+
+@ctl.command()
+@_TASK
+@click.option("--why", required=True, metavar="TEXT", help="Why, for others.")
+def failed(task: str, why: str) -> None:
+    """Say that work of people has failed: what comes after it fails, too. TASK as for `done`."""
+    _ask("failed", task, why)
+
+
+@ctl.command()
+@click.argument("gate")
+@click.argument("decision", type=click.Choice(("go", "pivot", "stop")))
+@click.option("--why", default="", metavar="TEXT", help="Why, for others.")
+def gate(gate: str, decision: str, why: str) -> None:
+    """Decide on a gate that is held. Only `go` lets what comes after it go on; else all of that fails."""
+    _ask("gate", gate, decision, why)
+
+
 @ctl.command(name="set")
 @click.argument("setting")
 @click.argument("value")
@@ -130,7 +181,7 @@ def set_(setting: str, value: str) -> None:
     \b
     These can be changed: frame_rate, batch_size, batch_max_size, batch_timeout, enable_batching,
     pool_max_idle, pool_warmup_time, spawn_timeout, spawn_parallelism, spawn_max_retry,
-    enable_parallel_spawn, shard_strategy, memory_reserve.
+    enable_parallel_spawn, shard_strategy, memory_reserve, memory_tasks.
     """
     _ask("set", setting, value)
 

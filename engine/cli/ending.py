@@ -37,9 +37,9 @@ def end(
     core = run.fleet.core
     give_up = GiveUp(interrupts)
     run.settle(give_up)
-    driver.decide()  # on what was over last
+    driver.conclude()
     gates = driver.gates
-    failed, before = core.failed + run.before[1], sum(run.before)
+    failed, before, outside = core.failed + run.outside[1], sum(run.before), run.outside
     if driver.writer is not None:
         _finish(driver, driver.writer)
     broken, left = _broken(driver, options, reporter)
@@ -53,8 +53,8 @@ def end(
     # Of a rerun only those count that it has come to: which of the others were done is not known.
     known = 0 if run.origin else run.total or 0
     summary = {
-        "run": run.id, "name": run.name, "status": status, "tasks": max(core.submitted + before, known),
-        "done": core.done + run.before[0], "failed": failed,
+        "run": run.id, "name": run.name, "status": status, "tasks": max(core.submitted + sum(outside), known),
+        "done": core.done + outside[0], "failed": failed,
         "delivered": round(run.sampler.delivered(), 6), "seconds": round(seconds, 3),
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.agents,
         "restarts": core.restarts, "redelivered": core.redelivered,
@@ -65,6 +65,8 @@ def end(
         summary |= {"resumed": run.resumed, "before": before}
     if run.origin:
         summary |= origin_of(run)
+    if sum(run.said):
+        summary["said"] = sum(run.said)
     if run.taken:
         summary |= {"before": before, "taken": run.taken}
     if gates.decided:

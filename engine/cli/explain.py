@@ -15,8 +15,9 @@ from engine.cli.words import printable
 def explain(task: str, run: str | None, as_json: bool) -> None:
     """Say why a task does not run, and since when.
 
-    What it comes after; who has what it claims; which lane is full; whether agents are busy, not there, or nothing is
-    sent at all; or on which agent it runs. Without --run: of the only run that is going on.
+    What it comes after, and how far that is; who has what it claims, or the memory; which lane is full; which gate is
+    held; whom it waits for; whether agents are busy, not there, or nothing is sent at all; or on which agent it runs.
+    Without --run: of the only run that is going on.
 
     TASK is NAME[NUMBER], as `shoal agents` has it, NAME alone where that has one task. Of several calls of one name
     `shoal explain` says how they are told apart. Exit code 2: there is no such task that is not over.

@@ -21,15 +21,19 @@ from engine.cli.recorded import data_on_stdout
 from engine.cli.reporter import Reporter, say
 from engine.cli.resultsfile import writer_of
 from engine.cli.serving import accept, listen
+from engine.cli.words import on_terminal
 from engine.plan.kept import Kept, encode, settled
 from engine.plan.requests import answering
+from engine.plan.runnable import check_memory
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime import specs
 from engine.runtime.driver import Driver
 from engine.runtime.earlier import Earlier
 from engine.runtime.launch import StartError
 from engine.runtime.line import RecordError
+from engine.runtime.memory import cgroups, for_tasks
 from engine.runtime.nest import Image
+from engine.runtime.questions import Questions
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
 from engine.settings.types import Settings
@@ -82,7 +86,7 @@ def run_headless(
     reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     run_options.waits = say
-    run_options.lanes = {lane.name: lane.limit for lane in spec.outline.lanes.values()}
+    run_options.lanes = _lanes(spec)
     run_options.requests = answering(spec)
     if options["out"] not in (None, "-"):
         run_options.results = Path(options["out"])
@@ -95,6 +99,7 @@ def run_headless(
         run_options.spec = encode(kept)
     if origin is not None:
         run_options.origin, run_options.rerun = origin
+    check_memory(spec.name, spec.steps, for_tasks(spec.settings, cgroups()))
     interrupts = Interrupts()
     with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:
         try:
@@ -114,7 +119,7 @@ def run_headless(
                 # Asked now: from here on nobody else writes to the run.
                 known = Earlier(database, None if resumed is None else run.id, taken)
                 earlier = stack.enter_context(contextlib.closing(known))
-            return _drive(run, spec, options, writer, reporter, interrupts, earlier)
+            return _drive(run, spec, options, writer, reporter, interrupts, earlier, stack)
         except (SpecError, StartError) as error:
             run.fail(str(error))
             raise
@@ -144,6 +149,7 @@ def _drive(
     reporter: Reporter,
     interrupts: Interrupts,
     earlier: Earlier | None,
+    stack: contextlib.ExitStack,
 ) -> int:
     run.fleet.listeners.append(reporter.event)
     if options["serve"] is None:  # else standard error is behind a screen
@@ -151,7 +157,9 @@ def _drive(
     run.on_frame = reporter.frame
     if options["items"] == "-":
         spec.steps[0].arguments = StdinItems(run.fleet.loop.wake)
-    driver = Driver(run, spec, writer, earlier)
+    driver = Driver(run, spec, writer, earlier, _asks(spec.settings, options))
+    stack.callback(driver.close)
+    run.work = Questions(run.fleet, spec, driver)
     watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:
@@ -177,7 +185,7 @@ def _drive(
             announced = True
             if options["serve"] is not None and run.control is not None:
                 listen(options["serve"], run.control.path)
-        if writer is not None and run.fleet.phase == "running" and (run.fleet.core.submitted or sum(run.before)):
+        if writer is not None and run.fleet.phase == "running" and (run.fleet.core.submitted or sum(run.outside)):
             writer.begin()  # not before: what fails earlier than this leaves the results of last time alone
         if stop:
             interrupted = True
@@ -205,6 +213,13 @@ def _drive(
     if options["serve"] is not None and announced and not interrupted:
         _await_reader(run)
     return end(run, driver, options, reporter, interrupts, interrupted, watch, database_of(options))
+
+
+def _asks(settings: Settings, options: dict[str, Any]) -> bool:
+    """Whether a gate that is held waits for somebody: as it was said, else where a person would see that it does."""
+    if settings.plan_gates is not None:
+        return settings.plan_gates == "wait"
+    return options["serve"] is not None or (not options["as_json"] and on_terminal())
 
 
 def _check(run: Run) -> None:
@@ -264,8 +279,14 @@ def _config(spec: RunSpec) -> dict[str, Any]:
             }
             for step in spec.steps
         ],
-        "lanes": {lane.name: lane.limit for lane in spec.outline.lanes.values()},
+        "lanes": _lanes(spec),
     }  # fmt: skip
+
+
+def _lanes(spec: RunSpec) -> dict[str, int]:
+    """Limits of the lanes that tasks may be in: of a plan, as it has them; else as the settings have them."""
+    own = {lane.name: lane.limit for lane in spec.outline.lanes.values()}
+    return own if spec.text is not None else dict(spec.settings.lanes)
 
 
 def module_path(extra: list[str]) -> list[str]:

@@ -9,12 +9,14 @@ from typing import Final
 import msgspec
 
 from engine.cli.markdown import code, plain, table
+from engine.cli.show import decided
 from engine.cli.words import duration, number, several
 from engine.plan.effort import effort_text, span_text
 from engine.plan.review import Review, review
 from engine.plan.simulation.simulate import Reached, simulate
 from engine.plan.status import Count, StepState, Sum, by_group, by_milestone, by_owner, members, states, total
 from engine.plan.steps import RunSpec, SpecError
+from engine.store.queries.decisions import StoredDecision
 
 _MOST: Final = 40
 """Rows of one list."""
@@ -36,6 +38,8 @@ class Reported(msgspec.Struct, frozen=True):
     """In words: the run that was asked for; "" for none."""
     live: bool = False
     """It goes on."""
+    gates: tuple[StoredDecision, ...] = ()
+    """What was decided, of each gate that was reached."""
 
 
 def of_file(spec: RunSpec, path: str) -> Reported:
@@ -56,6 +60,7 @@ def of_run(name: str, given: Path | None, now: float) -> Reported:
         run = queries.find(db, name)
         text = queries.spec(db, run.id)
         rows = queries.jobs(db, run.id)
+        gates = {one.gate: one for one in queries.decisions(db, run.id)}
         counts = {row.name: Count(row.done, row.failed) for row in rows}
         origin = run
         while origin.rerun == "failed" and origin.origin:  # what was done then is not done again
@@ -63,6 +68,7 @@ def of_run(name: str, given: Path | None, now: float) -> Reported:
             if earlier is None:
                 break
             origin = earlier
+            gates = {one.gate: one for one in queries.decisions(db, origin.id)} | gates
             for row in queries.jobs(db, origin.id):
                 count = counts.get(row.name, Count())
                 counts[row.name] = Count(count.done + row.done, count.failed)
@@ -77,7 +83,7 @@ def of_run(name: str, given: Path | None, now: float) -> Reported:
         raise StoreProblem(f"the plan of run {run.id} can't be read: {error}") from None
     at = moment(now if run.ended is None else run.ended)
     told = f"run `{run.id}`, {run.status}, as of {at}, after {duration(run.seconds)}"
-    return Reported(spec, counts, kept.what[0], told, run.status == "running")
+    return Reported(spec, counts, kept.what[0], told, run.status == "running", tuple(gates.values()))
 
 
 def document(found: Reported) -> str:
@@ -95,6 +101,7 @@ def document(found: Reported) -> str:
         _list("Blocked", spec, [one for one in known if one.state == "blocked"], blocked=True),
         _risks(spec, known, looked, reached), _sums("Categories", "category", by_group(spec, known)),
         _sums("Owners", "owner", by_owner(spec, known)), _milestones(spec, known, reached), _requests(spec, known),
+        _gates(found),
         _tests(spec, known),
         _merge(spec, looked),
     ]  # fmt: skip
@@ -209,6 +216,23 @@ def _milestones(spec: RunSpec, known: Sequence[StepState], reached: dict[str, Re
         return []
     heads = ("milestone", "what", "target", "simulated", "slack", "done")
     return ["## Milestones", "", *table(heads, rows, right=(2, 3, 4))]
+
+
+def _gates(found: Reported) -> list[str]:
+    """All gates of the plan: what was decided, by whom, and why."""
+    known = {one.gate: one for one in found.gates}
+    rows = []
+    for step in found.spec.steps:
+        if step.gate is None:
+            continue
+        one = known.get(step.name)
+        cells = ("open", "", "") if one is None else decided(one)
+        rows.append((code(step.name), plain(step.title or ""), *map(plain, cells)))
+    if not rows:
+        return []
+    heads = ("gate", "what", "decided", "by", "why")
+    kept = [at for at in range(len(heads)) if any(row[at] for row in rows)]
+    return ["## Gates", "", *table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])]
 
 
 def _requests(spec: RunSpec, known: Sequence[StepState]) -> list[str]:

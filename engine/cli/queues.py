@@ -12,6 +12,7 @@ from engine.cli.words import duration, number, printable, several, size
 
 if TYPE_CHECKING:
     from engine.stream.client import Client
+    from engine.stream.plans import PlanSeen
     from engine.stream.types import PoolQueue, QueuesNow, Shape, ShapesNow, ShardView, Spread, Topic, ToReader
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,20 +33,27 @@ def options(command: F) -> F:
     command = click.option(
         "--shapes", is_flag=True, help="Also how times and sizes of batches are distributed, over the last minute."
     )(command)
+    command = click.option(
+        "--plan", is_flag=True, help="Also the plan: its steps, what they wait for, what the end hangs on, its gates."
+    )(command)
     return click.option(
         "--queues", is_flag=True, help="Also each shard's queue, and how each pool hands out tasks and gets its agents."
     )(command)
 
 
 class Newest:
-    """The newest that an engine has told of queues and shapes, as far as that is asked for."""
+    """The newest that an engine has told of queues, shapes and its plan, as far as that is asked for."""
 
-    def __init__(self, queues: bool, shapes: bool) -> None:
-        self._told: dict[Topic, QueuesNow | ShapesNow | None] = {}
+    def __init__(self, queues: bool, shapes: bool, plan: bool) -> None:
+        self._told: dict[Topic, QueuesNow | ShapesNow | PlanSeen | None] = {}
         if queues:
             self._told["queues"] = None
         if shapes:
             self._told["shapes"] = None
+        if plan:
+            from engine.stream.plans import PlanSeen
+
+            self._told["plan"] = PlanSeen()
 
     def subscribe(self, client: Client, topics: list[Topic], hz: float) -> None:
         """Be told of this, and of these topics. Raises `LiveProblem` where the engine knows no such topic."""
@@ -55,29 +63,51 @@ class Newest:
 
     def take(self, message: ToReader | None) -> None:
         """Something was told, whether or not it is asked for."""
-        from engine.stream.types import QueuesNow, ShapesNow
+        from engine.stream.plans import PlanSeen
+        from engine.stream.types import PlanNow, PlanOutline, QueuesNow, ShapesNow
 
         if isinstance(message, QueuesNow) and "queues" in self._told:
             self._told["queues"] = message
         elif isinstance(message, ShapesNow) and "shapes" in self._told:
             self._told["shapes"] = message
+        elif isinstance(message, PlanOutline | PlanNow) and isinstance(seen := self._told.get("plan"), PlanSeen):
+            self._told["plan"] = seen.heard(message)
 
     @property
     def missing(self) -> list[Topic]:
         """What is asked for and was not told yet."""
-        return [topic for topic, told in self._told.items() if told is None]
+        from engine.stream.plans import PlanSeen
+
+        return [
+            topic for topic, told in self._told.items()
+            if told is None or (isinstance(told, PlanSeen) and not told.complete)
+        ]  # fmt: skip
 
     def lines(self) -> Iterator[str]:
         """As text, for people."""
-        from engine.stream.types import QueuesNow
+        from engine.cli.plans import plan_lines
+        from engine.stream.types import QueuesNow, ShapesNow
 
         for told in self._told.values():
-            if told is not None:
-                yield from _queue_lines(told) if isinstance(told, QueuesNow) else _shape_lines(told)
+            if isinstance(told, QueuesNow):
+                yield from _queue_lines(told)
+            elif isinstance(told, ShapesNow):
+                yield from _shape_lines(told)
+            elif told is not None and told.complete:
+                yield from plan_lines(told)
 
     def as_objects(self) -> dict[str, Any]:
         """All of it by name; None for what was not told yet."""
-        return {topic: plain(told) for topic, told in self._told.items()}
+        from engine.cli.plans import plan_object
+        from engine.stream.plans import PlanSeen
+
+        found: dict[str, Any] = {}
+        for topic, told in self._told.items():
+            if isinstance(told, PlanSeen):
+                found[topic] = plan_object(told) if told.complete else None
+            else:
+                found[topic] = plain(told)
+        return found
 
 
 def plain(value: Any) -> Any:

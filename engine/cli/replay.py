@@ -38,6 +38,7 @@ def replay(
     db: Path | None,
     queues: bool,
     shapes: bool,
+    plan: bool,
     at: str | None,
     speed: float | None,
     plain: bool,
@@ -45,7 +46,8 @@ def replay(
     **wishes: Any,
 ) -> None:
     """Show how a recorded run was, on the screens that it had: any moment of it, at any speed. Where there is no
-    terminal, and with --plain, --json, --queues or --shapes, tell it: a line for each second, as `shoal watch` does.
+    terminal, and with --plain, --json, --queues, --shapes or --plan, tell it: a line for each second, as `shoal watch`
+    does.
 
     RUN is its id, the beginning of it, or `last`; it may still be going on. FILE is a recording that `shoal export
     --recording` has written: its name ends in .shoal, or has a slash.
@@ -57,8 +59,8 @@ def replay(
         if not recording.complete:
             say("made of samples: what its screens showed was not recorded, or not all the time")
         began = beginning(recording, at)
-        if plain or as_json or queues or shapes or not on_terminal():
-            _tell(recording, began, speed, Newest(queues, shapes), as_json)
+        if plain or as_json or queues or shapes or plan or not on_terminal():
+            _tell(recording, began, speed, Newest(queues, shapes, plan), as_json)
         else:
             _show(recording, began, 1.0 if speed is None else speed, database(db), wishes)
 

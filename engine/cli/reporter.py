@@ -116,6 +116,9 @@ class Reporter:
             if self._thinning.admits(event.kind, event.at):
                 self._said = event
                 self.say(event.text, event.level)
+        elif event.kind.startswith("work."):
+            if self._thinning.admits(event.kind, event.at):
+                self.say(event.text)
         elif event.kind.startswith(
             ("agent.std", "recorder.", "memory.", "pool.shards", "run.resumed", "gate.", "tasks.waiting")
         ):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 STRATEGIES: Final = ("least-loaded", "hash", "round-robin", "random")
 """As `engine.settings.types.Strategy` has them: written again here, for help must not load it."""
 
+PEOPLE: Final = ("refuse", "wait", "skip")
+GATES: Final = ("wait", "fail")
 DURABILITIES: Final = ("off", "normal", "full")
 
 
@@ -107,6 +109,14 @@ class Size(click.ParamType[Any]):
 @click.option(
     "--out", metavar="FILE.jsonl", help="Results, one JSON line a task, in the order of the items; - for stdout."
 )
+@click.option(
+    "--lane",
+    multiple=True,
+    metavar="NAME[=N]",
+    help="A lane in which the tasks run, N at a time (by default as in the settings). For a plan: another limit.",
+)
+@click.option("--people", type=click.Choice(PEOPLE), help="Work of people in a plan (refuse).")
+@click.option("--gates", type=click.Choice(GATES), help="A gate that is held (wait, where somebody sees that).")
 @click.option("--db", metavar="FILE", help="Database of runs; by default in the XDG data folder.")
 @click.option("--durability", type=click.Choice(DURABILITIES), help="What a recorded result has outlived (normal).")
 @click.option("--no-record", is_flag=True, help="Record nothing.")
@@ -249,6 +259,10 @@ def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool, kept
             spec = parse(
                 Path(first), kept.plan or "", settings=kept.settings, set=kept.assigned, included=kept.included
             )
+        unknown = [lane for lane in options["lane"] or () if lane.partition("=")[0] not in spec.outline.lanes]
+        if unknown:
+            known = ", ".join(spec.outline.lanes) or "none"
+            raise SpecError(f"--lane {unknown[0]}: no lane of that name in {first}; known: {known}")
         check_runnable(first, spec)
         for step in spec.steps:
             step.timeout = options["timeout"] or step.timeout
@@ -257,6 +271,7 @@ def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool, kept
     else:
         spec = _spec_of_items(what, options, dashes)
         spec.settings = resolve(command_line).settings if kept is None else kept.settings
+        spec.steps[0].lane = _lane(options, spec.settings.lanes)
     spec.pools[0] = _first_pool(spec.pools[0], options)
     spec.name = options["name"] or spec.name
     return spec
@@ -271,7 +286,8 @@ def _command_line(options: dict[str, Any]) -> Source:
     names = {name: f"--set {name}" for name in values}
     own = {
         "batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count",
-        "durability": "record_durability", "metrics_port": "metrics_port",
+        "durability": "record_durability", "metrics_port": "metrics_port", "people": "plan_people",
+        "gates": "plan_gates",
     }  # fmt: skip
     for option, name in own.items():
         value = options[option]
@@ -282,7 +298,25 @@ def _command_line(options: dict[str, Any]) -> Source:
             raise SettingsError(f"{written} and --set {name} are the same: leave one out")
         # 0 is auto, but for the port.
         values[name], names[name] = value if option == "metrics_port" else value or None, written
+    limits = " ".join(lane for lane in options["lane"] or () if "=" in lane)
+    if limits:
+        if "lanes" in values:
+            raise SettingsError("--lane and --set lanes are the same: leave one out")
+        values["lanes"], names["lanes"] = limits, "--lane"
     return Source(values, names)
+
+
+def _lane(options: dict[str, Any], limits: dict[str, int]) -> str | None:
+    """The lane in which tasks of a callable or a command run. Raises `SpecError`."""
+    from engine.plan.steps import SpecError
+
+    given: tuple[str, ...] = tuple(options["lane"] or ())
+    if len(given) > 1:
+        raise SpecError(f"--lane {given[1]}: these tasks run in one lane, and that is {given[0].partition('=')[0]!r}")
+    name = given[0].partition("=")[0] if given else None
+    if name is not None and name not in limits:
+        raise SpecError(f"--lane {name}: nobody says how many tasks of it run at a time: --lane {name}=N")
+    return name
 
 
 def _assigned(options: dict[str, Any]) -> dict[str, str]:

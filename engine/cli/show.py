@@ -12,7 +12,7 @@ from engine.cli.recorded import asked, db_option, quiet_colors
 from engine.cli.words import clock, duration, number, printable, size, table
 
 if TYPE_CHECKING:
-    from engine.store.queries import LargeResults, Run, StoredAlert, StoredEvent, Task
+    from engine.store.queries import LargeResults, Run, StoredAlert, StoredDecision, StoredEvent, Task
 
 _SLOWEST: Final = 10
 _FAILURES: Final = 10
@@ -92,6 +92,11 @@ def _failure(task: Task) -> None:
         click.echo(f"      {' ' * min(indent, 12)}{printable(line)}")
 
 
+def decided(gate: StoredDecision) -> tuple[str, str, str]:
+    """What a gate came to, who decided, and why: as that one said, and what the plan's conditions found."""
+    return gate.decided, gate.by or "the plan", "; ".join(filter(None, (gate.why, *gate.reasons)))
+
+
 def _event(event: StoredEvent) -> None:
     color = "red" if event.level == "error" else "yellow"
     click.echo(f"  {clock(event.at)}  {click.style(event.level, fg=color)}  {printable(event.text)}")
@@ -132,6 +137,7 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
             "large": queries.large_results(connection, found.id),
             "peak_memory": queries.peak_memory(connection, found.id),
             "reruns": queries.reruns(connection, found.id),
+            "gates": queries.decisions(connection, found.id),
         }
     if as_json:
         import msgspec
@@ -175,6 +181,10 @@ def _sections(run: Run, answers: dict[str, Any]) -> None:
             _failure(task)
         if run.failed > len(failures):
             click.echo(f"  ... and {number(run.failed - len(failures))} more")
+    if gates := answers["gates"]:
+        _section("gates")
+        rows = [(f"  {printable(gate.gate)}", *map(printable, decided(gate))) for gate in gates]
+        table(("  GATE", "DECIDED", "BY", "WHY"), rows, right=4)
     if alerts := answers["alerts"]:
         _section("alerts")
         rows = [_alert(alert) for alert in alerts]

@@ -31,12 +31,12 @@ _PATIENCE: Final = 10.0
 @options
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a second.")
 @click.option("--every", type=Number(0.05, 3600), default=1.0, show_default=True, help="Seconds between two lines.")
-def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: float) -> None:
+def watch(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: bool, every: float) -> None:
     """See `help` above."""
     from engine.stream.client import StreamEnded
     from engine.stream.types import Event, Frame
 
-    more = Newest(queues, shapes)
+    more = Newest(queues, shapes, plan)
     with connected(run) as client:
         more.subscribe(client, ["frames", "events"], max(0.01, min(20.0, 1 / every)))
         began = time.monotonic()
@@ -67,19 +67,21 @@ def watch(run: str | None, queues: bool, shapes: bool, as_json: bool, every: flo
 @run_argument
 @options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
+def status(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: bool) -> None:
     """See `help` above."""
     from engine.stream.types import RATE_MAX
 
-    more = Newest(queues, shapes)
+    more = Newest(queues, shapes, plan)
     with connected(run) as client:
         if more.missing:
             more.subscribe(client, ["frames"], RATE_MAX)
         frame = fresh(client, more)
+        asked = client.command("open")
+        waiting = asked.data["open"] if asked.ok else []  # an engine of an older version knows no such command
         if as_json:
             reply = client.command("waits")
-            found = {"waits": reply.data["waits"], "asked": reply.data["asked"]} if reply.ok else {}
-            click.echo(_json(client, frame, more, found))
+            more_told = {"waits": reply.data["waits"], "asked": reply.data["asked"]} if reply.ok else {}
+            click.echo(_json(client, frame, more, {"open": waiting, **more_told}))
             return
         hello, waits = client.hello, _waiting(client)
     click.echo(f"{printable(hello.run)}  {printable(hello.name)}  {frame.state}  (pid {hello.pid})")
@@ -109,6 +111,8 @@ def status(run: str | None, queues: bool, shapes: bool, as_json: bool) -> None:
         )
     for told in (*more.lines(), *waits):
         click.echo(f"  {told}")
+    for one in waiting:
+        click.echo(f"  waits for somebody: {printable(one['text'])}")
 
 
 def _waiting(client: Client) -> list[str]:
@@ -172,10 +176,10 @@ def _states(pool: PoolView) -> list[tuple[str, int]]:
     return [(name, getattr(pool, name)) for name in ("busy", "idle", "starting", "draining", "dead")]
 
 
-def _json(client: Client, frame: Frame, more: Newest, found: dict[str, Any] | None = None) -> bytes:
+def _json(client: Client, frame: Frame, more: Newest, beside: dict[str, Any] | None = None) -> bytes:
     import msgspec
 
-    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects() | (found or {}))
+    return msgspec.json.encode(as_object(client.hello, frame) | more.as_objects() | (beside or {}))
 
 
 def as_object(hello: Hello, frame: Frame) -> dict[str, Any]:

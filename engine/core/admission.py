@@ -139,7 +139,7 @@ class Admission:
     def _told_low(self, room: Room) -> Happened:
         left, reserve = _left(room), self.reserve(room)
         if room.available < reserve:
-            text = f"{left}, less than the {_size(reserve)} that are to stay free"
+            text = f"{left}, less than the {size(reserve)} that are to stay free"
         else:
             text = f"{left}, and for {room.stalled:.0%} of the last 10 s all that ran waited for memory"
         text += ": tasks wait until there is more, and are begun one at a time where none runs"
@@ -159,8 +159,9 @@ class Admission:
 
 def _left(room: Room) -> str:
     where = f" of cgroup {room.group}" if room.group else ""
-    return f"{_size(room.available)} of the {_size(room.total)} of memory{where} are left"
+    return f"{size(room.available)} of the {size(room.total)} of memory{where} are left"
 
 
-def _size(number: int) -> str:
+def size(number: int) -> str:
+    """Bytes as people read them."""
     return f"{number / 2**30:.1f} GiB" if number >= 1 << 30 else f"{number / 2**20:.0f} MiB"

@@ -1,5 +1,5 @@
-"""What is always true of claims, lanes and who waits for them, counted anew from the batches that are out: the part of
-`invariants` that is about those."""
+"""What is always true of claims, lanes, memory and who waits for them, counted anew from the batches that are out: the
+part of `invariants` that is about those."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from engine.core.claims import Lane, Needs, Resource
+from engine.core.amounts import Counted
+from engine.core.claims import Needs, Resource
 from engine.core.lines import Line
 from engine.core.patterns import overlaps
 from engine.core.tasks import READY
@@ -43,7 +44,7 @@ def check_nothing_left(core: Core) -> None:
         assert not (idle and pool.nested), f"pool {pool.name} has idle agents and {pool.nested} subtasks"
     if core.holding:
         return
-    out = [batch.needs for batch in core.batches.values() if batch.needs is not None]
+    out = [needs for _, needs in _out(core)]
     for pool in core.pools:
         if pool.full or not any(shard.batches < shard.up for shard in pool.shards):
             continue
@@ -55,10 +56,17 @@ def check_nothing_left(core: Core) -> None:
                 o for o in core.desk.reserving if o is not line and o.reservation and o.reservation.key < line.key
             ]
             barred = any(conflict(line.needs, needs) for needs in (*out, *(other.needs for other in before)))
-            lane = line.needs.lane
-            kept = sum(other.needs.lane is lane for other in before)
-            full = lane is not None and lane.used + kept >= lane.limit
+            full = False
+            for of, amount in line.needs.amounts:
+                kept = sum(of.part(some) for other in before for one, some in other.needs.amounts if one is of)
+                full = full or of.used + kept + of.part(amount) > of.limit
             assert barred or full, f"task {line.key[2]} of range {line.key[1]} could run, and an agent is idle"
+
+
+def _out(core: Core) -> list[tuple[int, Needs]]:
+    """All that is held: by batches that are out, and from outside."""
+    batches = [(batch.id, batch.needs) for batch in core.batches.values() if batch.needs is not None]
+    return [*batches, *((number, needs) for number, (needs, _) in core.outside.items())]
 
 
 def _lines(core: Core) -> list[Line]:
@@ -67,21 +75,20 @@ def _lines(core: Core) -> list[Line]:
 
 def _check_held(core: Core) -> None:
     claims = core.desk.claims
-    out = [batch for batch in core.batches.values() if batch.needs is not None]
-    for one, other in combinations(out, 2):
-        assert one.needs is not None
-        assert other.needs is not None
-        twice = conflict(one.needs, other.needs)
-        assert not twice, f"batches {one.id} and {other.id} both hold {twice}"
+    out = _out(core)
+    for (first, one), (second, other) in combinations(out, 2):
+        twice = conflict(one, other)
+        assert not twice, f"batches {first} and {second} both hold {twice}"
     alone: Counter[str] = Counter()
     shared: Counter[str] = Counter()
-    lanes: Counter[str] = Counter()
-    for batch in out:
-        assert batch.needs is not None
-        lanes.update([] if batch.needs.lane is None else [batch.needs.lane.name])
-        for resource, exclusive in batch.needs.claims:
+    taken: Counter[Counted] = Counter()
+    for number, needs in out:
+        for of, amount in needs.amounts:
+            assert of.holders[number] == amount, f"batch {number} has another part of {of.name}"
+            taken[of] += of.holders[number]
+        for resource, exclusive in needs.claims:
             (alone if exclusive else shared).update([resource.name])
-            assert batch.id in resource.holders, f"batch {batch.id} is no holder of {resource.name}"
+            assert number in resource.holders, f"batch {number} is no holder of {resource.name}"
     for name, resource in claims.resources.items():
         assert resource.exclusive == alone[name], f"{name}: {resource.exclusive} exclusive, should be {alone[name]}"
         assert resource.shared == shared[name], f"{name}: {resource.shared} shared, should be {shared[name]}"
@@ -95,14 +102,17 @@ def _check_held(core: Core) -> None:
         kept = {(who, o.name): also for o in below for who, also in o.reserved.items()}
         assert resource.below_reserved == kept, f"{name}: reservations below it"
     assert not (alone + shared).keys() - claims.resources.keys(), "something is held that nobody knows"
-    for lane in claims.lanes.values():
-        assert lane.used == lanes[lane.name], f"lane {lane.name}: {lane.used} used, should be {lanes[lane.name]}"
-        assert lane.used <= lane.most, f"lane {lane.name}: {lane.used} are out, {lane.most} may be"
+    limited: list[Counted] = [*claims.lanes.values(), claims.memory]
+    for limit in limited:
+        used = limit.used
+        assert used == taken[limit] == sum(limit.holders.values()), f"{limit.name}: {used} used, not {taken[limit]}"
+        assert used <= limit.most, f"{limit.name}: {used} is out, {limit.most} may be"
 
 
 def _check_uses(core: Core) -> None:
     claims = core.desk.claims
-    users: Counter[Needs] = Counter(batch.needs for batch in core.batches.values() if batch.needs is not None)
+    users: Counter[Needs] = Counter(needs for _, needs in _out(core))
+    users.update(needs for needs, _ in core.outside.values())
     for found in core.ranges.values():
         users.update({found.needs} if isinstance(found.needs, Needs) else set(found.needs or ()))
     named = Counter(resource for needs in claims._needs.values() for resource, _ in needs.claims)
@@ -126,14 +136,14 @@ def _check_lines(core: Core) -> None:
             lined.add((found.id, index))
             assert found.pool == line.pool.id, f"{name}: a task of another pool"
         queue = line.queue
-        assert queue is None or queue.of.queues.get((queue.pool, queue.exclusive)) is queue, f"{name}: nobody calls it"
+        assert queue is None or queue.of.queues.get((queue.pool, queue.wish)) is queue, f"{name}: nobody calls it"
         entries = core.desk._open.get(line.pool.id, []) if line.queue is None else line.queue.heap
         stands = [key for key, ticket, other in entries if other is line and ticket == line.ticket]
         line.head()
         assert len(stands) == 1, f"{name} stands in {len(stands)} places"
         assert stands[0] <= line.key, f"{name} stands too far behind"
         weight = 0 if line.queue is not None else min(line.tasks, line.needs.width)
-        assert line.weight == weight or line.needs.lane is not None, f"{name}: weight {line.weight}, not {weight}"
+        assert line.weight == weight or line.needs.amounts, f"{name}: weight {line.weight}, not {weight}"
         assert (line.reservation is not None) == (line in core.desk.reserving), f"{name}: reservation"
         assert line.reservation is None or line.pool.up, f"{name}: a reservation where there is no agent"
     for pool in core.pools:
@@ -147,18 +157,19 @@ def _check_queues(core: Core) -> None:
     """Nobody waits in vain: who is first in a queue waits for what is not free, or for one who was called before."""
     claims = core.desk.claims
     lines = _lines(core)
-    everything: list[Resource | Lane] = [*claims.resources.values(), *claims.lanes.values()]
+    everything: list[Resource | Counted] = [*claims.resources.values(), *claims.lanes.values(), claims.memory]
     for of in everything:
-        for (pool, exclusive), queue in of.queues.items():
+        for (pool, wish), queue in of.queues.items():
             line = queue.first()
             if line is None:
                 continue
-            if any(o.queue is None and o.pool.id == pool and _wants(o.needs, of, exclusive) for o in lines):
+            if any(o.queue is None and o.pool.id == pool and _wants(o.needs, of, wish) for o in lines):
                 continue
             who = f"who waits for {of.name} waits in vain: {line.needs.key}"
-            if isinstance(of, Lane):
-                assert claims.full(of, line.key, line.reservation), who
+            if isinstance(of, Counted):
+                assert of.full(wish, line.key, line.reservation), who
                 continue
+            exclusive = bool(wish)
             bar = claims.bar(of, exclusive, line.key, line.reservation)
             assert bar is not None, who
             # One of all that bar it must call it: what that one was is asked when it is free.
@@ -166,8 +177,8 @@ def _check_queues(core: Core) -> None:
             assert bar is of or calls, f"{who}, for nobody will tell it that {bar.name} is free"
 
 
-def _wants(needs: Needs, of: object, exclusive: bool) -> bool:
-    return needs.lane is of or (of, exclusive) in needs.claims
+def _wants(needs: Needs, of: object, wish: int) -> bool:
+    return (of, wish) in needs.amounts or (of, wish) in needs.claims
 
 
 def _bars(pattern: Resource, exclusive: bool, line: Line) -> bool:

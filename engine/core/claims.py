@@ -1,4 +1,4 @@
-"""What tasks hold while they run: claims on names and patterns, exclusive or shared, and places in lanes.
+"""What tasks hold while they run: claims on names and patterns, exclusive or shared, places in lanes, and memory.
 
 All that a task needs is taken at once, when it is sent, or not at all: who waits holds nothing, so nobody waits in a
 circle. It is held by the batch in which the task was sent, from then until nothing of that is out any more: all its
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from engine.core.amounts import UNLIMITED, Counted, Lane, Memory
 from engine.core.patterns import Names, is_pattern, normal
 
 if TYPE_CHECKING:
@@ -69,33 +70,10 @@ class Resource:
         """Who has reserved it, and whether exclusively."""
         self.below_reserved: dict[tuple[Reservation, str], bool] = {}
         """Of a pattern: who has reserved a name that it means, which, and whether exclusively."""
-        self.queues: dict[tuple[int, bool], Queue] = {}
+        self.queues: dict[tuple[int, int], Queue] = {}
         """Who waits for it, by pool and whether exclusively."""
         self.watchers: dict[Resource, None] = {}
         """Others whose waiters wait for this one to be free."""
-
-
-class Lane:
-    """A limit on how many tasks run at a time, of any pool.
-
-    Attributes:
-        most: the limit; or what was used when a smaller one was set, until that has run to its end.
-        holders: numbers of the batches that are out in it, each of which is one agent's.
-    """
-
-    __slots__ = ("holders", "limit", "most", "name", "queues", "reserved")
-
-    def __init__(self, name: str, limit: int) -> None:
-        self.name = name
-        self.limit = self.most = limit
-        self.holders: dict[int, None] = {}
-        self.reserved: dict[Reservation, bool] = {}
-        self.queues: dict[tuple[int, bool], Queue] = {}
-
-    @property
-    def used(self) -> int:
-        """Places that are taken."""
-        return len(self.holders)
 
 
 class Needs:
@@ -104,16 +82,23 @@ class Needs:
     Attributes:
         claims: what it claims, and whether exclusively.
         lane: in which it runs, None for none.
+        memory: bytes that it says it takes, 0 for none.
+        amounts: what it takes of what is counted.
         uses: ranges that have such tasks, and batches of them that are out.
         lines: the tasks that wait for it, by pool.
     """
 
-    __slots__ = ("alone", "claims", "key", "lane", "lines", "uses")
+    __slots__ = ("alone", "amounts", "claims", "key", "lane", "lines", "memory", "uses")
 
-    def __init__(self, key: _Known, claims: tuple[tuple[Resource, bool], ...], lane: Lane | None) -> None:
+    def __init__(
+        self, key: _Known, claims: tuple[tuple[Resource, bool], ...], lane: Lane | None, memory: Memory
+    ) -> None:
         self.key = key
         self.claims = claims
         self.lane = lane
+        self.memory = key[2]
+        places: tuple[tuple[Counted, int], ...] = () if lane is None else ((lane, 1),)
+        self.amounts = (*places, (memory, self.memory)) if self.memory else places
         self.uses = 0
         self.lines: dict[int, Line] = {}
         self.alone = any(exclusive for _, exclusive in claims)
@@ -124,30 +109,33 @@ class Needs:
         """How many of these may run at once, as far as that depends on them alone."""
         if self.alone:
             return 1
-        return self.lane.limit if self.lane is not None else 1 << 62
+        return min((of.limit // (of.part(amount) or 1) for of, amount in self.amounts), default=UNLIMITED)
 
 
-_Known: TypeAlias = tuple[tuple[Claim, ...], str | None]
+_Known: TypeAlias = tuple[tuple[Claim, ...], str | None, int]
 
 
 class Claims:
-    """All names, patterns and lanes of a run, and what is held of them.
+    """All names, patterns and lanes of a run, its memory, and what is held of them.
 
     Attributes:
         lanes: by name.
+        memory: that tasks may take together, by what they say.
         resources: by name; those that no task which is not over claims are forgotten.
     """
 
     def __init__(self) -> None:
         self.lanes: dict[str, Lane] = {}
+        self.memory = Memory("memory", UNLIMITED)
         self.resources: dict[str, Resource] = {}
         self._names = Names()
         self._patterns = 0
         self._needs: dict[_Known, Needs] = {}
 
     def wanted(
-        self, tasks: int, claims: Iterable[Claim], lane: str | None, each: Sequence[Iterable[Claim]] | None
-    ) -> Needs | list[Needs] | None:
+        self, tasks: int, claims: Iterable[Claim], lane: str | None, each: Sequence[Iterable[Claim]] | None,
+        memory: int = 0,
+    ) -> Needs | list[Needs] | None:  # fmt: skip
         """What the tasks of a new range need: all the same, each its own, or nothing. It is theirs until `done_with`.
 
         Args:
@@ -155,14 +143,18 @@ class Claims:
             claims: of every task.
             lane: of every task.
             each: what each of them claims beside that.
+            memory: bytes that each of them takes.
 
-        Raises ValueError for a name that can't be, an unknown lane, or where `each` is not of each task.
+        Raises ValueError for a name that can't be, an unknown lane, more memory than there is, or where `each` is not
+        of each task.
         """
         common = tuple(claims)
+        if not 0 <= memory <= self.memory.limit:
+            raise ValueError(f"{memory:,} bytes of memory can't be had: there are {self.memory.limit:,} for tasks")
         if each is None:
-            if not common and lane is None:
+            if not common and lane is None and not memory:
                 return None
-            alike = self._find(common, lane)
+            alike = self._find(common, lane, memory)
             alike.uses += 1
             return alike
         if len(each) != tasks:
@@ -174,7 +166,7 @@ class Claims:
                 key = tuple(own)
                 needs = known.get(key)
                 if needs is None:
-                    needs = known[key] = self._find(common + key, lane)
+                    needs = known[key] = self._find(common + key, lane, memory)
                 found.append(needs)
         except ValueError:
             for needs in dict.fromkeys(known.values()):
@@ -190,18 +182,19 @@ class Claims:
         for needs in (wanted,) if isinstance(wanted, Needs) else dict.fromkeys(wanted):
             self.forget(needs)
 
-    def _find(self, claims: Iterable[Claim], lane: str | None) -> Needs:
+    def _find(self, claims: Iterable[Claim], lane: str | None, memory: int) -> Needs:
         modes: dict[str, bool] = {}
         for name, shared in claims:
             spelt = normal(name)
             modes[spelt] = modes.get(spelt, True) and shared
-        key = tuple(Claim(name, modes[name]) for name in sorted(modes)), lane
+        key = tuple(Claim(name, modes[name]) for name in sorted(modes)), lane, memory
         known = self._needs.get(key)
         if known is None:
             if lane is not None and lane not in self.lanes:
                 raise ValueError(f"no lane {lane!r}; there is {', '.join(map(repr, self.lanes)) or 'none'}")
             resources = tuple((self._resource(name), not shared) for name, shared in key[0])
-            known = self._needs[key] = Needs(key, resources, None if lane is None else self.lanes[lane])
+            place = None if lane is None else self.lanes[lane]
+            known = self._needs[key] = Needs(key, resources, place, self.memory)
         return known
 
     def forget(self, needs: Needs) -> None:
@@ -271,17 +264,11 @@ class Claims:
         return None
 
     @staticmethod
-    def full(lane: Lane, key: Key, mine: Reservation | None) -> bool:
-        """Whether there is no place in a lane."""
-        kept = sum(who is not mine and who.key < key for who in lane.reserved) if lane.reserved else 0
-        return lane.used + kept >= lane.limit
-
-    @staticmethod
     def hold(needs: Needs, batch: int) -> None:
         """A batch is sent, and holds what it needs. All of it must be free."""
         needs.uses += 1
-        if needs.lane is not None:
-            needs.lane.holders[batch] = None
+        for of, amount in needs.amounts:
+            of.take(batch, amount)
         for resource, exclusive in needs.claims:
             resource.holders[batch] = None
             if exclusive:
@@ -294,11 +281,8 @@ class Claims:
     @staticmethod
     def release(needs: Needs, batch: int) -> None:
         """Nothing of a batch is out any more. The caller wakes who waits, then calls `forget`."""
-        lane = needs.lane
-        if lane is not None:
-            del lane.holders[batch]
-            if lane.most > lane.limit:
-                lane.most = max(lane.limit, lane.used)
+        for of, _ in needs.amounts:
+            of.give_back(batch)
         for resource, exclusive in needs.claims:
             del resource.holders[batch]
             if exclusive:
@@ -311,8 +295,8 @@ class Claims:
     @staticmethod
     def reserve(needs: Needs, who: Reservation) -> None:
         """From now on nobody who stands behind takes what is needed here."""
-        if needs.lane is not None:
-            needs.lane.reserved[who] = True
+        for of, amount in needs.amounts:
+            of.reserved[who] = amount
         for resource, exclusive in needs.claims:
             resource.reserved[who] = exclusive
             if not resource.is_pattern:
@@ -322,8 +306,8 @@ class Claims:
     @staticmethod
     def unreserve(needs: Needs, who: Reservation) -> None:
         """It has what it wanted, or wants it no longer. The caller wakes who waits."""
-        if needs.lane is not None:
-            del needs.lane.reserved[who]
+        for of, _ in needs.amounts:
+            del of.reserved[who]
         for resource, _ in needs.claims:
             del resource.reserved[who]
             if not resource.is_pattern:

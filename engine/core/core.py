@@ -6,17 +6,20 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from engine.core.actions import Accepted, Action, Recall
-from engine.core.dispatch import Dispatch
+from engine.core.alone import Alone
 from engine.core.tasks import CANCELLED, DONE, FAILED, Batch, TaskRange
 
 _TIMEOUTS: Final = frozenset({"TimeoutError", "OSError", "Exception", "BaseException"})
 """What a task that ran out of time has raised, by the names that `retry_on` may give it, beside TaskTimeout."""
 _NOTHING: Final[frozenset[int]] = frozenset()
+_NO_INDEXES: Final[set[int]] = set()
+"""Nothing is ever added to it, nor to the other."""
+_NO_ATTEMPTS: Final[dict[int, int]] = {}
 _NOBODYS_FAULT: Final = frozenset({"stopped", "health", "retired", "recycled", "cancelled", "killed"})
 """Ends of an agent for which the task that ran in it is not to blame."""
 
 
-class Core(Dispatch):
+class Core(Alone):
     """Tasks, batches, agents and shards of one run.
 
     Stimuli are methods; each takes the time it happened. They never call out: what is to be done is
@@ -77,12 +80,12 @@ class Core(Dispatch):
         agent.early_deaths = 0
         shard.early_deaths = 0
         shard.tasks -= live
-        errors = {at for at in failed if offset <= at < offset + tasks}
+        errors = {at for at in failed if offset <= at < offset + tasks} if failed else _NOTHING
         self._costs[found.function].learn(nanoseconds * 1e-9, tasks, len(errors))
         found.set(first, fresh, DONE)
         for index in gone:
             found.state[index] = CANCELLED
-        retried: set[int] = set()
+        retried: set[int] = set() if errors else _NO_INDEXES
         bad = 0
         for at in errors:
             index = batch.first + at
@@ -93,8 +96,9 @@ class Core(Dispatch):
             else:
                 found.state[index] = FAILED
                 bad += 1
-        attempts = {}
+        attempts = _NO_ATTEMPTS
         if found.attempts or found.tries:
+            attempts = {}
             for index in range(first, first + fresh):
                 attempt = 1 + found.attempts.get(index, 0) + found.tries.get(index, 0) - (index in retried)
                 if attempt > 1:
@@ -109,8 +113,9 @@ class Core(Dispatch):
         pool.failed += bad
         if batch.accepted == batch.count:
             self._forget(batch)
-        for index in sorted(retried, reverse=True):
-            self._enqueue(found, index, index + 1, front=True)
+        if retried:
+            for index in sorted(retried, reverse=True):
+                self._enqueue(found, index, index + 1, front=True)
         if over:
             self._final(found, over, failed=bad)
         return Accepted(found.id, first, fresh, skip, frozenset(retried), gone, attempts)

@@ -1,4 +1,4 @@
-"""Who of those that need claims or lanes is next, and who waits for what.
+"""Who of those that need claims, lanes or memory is next, and who waits for what.
 
 The order of all is by priority, then by range, then by index: first come, first served. But nobody holds anything while
 it waits, and what is free is given to the first who can take all that it needs: whoever can run, runs. So one who needs
@@ -20,7 +20,8 @@ from array import array
 from itertools import count
 from typing import Final
 
-from engine.core.claims import Claims, Key, Lane, Needs, Reservation, Resource
+from engine.core.amounts import Counted, Lane
+from engine.core.claims import Claims, Key, Needs, Reservation, Resource
 from engine.core.lines import Line, Lot, Queue
 from engine.core.pools import Pool
 from engine.core.tasks import TaskRange
@@ -35,6 +36,7 @@ class Desk:
     Attributes:
         claims: what there is to be claimed, and what of it is held.
         reserving: lines that have reserved what they need.
+        releases: how often something may have become free.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Desk:
         self._open: dict[int, list[tuple[Key, int, Line]]] = {}
         """By pool: lines that may be sent, as far as is known. Some entries count no longer."""
         self._tickets = count(1)
+        self.releases = 0
 
     def __bool__(self) -> bool:
         """Somebody may be sent, as far as is known."""
@@ -111,8 +114,9 @@ class Desk:
     def release(self, needs: Needs, batch: int) -> None:
         """A batch is over, in whichever way."""
         self.claims.release(needs, batch)
-        if needs.lane is not None:
-            self._call_all(needs.lane, 1)
+        self.releases += 1
+        for of, _ in needs.amounts:
+            self._call_all(of, 1)
         for resource, _ in needs.claims:
             self._call_all(resource, 1)
         self.claims.forget(needs)
@@ -134,6 +138,18 @@ class Desk:
             line.calls = PATIENCE - 1
             self._unreserve(line)
 
+    def hold(self, needs: Needs, number: int, key: Key) -> Resource | Counted | None:
+        """Somebody outside, who stands where `key` says, takes what he needs, if all of it is free; else what is not is
+        returned. `number`: under which it is held, as if it were a batch."""
+        for of, amount in needs.amounts:
+            if of.full(amount, key, None):
+                return of
+        for resource, exclusive in needs.claims:
+            if self.claims.bar(resource, exclusive, key, None) is not None:
+                return resource
+        self.claims.hold(needs, number)
+        return None
+
     def set_lane(self, name: str, limit: int) -> None:
         """A lane has a limit from now on; it may be a new one. What is above a smaller limit runs to its end. Raises
         ValueError for a limit below 0."""
@@ -143,8 +159,17 @@ class Desk:
         if lane is None:
             self.claims.lanes[name] = Lane(name, limit)
             return
-        lane.limit, lane.most = limit, max(limit, lane.used)
+        lane.set_limit(limit)
+        self.releases += 1
         self._call_all(lane, 0)
+
+    def set_memory(self, limit: int) -> None:
+        """So many bytes may be taken from now on by tasks that say what they take. What is above a smaller limit runs
+        to its end; who takes more than there is by then runs alone. Raises ValueError for less than one."""
+        if limit < 1:
+            raise ValueError(f"{limit:,} bytes of memory for tasks can't be")
+        self.claims.memory.set_limit(limit)
+        self._call_all(self.claims.memory, 0)
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -205,9 +230,9 @@ class Desk:
     def _barring(self, line: Line) -> Queue | None:
         """The queue in which a line must wait; None if all that it needs is free."""
         needs, key, mine = line.needs, line.key, line.reservation
-        lane = needs.lane
-        if lane is not None and self.claims.full(lane, key, mine):
-            return _queue(lane, line.pool.id, True)
+        for of, amount in needs.amounts:
+            if of.full(amount, key, mine):
+                return _queue(of, line.pool.id, amount)
         for resource, exclusive in needs.claims:
             bar = self.claims.bar(resource, exclusive, key, mine)
             if bar is not None:
@@ -229,16 +254,16 @@ class Desk:
         something."""
         line, of = queue.first(), queue.of
         if line is None:
-            if of.queues.get((queue.pool, queue.exclusive)) is queue:  # else it was let go before
-                del of.queues[queue.pool, queue.exclusive]
+            if of.queues.get((queue.pool, queue.wish)) is queue:  # else it was let go before
+                del of.queues[queue.pool, queue.wish]
             return
         line.calls += freed
-        if isinstance(of, Lane):
-            if self.claims.full(of, line.key, line.reservation):
+        if isinstance(of, Counted):
+            if of.full(queue.wish, line.key, line.reservation):
                 self._mind(line)
                 return
         else:
-            bar = self.claims.bar(of, queue.exclusive, line.key, line.reservation)
+            bar = self.claims.bar(of, bool(queue.wish), line.key, line.reservation)
             if bar is not None:
                 if bar is not of:
                     bar.watchers[of] = None
@@ -247,12 +272,12 @@ class Desk:
         line.origin = queue
         self._be_open(line)
 
-    def _call_all(self, of: Resource | Lane, freed: int) -> None:
+    def _call_all(self, of: Resource | Counted, freed: int) -> None:
         """Something is free, or freer than it was: call all whom that may concern."""
         if of.queues:
             for queue in list(of.queues.values()):
                 self._call(queue, freed)
-        if isinstance(of, Lane):
+        if isinstance(of, Counted):
             return
         if of.watchers:
             watchers, of.watchers = of.watchers, {}
@@ -284,15 +309,15 @@ class Desk:
         """What it had reserved, if it had, is for everybody again."""
         if not self._drop_reservation(line):
             return
-        if line.needs.lane is not None:
-            self._call_all(line.needs.lane, 0)
+        for of, _ in line.needs.amounts:
+            self._call_all(of, 0)
         for resource, _ in line.needs.claims:
             self._call_all(resource, 0)
 
 
-def _queue(of: Resource | Lane, pool: int, exclusive: bool) -> Queue:
+def _queue(of: Resource | Counted, pool: int, wish: int) -> Queue:
     """Where lines of a pool wait for something."""
-    found = of.queues.get((pool, exclusive))
+    found = of.queues.get((pool, wish))
     if found is None:
-        found = of.queues[pool, exclusive] = Queue(of, pool, exclusive)
+        found = of.queues[pool, wish] = Queue(of, pool, wish)
     return found

@@ -174,9 +174,9 @@ class Dispatch(Steering):
 
     def _send(
         self, pool: Pool, shard: Shard, found: TaskRange, first: int, size: int, now: float, since: float,
-        prefetch: int, cut: Cut,
+        prefetch: int, cut: Cut, number: int | None = None,
     ) -> Batch:  # fmt: skip
-        """Send a batch; those tasks have left their queue."""
+        """Send a batch; those tasks have left their queue. `number`: its id, None for the next one."""
         shard.sent += size
         shard.tasks += size
         shard.waited += (now - since) * size
@@ -196,7 +196,9 @@ class Dispatch(Steering):
         pool.queued -= size
         pool.sent += size
         found.set(first, size, SENT)
-        batch = Batch(next(self._batch_ids), found, first, size, shard.id, now, since, how)
+        batch = Batch(
+            next(self._batch_ids) if number is None else number, found, first, size, shard.id, now, since, how
+        )
         self.batches[batch.id] = batch
         if not pool.out or found.options.priority < pool.lowest:
             pool.lowest = found.options.priority

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
-from engine.core.claims import Lane, Needs, Resource
+from engine.core.admission import size
+from engine.core.amounts import Counted
+from engine.core.claims import Needs, Resource
 from engine.core.core import Core
 from engine.core.lines import Line
 from engine.core.patterns import overlaps
@@ -23,6 +25,7 @@ Kind: TypeAlias = Literal[
     "claim",
     "reserved",
     "lane",
+    "amount",
     "held",
     "memory",
     "broken",
@@ -33,9 +36,9 @@ Kind: TypeAlias = Literal[
     "subtasks",
 ]
 """Why a task waits: for ranges, for a decision, for a claim that somebody has, or that is reserved for somebody who has
-waited long; for a place in a lane; because nothing is sent, or only as much as memory allows; for a pool that can't
-start, agents that are not there, or are all busy; because others come before it; in its batch, behind others; or it has
-begun, and waits for subtasks of its own."""
+waited long; for a place in a lane; for memory that others say they take; because nothing is sent, or only as much as
+memory allows; for a pool that can't start, agents that are not there, or are all busy; because others come before it;
+in its batch, behind others; or it has begun, and waits for subtasks of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,18 @@ def explain(core: Core, range_id: int, index: int, running: Callable[[int], tupl
     return Explanation(range_id, index, "ready", reasons, since, parent=found.parent)
 
 
-def holders(core: Core, of: Resource | Lane, most: int = MOST) -> list[Task]:
-    """Who holds a claim or has a place in a lane, `most` of them: the task that each of those batches is at."""
-    first = (core.batches[number] for number in islice(of.holders, most))
-    return [_at(batch, of.name, _shares(batch, of)) for batch in first]
+def holders(core: Core, of: Resource | Counted, most: int = MOST) -> list[Task]:
+    """Who holds a claim, or has a place in a lane or some of the memory, `most` of them: the task that each of those
+    batches is at."""
+    found = []
+    for number in islice(of.holders, most):
+        outside = core.outside.get(number)
+        if outside is not None:
+            found.append(Task(number, 0, of.name, (of, False) in outside[0].claims, outside[1]))
+        else:
+            batch = core.batches[number]
+            found.append(_at(batch, of.name, _shares(batch, of)))
+    return found
 
 
 # -- inside ----------------------------------------------------------------------------------------------------
@@ -141,7 +152,7 @@ def _at(batch: Batch, name: str = "", shared: bool = False) -> Task:
     return Task(batch.range.id, batch.first + at, name, shared, batch.sent)
 
 
-def _shares(batch: Batch, of: Resource | Lane) -> bool:
+def _shares(batch: Batch, of: Resource | Counted) -> bool:
     return batch.needs is not None and (of, False) in batch.needs.claims
 
 
@@ -251,8 +262,15 @@ def _barred(core: Core, line: Line) -> Iterator[Reason]:
     before = [o for o in core.desk.reserving if o is not line and o.reservation is not None and o.reservation.key < key]
     if lane is not None and lane.used >= lane.limit:
         yield Reason("lane", lane.name, tuple(holders(core, lane)), (), lane.limit)
-    elif lane is not None and claims.full(lane, key, line.reservation):
+    elif lane is not None and lane.full(1, key, line.reservation):
         yield _reserved([other for other in before if other.needs.lane is lane], lane.name, "lane")
+    memory = claims.memory
+    if needs.memory and memory.full(needs.memory, key, line.reservation):
+        if memory.used + memory.part(needs.memory) > memory.limit:
+            left = f"{size(needs.memory)} of {size(memory.limit)}, {size(memory.limit - memory.used)} free"
+            yield Reason("amount", "memory", tuple(holders(core, memory)), (), len(memory.holders), left)
+        else:
+            yield _reserved([other for other in before if other.needs.memory], "for tasks", "memory")
     for resource, exclusive in needs.claims:
         if claims.bar(resource, exclusive, key, line.reservation) is None:
             continue

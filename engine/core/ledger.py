@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from engine.core.actions import Action, Happened, RangeOver, Recall, StopTask, TasksOver
 from engine.core.batching import Cost
-from engine.core.claims import Claim
+from engine.core.claims import Claim, Needs
 from engine.core.desk import Desk
 from engine.core.lines import Lot
 from engine.core.placement import PIECE, piece_size
@@ -70,6 +70,8 @@ class Ledger:
         self._last_range = 0
         self._gates: set[int] = set()
         """Numbers of gates that nobody has decided on."""
+        self.outside: dict[int, tuple[Needs, float]] = {}
+        """What is held by somebody outside, and since when, by number; none of these is a range's or a batch's."""
         self.desk = Desk()
         """Who waits for claims and lanes."""
         self._new: list[Segment | Lot] = []
@@ -113,22 +115,25 @@ class Ledger:
         claims: Iterable[Claim] = (),
         lane: str | None = None,
         each: Sequence[Iterable[Claim]] | None = None,
+        memory: int = 0,
     ) -> int:
         """Take in `tasks` tasks; they wait until every range in `after` is over, and fail if one of those had
         failures. One that is over since more than ten thousand others have failed counts as failed, too, unless it was
         named meanwhile. `after` may also name gates: see `open_gate`.
 
-        A task holds `claims`, those of its own in `each`, and a place in `lane` from when it is sent until it is over.
+        A task holds `claims`, those of its own in `each`, a place in `lane`, and `memory` (bytes) of what there is for
+        tasks (`set_memory`), from when it is sent until it is over.
         Such tasks are sent to idle agents only, and placed when they are sent, however their pool places others.
 
         Returns the id of the new range. Raises ValueError for an unknown pool, dependency or lane, a name that can't be
-        claimed, or less than one task.
+        claimed, more memory than there is, or less than one task.
         """
-        return self._take_in(tasks, function, pool, options or _PLAIN, None, after, claims, lane, each)
+        return self._take_in(tasks, function, pool, options or _PLAIN, None, after, claims, lane, each, memory)
 
     def _take_in(
         self, tasks: int, function: int, pool: int, options: Options, parent: Parent | None, after: Iterable[int] = (),
         claims: Iterable[Claim] = (), lane: str | None = None, each: Sequence[Iterable[Claim]] | None = None,
+        memory: int = 0,
     ) -> int:  # fmt: skip
         if tasks < 1:
             raise ValueError("a range has at least one task")
@@ -138,8 +143,8 @@ class Ledger:
         if any(not 0 < other <= self._last_range for other in wanted):
             raise ValueError("a range can only come after an earlier one")
         needs = None
-        if claims or lane is not None or each is not None:
-            needs = self.desk.claims.wanted(tasks, claims, lane, each)
+        if claims or lane is not None or each is not None or memory:
+            needs = self.desk.claims.wanted(tasks, claims, lane, each, memory)
         self._last_range += 1
         number = self._last_range
         waits = [other for other in wanted if other in self.ranges or other in self._gates]

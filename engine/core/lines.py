@@ -1,4 +1,4 @@
-"""Tasks that need claims or a lane, in lines: those of one pool that need the same wait together, in order."""
+"""Tasks that need claims, a lane or memory, in lines: those of one pool that need the same wait together, in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from engine.core.claims import Key, Lane, Needs, Reservation, Resource
+from engine.core.amounts import Counted
+from engine.core.claims import Key, Needs, Reservation, Resource
 from engine.core.tasks import READY, TaskRange
 
 if TYPE_CHECKING:
@@ -141,14 +142,18 @@ class Line:
 
 class Queue:
     """Lines of one pool that wait for one thing, the first first. Entries of lines that stand elsewhere by now are
-    passed over."""
+    passed over.
 
-    __slots__ = ("exclusive", "heap", "of", "pool")
+    Attributes:
+        wish: how they want it: of a claim whether exclusively, of what is counted how much.
+    """
 
-    def __init__(self, of: Resource | Lane, pool: int, exclusive: bool) -> None:
+    __slots__ = ("heap", "of", "pool", "wish")
+
+    def __init__(self, of: Resource | Counted, pool: int, wish: int) -> None:
         self.of = of
         self.pool = pool
-        self.exclusive = exclusive
+        self.wish = wish
         self.heap: list[tuple[Key, int, Line]] = []
 
     def push(self, line: Line) -> None:

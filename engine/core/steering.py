@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from engine.core.actions import End, Leave, Recall
+from engine.core.claims import Claim, Needs
 from engine.core.overdue import Overdue
 from engine.core.placement import Placement
 from engine.core.pools import Agent, Pool
@@ -41,6 +43,33 @@ class Steering(Overdue):
         """No more than `limit` batches of a lane's tasks, of all pools together, are out at a time from now on; it may
         be a new lane. What is out above a smaller limit goes on to its end."""
         self.desk.set_lane(name, limit)
+
+    def set_memory(self, limit: int) -> None:
+        """Tasks that say what memory they take never take more than `limit` bytes together from now on; what is out
+        above a smaller limit goes on to its end, and who takes more than it runs alone."""
+        self.desk.set_memory(limit)
+
+    def hold(self, now: float, claims: Iterable[Claim], lane: str | None = None) -> tuple[int, str]:
+        """Somebody outside, no agent, takes claims and a place in a lane, all of it at once, if it is free, and nobody
+        who is known by now has it reserved. The number under which he has it, to `let_go`; or 0, and the name of what
+        is not free. Raises ValueError as `submit` does."""
+        needs = self.desk.claims.wanted(1, claims, lane, None)
+        if needs is None:
+            raise ValueError("nothing is claimed")
+        assert isinstance(needs, Needs)
+        bar = self.desk.hold(needs, self._last_range + 1, (0, self._last_range + 1, 0))
+        if bar is not None:
+            self.desk.claims.done_with(needs)
+            return 0, bar.name
+        self._last_range += 1
+        self.outside[self._last_range] = needs, now
+        return self._last_range, ""
+
+    def let_go(self, number: int) -> None:
+        """What somebody outside has taken is free again."""
+        needs, _ = self.outside.pop(number)
+        self.desk.release(needs, number)
+        self.desk.claims.done_with(needs)
 
     def resize(self, pool_id: int, minimum: int, maximum: int) -> None:
         """Have a pool of at least and at most so many agents. Those that are too many end after their task; those that

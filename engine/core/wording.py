@@ -64,6 +64,8 @@ def _reason(reason: Reason, task: Callable[[int, int], str], several: Callable[[
             return f"lane {name} is closed: its limit is 0"
         case "lane":
             return f"lane {name} is full, {count:,} at a time: {_few([who(one) for one in reason.tasks], 0)}"
+        case "amount":
+            return f"waits for {name}: {text}" + (f"; held by {tasks}" if reason.tasks else "")
         case "held":
             return f"nothing is sent: {text}"
         case "memory":

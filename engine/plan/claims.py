@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from engine.core import claims as core
 from engine.core.patterns import normal
@@ -12,6 +12,8 @@ from engine.plan.model import Claim
 from engine.plan.tables import ClaimTable
 from engine.settings.fields import nearest, shown
 
+Held: TypeAlias = tuple[tuple[core.Claim, ...], list[tuple[core.Claim, ...]] | None]
+"""What tasks hold: what all of them claim, and what each claims beside that."""
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -67,9 +69,7 @@ def of_task(claims: Sequence[Claim], argument: Any, keywords: bool, number: int)
     return [Claim(_PLACE.sub(value, claim.what), claim.shared) if is_template(claim) else claim for claim in claims]
 
 
-def to_hold(
-    claims: Sequence[Claim], arguments: Sequence[Any], keywords: bool, first: int
-) -> tuple[tuple[core.Claim, ...], list[tuple[core.Claim, ...]] | None]:
+def to_hold(claims: Sequence[Claim], arguments: Sequence[Any], keywords: bool, first: int) -> Held:
     """What tasks hold while they run, as the core takes it: what all of them claim, and what each claims beside that,
     None where that is nothing. `arguments` are those of the tasks from number `first` (from 0) on.
 

@@ -56,6 +56,27 @@ def _condition(where: str, table: ConditionTable) -> Condition:
     return Condition(table.metric, table.result, None if isinstance(table, GateTable) else table.of, **compared)
 
 
+def written(gate: Gate) -> tuple[str, ...]:
+    """What must be so, for people: a line for each decision that has conditions; none where its task must succeed."""
+    lines = []
+    for name, word, conditions in (("go", "all", gate.go), ("pivot", "any", gate.pivot), ("stop", "any", gate.stop)):
+        if conditions:
+            one = f" if {word} of" if len(conditions) > 1 else " if"
+            lines.append(f"{name}{one} {'; '.join(map(_wanted, conditions))}")
+    return tuple(lines)
+
+
+def _wanted(condition: Condition) -> str:
+    name = condition.metric if condition.metric is not None else condition.result or "result"
+    of = f" of {condition.of}" if condition.of is not None else ""
+    return f"{name}{of} {_limits(condition)}"
+
+
+def _limits(condition: Condition) -> str:
+    wanted = [(sign, getattr(condition, key)) for key, sign in _SIGNS.items() if getattr(condition, key) is not None]
+    return " and ".join(f"{sign} {_shown(limit)}" for sign, limit in wanted)
+
+
 def looked_at(value: Any) -> Any:
     """What conditions see of a result: of a command, what it has printed as JSON, all of it or in the last line."""
     if not isinstance(value, Mapping) or not isinstance(value.get("stdout"), str):
@@ -105,7 +126,7 @@ def _holds(
     else:
         value = _at(result, condition.result or "")
     wanted = [(sign, getattr(condition, key)) for key, sign in _SIGNS.items() if getattr(condition, key) is not None]
-    text = " and ".join(f"{sign} {_shown(limit)}" for sign, limit in wanted)
+    text = _limits(condition)
     if value is MISSING:
         return False, f"{name} is not known, and was to be {text}"
     good = all(_compared(value, sign, limit) for sign, limit in wanted)

@@ -13,7 +13,7 @@ import msgspec
 from engine.plan.combine import Whole, combine
 from engine.plan.files import files_of, read
 from engine.plan.gates import sources
-from engine.plan.model import Milestone, Outline
+from engine.plan.model import Lane, Milestone, Outline
 from engine.plan.names import Members, check_names, near, set_order
 from engine.plan.outline import outline_of
 from engine.plan.steps import RunSpec, SpecError, Step
@@ -87,11 +87,11 @@ def _spec(whole: Whole, command_line: Source, given: Mapping[str, str], settings
         if name not in whole.used and name not in fields():
             known = near(name, [*whole.parameters, *fields()]) or f"; parameters: {', '.join(whole.parameters)}"
             raise SpecError(f"--set {name}: neither a parameter of {path} nor a setting{known}")
-    if settings is None:
+    if settings is None:  # else they have the limits of its lanes
         settings = resolve(_rest(command_line, given, whole.used), _settings(whole)).settings
     pools = [_pool(whole, name, table) for name, table in plan.pools.items()] or [PoolSettings()]
     names = [pool.name for pool in pools]
-    outline = outline_of(whole, names)
+    outline = _with_lanes(outline_of(whole, names), whole, settings)
     check_names(whole)
     maker = Maker(whole, outline, names)
     steps = [maker.step(sourced) for sourced in whole.tasks]
@@ -105,6 +105,17 @@ def _spec(whole: Whole, command_line: Source, given: Mapping[str, str], settings
 
         set_priorities(steps, Network.of(steps))
     return spec
+
+
+def _with_lanes(outline: Outline, whole: Whole, settings: Settings) -> Outline:
+    """With the limits of lanes that hold here, and those lanes that only the settings know and tasks name."""
+    limits = settings.lanes
+    named = {one.table.lane for one in whole.tasks} | {group.lane for group in whole.plan.groups.values()}
+    own = {
+        name: msgspec.structs.replace(lane, limit=limits.get(name, lane.limit)) for name, lane in outline.lanes.items()
+    }
+    more = {name: Lane(name, limit) for name, limit in limits.items() if name in named and name not in own}
+    return msgspec.structs.replace(outline, lanes=own | more)
 
 
 def _rest(command_line: Source, given: Mapping[str, str], used: Mapping[str, str]) -> Source:
@@ -124,6 +135,10 @@ def _settings(whole: Whole) -> Source:
         if "batch_max_size" in values:
             raise SpecError(f"{whole.path}: batch_max and batch_max_size in [settings] are the same: leave one out")
         values["batch_max_size"], names["batch_max_size"] = whole.plan.batch_max, "batch_max"
+    if whole.plan.lanes:
+        if "lanes" in values:
+            raise SpecError(f"{whole.path}: lanes in [settings] are written [lanes.NAME], with a limit")
+        values["lanes"], names["lanes"] = {name: lane.limit for name, lane in whole.plan.lanes.items()}, "lanes"
     return Source(values, names, whole.path)
 
 

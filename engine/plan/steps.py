@@ -26,8 +26,8 @@ class SpecError(ValueError):
 class Step:
     """Tasks of one function, or of one command, over many arguments.
 
-    At most one of `call` and `command` is set; without them it is work of people, or a gate, which a plan has and
-    nobody can run. `arguments` gives one value a task, and may be endless; with `keywords` each is a dict of keyword
+    At most one of `call` and `command` is set; without them it is work of people, or a gate that looks at what others
+    have done. `arguments` gives one value a task, and may be endless; with `keywords` each is a dict of keyword
     arguments. `gather` names steps whose arguments and results are this step's two arguments, as lists. Times are in
     seconds.
     """
@@ -77,6 +77,11 @@ class Step:
     gate: Gate | None = None
     request: str | None = None
     """The kind of request that it answers."""
+
+    @property
+    def of_people(self) -> bool:
+        """Its tasks are done by people, whom nobody can run: somebody has to say that they are done."""
+        return self.call is None and self.command is None and self.gate is None
 
 
 @dataclass(slots=True)

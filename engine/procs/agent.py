@@ -99,6 +99,8 @@ class Agent:
                 case frames.Work() as work:
                     self._run(work, parcels)
                     del work
+                case frames.Direct():
+                    self._outlet.open(parcels[0])
                 case frames.Ping() as ping:
                     self._board.set(self._row, PONG, ping.number)
                 case frames.Retire():
@@ -131,6 +133,8 @@ class Agent:
         cells, base = self._cells, self._base
         self._timeout = work.timeout
         begun = _clock()
+        if work.direct:
+            self._outlet.direct()
         cells[base + START] = begun
         cells[base + BATCH] = work.batch
         cells[base + OFFSET] = 1
@@ -148,7 +152,9 @@ class Agent:
         now = _clock()
         cells[base + BUSY] += now - begun
         cells[base + STATE] = _IDLE
-        if work.prefetch > 1 and not self._outlet.silent(now):
+        if work.direct and self._outlet.told:
+            self._untold = 0
+        elif work.prefetch > 1 and not self._outlet.silent(now):
             self._untold = now
         else:
             self._outlet.bell(now)

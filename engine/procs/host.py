@@ -21,6 +21,7 @@ import msgspec
 from engine.procs import agent as agents
 from engine.procs import mail, orphans, system
 from engine.procs.bundle import Bundle
+from engine.procs.loans import Loans
 from engine.procs.outlet import GIVEN, REST
 from engine.procs.output import LINES_A_FRAME, Outputs
 from engine.procs.poll import Poll
@@ -28,7 +29,7 @@ from engine.procs.queue import ShardQueue
 from engine.procs.relay import Relay
 from engine.procs.ring import RingBroken
 from engine.procs.scoreboard import CELLS, HEAD, START, STATE, Scoreboard
-from engine.procs.slots import Held, Slot, calm, held
+from engine.procs.slots import Held, Slot, calm, held, what_is_wrong
 from engine.procs.spawn import Spawner
 from engine.procs.watch import Watch
 from engine.wire import channel, frames
@@ -80,6 +81,7 @@ class Host:
         self._up_times: list[tuple[int, int]] = []
         self._first_up = 0.0
         self._bundle = Bundle(self._send, care.bundle)
+        self._loans = Loans(board, self._slots, self._queue, self._send)
         self._over = False
         self._brisk = True
         """Whether any agent was to be looked at often when all were looked at last."""
@@ -99,7 +101,7 @@ class Host:
         looked = 0.0
         try:
             while not self._over:
-                busy = self._queue.idle + self._starting < len(self._slots)
+                busy = self._queue.idle + self._loans.out + self._starting < len(self._slots)
                 pause = _TICK if self._brisk or self._queue.brisk else _CALM_TICK
                 wait = 0.0 if self._to_spawn else pause if busy else _CALM_TICK if self._starting else None
                 if self._came_up:
@@ -116,6 +118,8 @@ class Host:
                 self._queue.dispatch()
                 while self._queue.leaving:
                     self._retire(self._queue.leaving.pop(), "recycled")
+                if self._loans.wanted:
+                    self._loans.lend(self._config.care)
                 self._report()
         except channel.Closed:
             pass
@@ -142,6 +146,14 @@ class Host:
                     self._relay.deliver(self._slots.get(frame.row), frame, bytes(view), parcels)
                 case frames.Work():
                     self._queue.add(Held(frame, bytes(view), parcels))
+                case frames.Lend():
+                    self._loans.wanted = True
+                case frames.HandBack():
+                    if (slot := self._loans.back(frame)) is not None:
+                        self._from_agent(slot)
+                case frames.Over():
+                    if (slot := self._loans.over(frame)) is not None:
+                        self._finished(slot)
                 case frames.Define():
                     self._queue.define(frame.function, bytes(view), parcels)
                     if frame.reference == agents.COMMAND:
@@ -270,7 +282,7 @@ class Host:
             elif kind == frames.RECORD:
                 record = bytes(view[9:])
                 self._drain(slot, int.from_bytes(view[1:9], "little"))
-                if wrong := _what_is_wrong(slot, record):
+                if wrong := what_is_wrong(slot, record):
                     raise ValueError(wrong)
                 self._bundle.flush()
                 self._bundle.alone(slot.row, record, parcels)
@@ -296,12 +308,14 @@ class Host:
                 slot.why, slot.told = "start", bytes(view[1:]).decode("utf-8", "replace")
 
     def _drain(self, slot: Slot, upto: int | None = None) -> None:
-        """Collect what an agent's ring holds."""
+        """Collect what an agent's ring holds. Of one on loan it is looked at when that is over."""
+        if slot.lent:
+            return
         reader = slot.reader
         try:
             while (found := reader.peek(upto)) is not None:
                 record, tail = found
-                if wrong := _what_is_wrong(slot, record):
+                if wrong := what_is_wrong(slot, record):
                     raise RingBroken(wrong)
                 reader.tail = tail
                 self._bundle.add(slot.row, record, reader, tail)
@@ -320,9 +334,13 @@ class Host:
             if slot.doomed:
                 slot.current = slot.ahead.popleft() if slot.ahead else None
             else:
-                self._queue.finished(slot)
-                if slot.current is None and (slot.parting or self._worn(slot, 1)):
-                    self._retire(slot, slot.parting or "recycled")
+                self._finished(slot)
+
+    def _finished(self, slot: Slot) -> None:
+        """An agent's batch is over."""
+        self._queue.finished(slot)
+        if slot.current is None and (slot.parting or self._worn(slot, 1)):
+            self._retire(slot, slot.parting or "recycled")
 
     def _tick(self, now: float) -> None:
         everybody = now - self._looked_at_all >= _CALM_TICK
@@ -331,6 +349,8 @@ class Host:
         limited = bool(self._config.care.memory_limit)
         self._brisk = self._queue.brisk = False
         for slot in list(self._slots.values()):
+            if slot.lent:
+                continue
             if slot.current is not None:
                 if limited or not calm(slot):
                     self._brisk = True
@@ -393,6 +413,8 @@ class Host:
 
     def _died(self, slot: Slot) -> None:
         """Drain, then blame: everything it had finished goes to the engine before the word of its death."""
+        if slot.lent:
+            self._loans.dead(slot)
         self._relay.take(slot)
         self._from_agent(slot)
         self._drain(slot)
@@ -453,22 +475,6 @@ class Host:
             self._report()
         except channel.Closed:
             pass
-
-
-def _what_is_wrong(slot: Slot, record: bytes) -> str:
-    """Why an agent can't have written a record that is in order: it speaks of another's tasks, or of such as are yet to
-    run. "" if it may have. Else whoever passed it on would take the batch for over that the agent still runs.
-    """
-    if len(record) < frames.HEAD.size:
-        return "a record without a head"
-    batch, first, count, _ = frames.HEAD.unpack_from(record)
-    current = slot.current
-    if current is None or batch != current.id:
-        return "outcomes of a batch that it does not run"
-    if not count or first > current.seen or first + count > current.size:
-        return f"outcomes of tasks {first} to {first + count} of {current.size}, of which {current.seen} were over"
-    current.seen = max(current.seen, first + count)
-    return ""
 
 
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:

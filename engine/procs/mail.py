@@ -238,6 +238,11 @@ def attach(sock: socket.socket, row: int, generation: int) -> None:
     _agent = (sock, row, generation)
 
 
+def opened() -> bool:
+    """Whether a task of this agent has ever used its mailbox."""
+    return _mailbox is not None
+
+
 def box(what: str = "send, receive and address are") -> Mailbox:
     """The mailbox of this agent, opened. Raises `NoAgent` for what is for tasks alone."""
     global _mailbox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import time
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.procs import mail
 from engine.procs.failures import failure
 from engine.procs.ring import Writer
 from engine.procs.scoreboard import CELLS, DONE, FAILED, Scoreboard
@@ -36,7 +38,11 @@ _AGAIN: Final = 0.005
 
 
 class Outlet:
-    """An agent's end of its ring and its channel."""
+    """An agent's end of its ring and its channel.
+
+    Attributes:
+        told: the engine was told itself what came of the last `direct` batch.
+    """
 
     def __init__(self, board: Scoreboard, row: int, sock: socket.socket) -> None:
         self._cells = board.cells
@@ -44,6 +50,9 @@ class Outlet:
         self._ring = Writer(board, row)
         self._sock = sock
         self._belled = 0
+        self._caller: socket.socket | None = None
+        self._direct = False
+        self.told = False
 
     def emit(
         self,
@@ -85,6 +94,8 @@ class Outlet:
         if errors:
             cells[base + FAILED] += len(errors)
         cells[base + DONE] += count - len(errors)
+        if self._direct and self._tell(record, fds):
+            return
         if parcels or not self._ring.write(record):
             # Through the channel, behind what the ring held at this moment; it blocks while the host has no room, as it
             # should.
@@ -121,6 +132,30 @@ class Outlet:
     def silent(self, now: int) -> bool:
         """Whether the bell was not rung for so long that it should be, whatever else there is to do."""
         return now - self._belled > _BUSY_NS
+
+    def open(self, caller: Parcel) -> None:
+        """The engine, which has the agent on loan, listens at the other end of this channel."""
+        if self._caller is not None:
+            self._caller.close()
+        self._caller = socket.socket(fileno=os.dup(caller.fd))
+
+    def direct(self) -> None:
+        """The batch that begins now, of one task, comes from the engine itself, which is to hear what comes of it."""
+        self._direct, self.told = True, False
+
+    def _tell(self, record: bytes, fds: list[int]) -> bool:
+        """Tell the engine itself. False if that can't be: it will ask the host."""
+        self._direct = False
+        if self._caller is not None and mail.opened():  # its messages go through the host: this would overtake them
+            self._caller.close()
+            self._caller = None
+        try:
+            while self._caller is not None and not channel.send(self._caller, (record,), fds):
+                time.sleep(_AGAIN)
+        except (OSError, channel.Closed):  # a task has closed it
+            return False
+        self.told = self._caller is not None
+        return self.told
 
     def bell(self, now: int) -> None:
         """Have the host look at the ring."""

@@ -92,6 +92,25 @@ class ShardQueue:
             return slot
         return None
 
+    def lend(self) -> Slot | None:
+        """The agent that fell idle last, if all are: it is given nothing until it is `ready` again, or `adopt`ed. None
+        that has opened its mailbox: what it sends goes through its host, and must not come after what it returns."""
+        if self._waiting or self._open or self._ahead or self._aside:
+            return None
+        for slot in reversed(self._idle.values()):
+            if slot.mail is None:
+                del self._idle[slot.row]
+                return slot
+        return None
+
+    def adopt(self, slot: Slot, held: Held) -> None:
+        """An agent has a batch that somebody else has given it."""
+        self.brisk = True
+        slot.current = held
+        slot.given = slot.progress = time.monotonic()
+        slot.known.add(held.function)
+        self._open[slot.row] = slot
+
     def waiting(self) -> list[Slot]:
         """The agents that wait for work."""
         return list(self._idle.values())
@@ -192,7 +211,9 @@ class ShardQueue:
             if not self._waiting or self._waiting[0].prefetch < depth:
                 return
             held = self._waiting[0]
-            if slot.parting or held.function not in slot.known or len(slot.outbox):
+            if slot.parting or (slot.current is not None and slot.current.direct):
+                continue
+            if held.function not in slot.known or len(slot.outbox):
                 continue  # its own queue must hold batches and nothing else, or there would be no taking back
             if self._worn is not None and self._worn(slot, held.size):
                 continue

@@ -17,7 +17,8 @@ class Held:
     """A batch in transit."""
 
     __slots__ = (
-        "alone", "data", "function", "id", "parcels", "prefetch", "rest", "seen", "size", "soft", "stops", "timeout",
+        "alone", "data", "direct", "function", "id", "parcels", "prefetch", "rest", "seen", "size", "soft", "stops",
+        "timeout",
     )  # fmt: skip
 
     def __init__(self, work: frames.Work, data: bytes, parcels: list[Parcel]) -> None:
@@ -36,6 +37,8 @@ class Held:
         self.parcels = parcels
         self.stops: set[int] = set()
         """Offsets of tasks that were cancelled meanwhile: whoever runs one is ended."""
+        self.direct = work.direct
+        """The engine gave it to the agent itself, and is told itself what comes of it: nothing goes behind it."""
         self.alone = work.count == 1 and work.prefetch <= 1 and not (work.timeout or work.soft_timeout)
         """It is one task without a limit, and none like it waits behind it: its agent rings when it is over."""
 
@@ -56,9 +59,9 @@ class Slot:
     """An agent, as its host sees it."""
 
     __slots__ = (
-        "ahead", "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "mail",
-        "outbox", "parting", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "said", "seen",
-        "sock", "taken", "told", "up", "weigh_next", "weighed", "weight", "why",
+        "ahead", "ask_again", "asked", "current", "doomed", "generation", "given", "judged", "known", "leaving", "lent",
+        "mail", "outbox", "parting", "peer", "pid", "pidfd", "pinged", "progress", "reader", "receiver", "row", "said",
+        "seen", "sock", "taken", "told", "up", "weigh_next", "weighed", "weight", "why",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +86,8 @@ class Slot:
         self.reader = Reader(board, row)
         self.known: set[int] = set()
         self.up = False
+        self.lent = False
+        """The engine has it on loan (`engine.procs.loans`)."""
         self.doomed = False
         """It was killed by its host, and only has to be buried."""
         self.leaving = 0.0
@@ -138,3 +143,19 @@ def held(slot: Slot, board: Scoreboard) -> list[tuple[int, int]]:
     if slot.judged not in (None, (batch, offset)):
         offset = 0
     return [(one.id, offset - 1 if one.id == batch else -1) for one in (slot.current, *slot.ahead) if one is not None]
+
+
+def what_is_wrong(slot: Slot, record: bytes) -> str:
+    """Why an agent can't have written a record that is in order: it speaks of another's tasks, or of such as are yet to
+    run. "" if it may have. Else whoever passed it on would take the batch for over that the agent still runs.
+    """
+    if len(record) < frames.HEAD.size:
+        return "a record without a head"
+    batch, first, count, _ = frames.HEAD.unpack_from(record)
+    current = slot.current
+    if current is None or batch != current.id:
+        return "outcomes of a batch that it does not run"
+    if not count or first > current.seen or first + count > current.size:
+        return f"outcomes of tasks {first} to {first + count} of {current.size}, of which {current.seen} were over"
+    current.seen = max(current.seen, first + count)
+    return ""

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, Final
 
+from engine.core.admission import size
 from engine.core.claims import Claim
 from engine.runtime import arguments, claimed
 from engine.runtime.futures import TaskFuture
@@ -98,6 +99,7 @@ class Calls(Executor):
         key: object = None,
         claims: Claim | str | Iterable[Claim | str] | Callable[..., Claim | str | Iterable[Claim | str]] | None = None,
         lane: str | None = None,
+        memory: int | str | None = None,
     ) -> View:
         """The same engine with other options for the calls that are made through what is returned, an executor as well.
 
@@ -112,9 +114,12 @@ class Calls(Executor):
                 shares (`Claim`); or what gives those by the arguments of a call. All are taken at once, in the
                 moment in which the call is sent to an agent, and are free again when it is over or its agent is dead.
             lane: of those that the engine was made with; no more calls of it run at a time than its limit. "" for none.
+            memory: bytes that a call takes (also written such as ``2G``), 0 for what is not counted. Calls that say so
+                never take more together than there is: the machine's and its cgroups' memory, less the setting
+                ``memory_reserve``, or ``memory_tasks``. A call gets it together with its claims and its lane.
 
-        Raises ValueError for a pool or lane that there is not, names that can't be claimed, and for numbers out of
-        range, TypeError for what is none.
+        Raises ValueError for a pool or lane that there is not, names that can't be claimed, more memory than there is,
+        and for numbers out of range, TypeError for what is none.
         """
         numbers = {known.name: number for number, known in enumerate(self._worker.run.fleet.core.pools)}
         if pool is not None and arguments.text("pool", pool) not in numbers:
@@ -124,6 +129,7 @@ class Calls(Executor):
             retry_on=retry_on, crash_limit=crash_limit, key=key,
         )  # fmt: skip
         how = self._how
+        pool_number = numbers[pool] if pool is not None else how.pool
         found, each = how.claims, how.each
         if callable(claims):
             found, each = (), claims
@@ -135,7 +141,11 @@ class Calls(Executor):
             raise ValueError(
                 f"no lane {lane!r}; there {'is' if len(lanes) == 1 else 'are'} {', '.join(lanes) or 'none'}"
             )
-        return View(self, How(numbers[pool] if pool is not None else how.pool, options, found, each, lane or None))
+        taken = how.memory if memory is None else 0 if memory == 0 else arguments.size("memory", memory)
+        room = self._worker.run.fleet.core.desk.claims.memory.limit
+        if taken > room:
+            raise ValueError(f"memory: {size(taken)} are more than the {size(room)} that there are for tasks")
+        return View(self, How(pool_number, options, found, each, lane or None, taken))
 
     def explain(self, future: Future[Any]) -> list[str]:
         """Why a call does not run, or that it does, in lines for people: what it comes after, who has what it claims

@@ -6,7 +6,8 @@ import re
 import time
 from typing import Any, Final
 
-from engine.core.claims import Lane, Resource
+from engine.core.amounts import UNLIMITED, Counted
+from engine.core.claims import Resource
 from engine.core.explain import Explanation, Task, explain, holders
 from engine.core.wording import describe
 from engine.procs.scoreboard import BATCH, OFFSET, STATE
@@ -33,6 +34,8 @@ class Unknown(ValueError):
 
 def task_name(fleet: Fleet, number: int, index: int) -> str:
     """``job[number]`` of a task, by its range and its index there; ``range:index`` of one that is known no more."""
+    if number in fleet.outside:
+        return fleet.outside[number]
     job = fleet.job(number)
     return f"{number}:{index}" if job is None else f"{job.name[:_NAME_MAX] or 'task'}[{job.record[1] + index}]"
 
@@ -123,13 +126,16 @@ def explained_data(fleet: Fleet, found: Explanation, lines: list[str]) -> dict[s
 def claims_now(fleet: Fleet) -> ClaimsNow | None:
     """All claims, lanes and waits for subtasks of this moment, as many as are told; None where nobody ever had any."""
     known = fleet.core.desk.claims
-    if not known.lanes and not known.resources and not fleet.subtasks.ever:
+    memory = known.memory
+    says = memory.limit < UNLIMITED and (memory.holders or memory.queues)
+    if not known.lanes and not known.resources and not says and not fleet.subtasks.ever:
         return None
     from engine.runtime.subtasks_told import waits_now  # late: it names tasks as this does
 
     behind = time.time() - time.monotonic()
     claims = [(one, *_waiting(one)) for one in known.resources.values() if one.holders or one.queues]
     lanes = [(lane, *_waiting(lane)) for lane in known.lanes.values()]
+    more = _waiting(memory)
     claims = [(one, tasks, first) for one, tasks, first in claims if one.holders or tasks]
     claims.sort(key=lambda found: (-found[1], _since(fleet, found[0])))
     return ClaimsNow(
@@ -137,12 +143,13 @@ def claims_now(fleet: Fleet) -> ClaimsNow | None:
         tuple(_lane(fleet, lane, tasks, first, behind) for lane, tasks, first in lanes[:MOST]),
         tuple(_claim(fleet, one, tasks, first, behind) for one, tasks, first in claims[:MOST]),
         sum(bool(one.holders) for one, _, _ in claims),
-        sum(tasks for _, tasks, _ in (*claims, *lanes)),
+        sum(tasks for _, tasks, _ in (*claims, *lanes)) + more[0],
+        _lane(fleet, memory, *more, behind) if says else None,
         waits_now(fleet),
     )
 
 
-def _waiting(of: Resource | Lane) -> tuple[int, tuple[int, int] | None]:
+def _waiting(of: Resource | Counted) -> tuple[int, tuple[int, int] | None]:
     """Tasks that wait for something, and which of them is the first."""
     firsts = [line.key for queue in of.queues.values() if (line := queue.first()) is not None]
     if not firsts:
@@ -152,10 +159,14 @@ def _waiting(of: Resource | Lane) -> tuple[int, tuple[int, int] | None]:
 
 
 def _since(fleet: Fleet, resource: Resource) -> float:
-    return min((fleet.core.batches[number].sent for number in resource.holders), default=float("inf"))
+    core = fleet.core
+    since = (
+        core.outside[number][1] if number in core.outside else core.batches[number].sent for number in resource.holders
+    )
+    return min(since, default=float("inf"))
 
 
-def _views(fleet: Fleet, of: Resource | Lane, behind: float) -> tuple[HolderView, ...]:
+def _views(fleet: Fleet, of: Resource | Counted, behind: float) -> tuple[HolderView, ...]:
     return tuple(_view(fleet, task, behind) for task in holders(fleet.core, of, _HOLDERS))
 
 
@@ -165,7 +176,7 @@ def _view(fleet: Fleet, task: Task, behind: float) -> HolderView:
     return HolderView(task_name(fleet, task.range, task.index), pool, round((task.since or 0.0) + behind, 6))
 
 
-def _lane(fleet: Fleet, lane: Lane, tasks: int, first: tuple[int, int] | None, behind: float) -> LaneView:
+def _lane(fleet: Fleet, lane: Counted, tasks: int, first: tuple[int, int] | None, behind: float) -> LaneView:
     name = "" if first is None else task_name(fleet, *first)
     return LaneView(lane.name[:_CLAIM_MAX], lane.limit, lane.used, _views(fleet, lane, behind), tasks, name)
 

@@ -1,17 +1,22 @@
-"""The gates of a run: what is decided once they are over, and what that is for what comes after them."""
+"""The gates of a run: what is decided once they are over, and what that is for what comes after them; those that are
+held, until somebody has said."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.plan.gates import METRICS, Decision, decide, sources
-from engine.plan.model import Gate
+from engine.plan.model import Decided, Gate
 from engine.plan.steps import Step
 from engine.runtime.run import Run
 from engine.stream.types import Level
 
+if TYPE_CHECKING:  # a run that is begun has no need of it
+    from engine.store.queries import StoredDecision
+
+_DECIDED: Final[dict[str, Decided]] = {"go": "go", "pivot": "pivot", "stop": "stop"}
 GIVES_BACK: Final = "builtins:dict"
 """The call of a gate that does nothing itself: its result is what it looks at, so that this is recorded."""
 
@@ -20,18 +25,21 @@ class Gates:
     """Decides on the gates of a run, each once.
 
     Attributes:
-        decided: by the names of their tasks, in the order in which that was decided.
+        asks: there are gates, and one that is held waits for somebody.
+        decided: by the names of their tasks, in the order in which that was decided; also those that are held.
+        held: those that wait for somebody.
     """
 
-    def __init__(self, run: Run, steps: Sequence[Step]) -> None:
+    def __init__(self, run: Run, steps: Sequence[Step], asks: bool, answers: Iterable[StoredDecision] = ()) -> None:
+        """`answers`: what people have said before the run was resumed, the newest last."""
         self._run = run
+        self._answers = {one.gate: one for one in answers}
         self._left = {step.name: step for step in steps if step.gate is not None}
+        self.asks = asks and bool(self._left)
         self.decided: dict[str, Decision] = {}
-
-    @property
-    def left(self) -> list[str]:
-        """Those that are not decided on."""
-        return list(self._left)
+        self.held: dict[str, Decision] = {}
+        self._by: dict[str, tuple[str, str]] = {}
+        """Who has decided, and why as they said."""
 
     @property
     def kept(self) -> set[str]:
@@ -46,9 +54,21 @@ class Gates:
     def summary(self) -> list[dict[str, Any]]:
         """All that was decided, as plain values."""
         return [
-            {"gate": name, "decided": one.decided, "reasons": list(one.reasons), "text": told(name, one)}
+            {
+                "gate": name, "decided": one.decided, "reasons": list(one.reasons), "text": self.told(name),
+                **self._who(name),
+            }
             for name, one in self.decided.items()
-        ]
+        ]  # fmt: skip
+
+    def told(self, name: str) -> str:
+        """What was decided on a gate, or that it is held, as one line."""
+        who, why = self._by.get(name, ("", ""))
+        return told(name, self.decided[name]) + (f", by {who}" if who else "") + (f": {why}" if why else "")
+
+    def _who(self, name: str) -> dict[str, str]:
+        who, why = self._by.get(name, ("", ""))
+        return {key: text for key, text in (("by", who), ("why", why)) if text}
 
     def step(self, step: Step, result: Callable[[str], Any]) -> Step:
         """A gate that does nothing itself, as the task that gives back what it looks at; any other as it is."""
@@ -57,10 +77,10 @@ class Gates:
         found = {name: result(name) for name in _others(step)}
         return replace(step, call=GIVES_BACK, keywords=True, arguments=[found])
 
-    def decide(self, name: str, failed: int, result: Callable[[str], Any]) -> str:
+    def decide(self, name: str, failed: int, result: Callable[[str], Any]) -> str | None:
         """Decide on a gate whose tasks are over, `failed` of which have failed. `result` gives what came of tasks.
 
-        Returns why nothing that comes after it is begun, "" where it is.
+        Returns why nothing that comes after it is begun, "" where it is; None while it waits for somebody to say.
         """
         step = self._left.pop(name)
         gate = step.gate or Gate()
@@ -70,18 +90,39 @@ class Gates:
             looked_at = gate.of or (step.after[0] if _is_bare(step) and len(step.after) == 1 else name)
             others = {other: result(other) for other in sources(gate)}
             found = decide(gate, result(looked_at), self._metrics(), others)
+        answer = self._answers.get(name) if found.decided == "hold" else None
+        if answer is not None:  # as before the run was resumed
+            self._by[name] = answer.by, answer.why
+            found = Decision(_DECIDED[answer.decided], found.reasons)
+        elif found.decided == "hold" and self.asks:
+            self.decided[name] = self.held[name] = found
+            self._tell(name, found, f": shoal ctl gate {name} go|pivot|stop")
+            return None
+        return self._settle(name, found)
+
+    def answer(self, name: str, decided: Decided, why: str, who: str) -> str:
+        """Somebody decides on a gate that is held. Returns the same as `decide`."""
+        held = self.held.pop(name)
+        self._by[name] = who, why
+        return self._settle(name, Decision(decided, held.reasons))
+
+    def _settle(self, name: str, found: Decision) -> str:
         self.decided[name] = found
-        text = told(name, found)
+        self._tell(name, found)
+        return "" if found.decided == "go" else self.told(name)
+
+    def _tell(self, name: str, found: Decision, more: str = "") -> None:
         level: Level = "info" if found.decided == "go" else "warning"
-        self._run.fleet.event(
-            level, "gate.decided", text, gate=name, decided=found.decided, reasons=list(found.reasons)
-        )
-        return "" if found.decided == "go" else text
+        data = {"decided": found.decided, "reasons": list(found.reasons), **self._who(name)}
+        kind = "gate.answered" if name in self._by else "gate.decided"
+        self._run.fleet.event(level, kind, self.told(name) + more, gate=name, **data)
+        if self._run.recording is not None:
+            self._run.recording.line.push()  # whoever has said it is told so now
 
     def _metrics(self) -> Mapping[str, float]:
         """What is known of the run by numbers at this moment: `METRICS`."""
         run = self._run
-        core, before = run.fleet.core, run.before
+        core, before = run.fleet.core, run.outside
         seconds = run.sampler.elapsed
         found = (
             core.submitted + sum(before), core.done + before[0], core.failed + before[1], core.redelivered,

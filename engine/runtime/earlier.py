@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import heapq
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.plan.steps import SpecError
+from engine.plan.steps import SpecError, Step
 from engine.runtime.launch import StartError
 from engine.runtime.results import row
 from engine.wire import frames, values
 
 if TYPE_CHECKING:
-    from engine.store.queries import Outcome
+    from engine.store.queries import Outcome, StoredDecision
 
 
 class Known(NamedTuple):
@@ -95,6 +95,16 @@ class Earlier:
             if not taken or outcome.state == "done":
                 yield Known(outcome, run, taken)
 
+    def answers(self) -> list[StoredDecision]:
+        """What people decided on gates that were held: of the run that goes on all, the newest last; of those that it
+        takes over only that it goes on, for whoever runs something again asks again. Raises `SpecError`."""
+        found: list[StoredDecision] = []
+        with self.reading():
+            for run, taken in reversed(self._runs):
+                asked = self._queries.decisions(self._db, run)
+                found += [one for one in asked if one.by and (one.decided == "go" or not taken)]
+        return found
+
     def filled(self, known: Known, job: int) -> Outcome:
         """The outcome, with a large result. Raises `SpecError` if its run is no more, or where it can't be read."""
         with self.reading():
@@ -106,6 +116,23 @@ class Earlier:
     def close(self) -> None:
         """May be called twice."""
         self._db.close()
+
+
+def rest(earlier: Earlier, steps: Sequence[Step], begun: Mapping[str, int], at_once: int) -> Iterator[str]:
+    """Lines of results of tasks that were over before. `begun`: how many tasks of each step a run has come to again.
+
+    Raises as `Earlier.outcomes` does.
+    """
+    for job, step in enumerate(steps, 1):
+        at = begun.get(step.name, 0)
+        while at < (step.total or 0):
+            for known in earlier.outcomes(job, at, at + at_once):
+                outcome = earlier.filled(known, job)
+                if not is_large(outcome):
+                    with earlier.reading():
+                        text = line_of(outcome, step.name if len(steps) > 1 else None)
+                    yield text
+            at += at_once
 
 
 def last_alert(database: Path, run: str) -> int:

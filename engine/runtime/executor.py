@@ -106,7 +106,7 @@ class Engine(Calls):
                 blamed.
             pools: more pools beside ``main``; `using` sends calls to them.
             lanes: limits, by name, on how many calls run at a time, in all pools together, of those that are made with
-                such a `lane` (`using`).
+                such a `lane` (`using`); over those of the settings.
             settings: values for this engine, by name, over those of the environment and the config file; or all of
                 them, as they stand.
             record: database to record the run in; True for the usual one, None or False for no record.
@@ -140,7 +140,7 @@ class Engine(Calls):
         if len({one.settings.name for one in specs}) < len(specs):
             raise ValueError("every pool needs a name of its own, and 'main' is taken")
         database = None if record is None or record is False else default_database() if record is True else Path(record)
-        limits = {} if lanes is None else arguments.lanes("lanes", lanes)
+        limits = known.lanes | ({} if lanes is None else arguments.lanes("lanes", lanes))
         run_options = RunOptions(arguments.text("name", name), database, attachable, settings=known, lanes=limits)
         try:
             run = Run(specs, run_options)

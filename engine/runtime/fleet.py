@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from array import array
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ from engine.core.actions import (
 from engine.core.admission import Admission
 from engine.core.batching import TARGET
 from engine.core.core import Core
+from engine.core.pools import Shard
 from engine.core.tasks import Options
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BUSY, PID, Scoreboard
@@ -41,11 +43,12 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
 from engine.runtime.meters.meter import Meter
 from engine.runtime.post import PostOffice
+from engine.runtime.sending import Sending
 from engine.runtime.specs import PoolSpec, clipped, completed, limited
 from engine.runtime.subtasks import SubtaskDesk
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
-from engine.wire import frames, values
+from engine.wire import frames
 from engine.wire.memory import Parcel, stow_some
 
 Phase = Literal["new", "preparing", "running", "closed"]
@@ -123,11 +126,16 @@ class Fleet:
         self.worked = array("Q", bytes(8 * rows))
         """Nanoseconds that those before it in its row had spent in tasks by then."""
         self._jobs: dict[int, Job] = {}
+        self.outside: dict[int, str] = {}
+        """By number, how that is called that holds claims and is done by nobody here."""
         self.events = 0
+        self.until = math.inf
+        """When something else than what comes in is to be done, by the monotonic clock, as `step` was told."""
         self._closed = False
         self._pressed = 0.0
         self._admission = Admission(settings.memory_reserve)
         self._groups = memory.cgroups()
+        self._allow_memory()
         self._distrusted: dict[tuple[int, int], dict[int, str]] = {}
         """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
@@ -136,6 +144,7 @@ class Fleet:
         self.extended: Callable[[int], None] = lambda pool: None
         """Called with the number of a pool that has agents where it never had any."""
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
+        self._sending = Sending(self.core, self.functions, self.hosts, self._jobs)
         for pool, more in zip(known, spare, strict=True):
             self.core.add_pool(
                 pool.name, pool.size or 1, pool.shards or 1, minimum=pool.min_size, maximum=pool.max_size,
@@ -170,6 +179,7 @@ class Fleet:
         if self._memory_matters and self._admission.quota is not None:
             wait = max(0.0, self._measured + self._admission.rest - time.monotonic())
             timeout = wait if timeout is None else min(timeout, wait)
+        self.until = math.inf if timeout is None else time.monotonic() + timeout
         self.loop.step(timeout)
         if feed is not None:
             feed()
@@ -212,6 +222,12 @@ class Fleet:
         if told is not None:
             self.event(told.level, told.kind, told.text, **told.data)
 
+    def _allow_memory(self) -> None:
+        """Have the core know how much tasks may take that say what they take."""
+        limit = memory.for_tasks(self.settings, self._groups)
+        if limit is not None:
+            self.core.set_memory(limit)
+
     def drain(self) -> None:
         """Send nothing any more, call back what no agent has begun; over once `core.idle`."""
         self.core.drain()
@@ -239,18 +255,26 @@ class Fleet:
 
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`. Raises
-        ValueError for what can't be claimed, or an unknown lane."""
-        options = self._options(job)
+        ValueError for what can't be claimed, an unknown lane, or more memory than there is."""
+        options = self.options_of(job)
         if job.parent is not None:
             number = self.core.submit_subtasks(job.count, job.function, job.pool, options, job.parent)
         else:
             number = self.core.submit(
-                job.count, job.function, job.pool, options, job.after, claims=job.claims, lane=job.lane, each=job.each
-            )
+                job.count, job.function, job.pool, options, job.after, claims=job.claims, lane=job.lane,
+                each=job.each, memory=job.memory,
+            )  # fmt: skip
         self._jobs[number] = job
         return number
 
-    def _options(self, job: Job) -> Options:
+    def sent_one(self, job: Job, options: Options, shard: Shard, batch: int) -> Send:
+        """A job of one task is on its way already, as a batch: what `submit` would have led to. `options`: the job's,
+        by the settings of the moment."""
+        sent = self.core.sent_one(job.function, job.pool, options, shard, batch, time.monotonic())
+        self._jobs[sent.range] = job
+        return sent
+
+    def options_of(self, job: Job) -> Options:
         """A job's options by the settings of the moment: it was made by those that the fleet began with."""
         options, most = job.options, self.settings.batch_max_size
         if options.batch_max == self.begun_with.batch_max_size != most:
@@ -266,9 +290,11 @@ class Fleet:
             self._measured = 0.0
             if told is not None:
                 self.event(told.level, told.kind, told.text, **told.data)
+        if settings.memory_tasks != before.memory_tasks or settings.memory_reserve != before.memory_reserve:
+            self._allow_memory()
         self.hosts.mind(settings)
         for number, job in self._jobs.items():
-            options = self._options(job)
+            options = self.options_of(job)
             self.core.set_batching(number, options.batch_max, options.batch_size)
 
     def job(self, number: int) -> Job | None:
@@ -297,7 +323,7 @@ class Fleet:
     def _perform(self, action: Action) -> None:
         match action:
             case Send():
-                self._send(action)
+                self._sending.send(action, self.meter)
             case TasksOver():
                 job = self._jobs[action.range]
                 job.source.release(action.first, action.count)
@@ -342,27 +368,6 @@ class Fleet:
         text = f"{name}[{job.record[1] + action.first}] is given up: {action.text}"
         self.event("warning", "task.poisoned", text, pool=pool, job=name, task=job.record[1] + action.first)
 
-    def _send(self, action: Send) -> None:
-        job = self._jobs[action.range]
-        wire = self.hosts.wires.get(action.shard)
-        if wire is None:  # it died in this very pass; the core will hear of it and send the batch again
-            return
-        if job.function not in wire.defined:
-            wire.defined.add(job.function)
-            self.hosts.put(action.shard, *self.functions.message(job.function))
-        parcels: list[Parcel] = []
-        began = 0 if self.meter is None else time.monotonic_ns()
-        column = job.source.column(action.first, action.count, parcels)
-        column = values.fit(column, parcels, frames.FRAME_MAX - 1024)
-        work = frames.Work(
-            action.batch, job.function, job.star, job.options.timeout or 0.0, action.prefetch, action.count,
-            msgspec.Raw(column), job.options.soft_timeout or 0.0,
-        )  # fmt: skip
-        data = frames.encode(work)
-        if self.meter is not None:
-            self.meter.sent(action, len(data), began, parcels)
-        self.hosts.put(action.shard, data, parcels)
-
     def _to_row(self, row: int, data: bytes, parcels: list[Parcel]) -> None:
         self.hosts.put(self.core.agents[row].shard, data, parcels)
 
@@ -397,7 +402,7 @@ class Fleet:
         try:
             found = groups.accept(self.core, row, record, parcels, meter is not None)
         except groups.GARBAGE as error:
-            self._distrust(row, int.from_bytes(record[:8], "little"), error)
+            self.distrust(row, int.from_bytes(record[:8], "little"), error)
             return
         if found is None:
             return
@@ -417,7 +422,7 @@ class Fleet:
             self._tell_retried(number, group)
         else:
             job.source.release(group.first, len(group.items))
-        kept = sum(recorder(number, group) for recorder in self.recorders)
+        kept = sum(recorder(number, group) for recorder in self.recorders) if self.recorders else 0
         tell = self._tell if job.parent is None else _at_once
         if not parcels:
             tell(0, job.sink.outcomes, group)
@@ -425,7 +430,8 @@ class Fleet:
         stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
         tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
 
-    def _distrust(self, row: int, batch: int, error: BaseException) -> None:
+    def distrust(self, row: int, batch: int, error: BaseException) -> None:
+        """As `hosts.Owner`."""
         agent = self.core.agents[row]
         name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
         self._distrusted.setdefault((row, agent.generation), {})[batch] = why
@@ -481,6 +487,9 @@ class Fleet:
                     self.meter.up(frame.rows, frame.times)
                 self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
             case frames.AgentDown():
+                lent = self.hosts.loans.down(frame.row, frame.generation, self.core.agents[frame.row].shard)
+                if lent and all(lent != number for number, _ in frame.batches):  # it had not begun it
+                    frame = msgspec.structs.replace(frame, batches=[*frame.batches, (lent, -1)])
                 frame = self._reclaimed(frame)
                 how = frame.words if frame.why in deaths.TOLD else deaths.how(frame.status)
                 text = deaths.describe(frame)
@@ -526,6 +535,7 @@ class Fleet:
         shard = self.core.shards[shard_id]
         pool = self.core.pools[shard.pool]
         deaths.end_agents(self.board, shard.rows)
+        self.hosts.loans.lost(shard_id)
         self._distrusted = {who: said for who, said in self._distrusted.items() if who[0] not in shard.rows}
         for row, record in deaths.salvage(self.board, shard.rows):
             self.record(row, record, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Final, Protocol
 
@@ -37,7 +38,13 @@ def renew_lock() -> None:
 
 
 class Owner(Protocol):
-    """Who runs a future's task."""
+    """Who runs a future's task.
+
+    Attributes:
+        woken: somebody who waited for one of its futures was told.
+    """
+
+    woken: bool
 
     def retract(self, future: TaskFuture, running: bool) -> None:
         """The future was cancelled."""
@@ -52,6 +59,9 @@ class _Lazily:
         mine.setdefault("_done_callbacks", [])
         with _unwatched:
             future._watched = True  # before anybody can hold the condition, under which alone it then changes
+            gate, future._gate = future._gate, None
+        if gate is not None:
+            gate.release()  # whoever waits there waits under the condition from now on
         made: threading.Condition = mine.setdefault("_condition", threading.Condition())
         return made
 
@@ -60,8 +70,8 @@ class TaskFuture(Future[Any]):
     """A future whose cancellation reaches the engine.
 
     Most futures are only asked for their result once they are done. So one has neither lock nor lists until somebody
-    waits for it, cancels it or adds a callback: until then its state changes under `_unwatched`, from then on under its
-    condition, as `concurrent.futures` has it.
+    cancels it, adds a callback, or waits for several: until then its state changes under `_unwatched`, from then on
+    under its condition, as `concurrent.futures` has it. Who waits for its result, alone, does so at a gate.
     """
 
     _state: str = _PENDING
@@ -69,6 +79,8 @@ class TaskFuture(Future[Any]):
     _exception: BaseException | None = None
     _condition: threading.Condition = _Lazily()  # type: ignore[assignment]
     _watched = False
+    _gate: threading.Lock | None = None
+    """Closed, where somebody waits until it is over, or watched. Taken away, and opened, by whoever sees to that."""
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner  # all else that the base class would set is made when it is needed
@@ -92,9 +104,29 @@ class TaskFuture(Future[Any]):
         if self._state == _FINISHED and self._exception is None:
             return self._result
         try:
+            if not self._watched:
+                timeout = self._wait_alone(timeout)
+                if self._state == _FINISHED and self._exception is None:
+                    return self._result
             return super().result(timeout)
         finally:
             del self  # else an exception would hold the frame that holds the future that holds the exception
+
+    def _wait_alone(self, timeout: float | None) -> float | None:
+        """Wait until it is over, or watched, if nobody else waits for that; what is left of `timeout`."""
+        gate = threading.Lock()
+        gate.acquire()  # closed before anybody can see it: a signal's handler may look at this very future
+        with _unwatched:
+            if self._watched or self._gate is not None or self._state == _FINISHED:
+                return timeout
+            self._gate = gate
+        if timeout is None:
+            gate.acquire()
+            return None
+        until = time.monotonic() + timeout
+        if timeout > 0:
+            gate.acquire(timeout=timeout)
+        return until - time.monotonic()
 
     def claim(self) -> bool:
         """Mark it as running. False if it was cancelled before, which whoever waits for it is told by this."""
@@ -102,6 +134,14 @@ class TaskFuture(Future[Any]):
             if self._state == _RUNNING:
                 return True
             return self._state in (_PENDING, "CANCELLED") and self.set_running_or_notify_cancel()
+
+    def start(self) -> bool:
+        """As `claim`, and cheap where nobody watches."""
+        with _unwatched:
+            if not self._watched:
+                self._state = _RUNNING
+                return True
+        return self.claim()
 
     def cancel(self, *, running: bool = False) -> bool:
         """Cancel the task if it has not been sent to an agent.
@@ -131,12 +171,19 @@ class TaskFuture(Future[Any]):
         end of the engine.
         """
         with _unwatched:
-            if not self._watched:
+            watched, gate = self._watched, self._gate
+            if not watched:
                 self._result, self._exception = value, error
                 self._state = _FINISHED
-                return
+                self._gate = None
+        if not watched:
+            if gate is not None:
+                self.owner.woken = True
+                gate.release()
+            return
         if self._state in _CANCELLED:
             return
+        self.owner.woken = True
         try:
             if error is None:
                 self.set_result(value)
@@ -195,6 +242,11 @@ class FutureTasks:
         if group.failures or group.retried or not group.plain:
             self._one_by_one(group)
             return
+        if len(items) == 1:
+            future, self._futures[first] = self._futures[first], None
+            if future is not None:
+                future.settle(items[0], None)
+            return
         futures = self._futures[first : first + len(items)]
         self._futures[first : first + len(items)] = [None] * len(items)
         watched: list[tuple[TaskFuture, Any]] = []
@@ -202,7 +254,7 @@ class FutureTasks:
             for future, value in zip(futures, items, strict=True):
                 if future is None:
                     continue
-                if not future._watched:
+                if not future._watched and future._gate is None:
                     future._result = value
                     future._state = _FINISHED
                 else:

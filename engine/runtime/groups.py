@@ -50,23 +50,25 @@ def accept(
         raise ValueError("a record of other length than its head says")
     if not count or not 0 <= ends[-1] - started < _LONGEST:
         raise ValueError("a record of a time that can't be")
-    if any(not offset <= failure.offset < offset + count for failure in body.errors):
+    errors = body.errors
+    if errors and any(not offset <= failure.offset < offset + count for failure in errors):
         raise ValueError("a record that has the failure of another")
     decoded = time.monotonic_ns() if timed else 0
     batch = core.batches.get(batch_id)
-    final = set()
-    if body.errors and batch is not None and batch.range.options.retry_on:
-        final = {f.offset for f in body.errors if not worth_retry(f, batch.range.options.retry_on)}
-    accepted = core.outcomes(row, batch_id, offset, count, [f.offset for f in body.errors], ends[-1] - started, final)
+    final: Collection[int] = ()
+    if errors and batch is not None and batch.range.options.retry_on:
+        final = {f.offset for f in errors if not worth_retry(f, batch.range.options.retry_on)}
+    failed = [f.offset for f in errors] if errors else ()
+    accepted = core.outcomes(row, batch_id, offset, count, failed, ends[-1] - started, final)
     if accepted is None or batch is None:
         return None
     base, skip = batch.first, accepted.skip
-    if not (skip or body.errors or accepted.gone):
+    if not (skip or errors or accepted.gone):
         return batch, Group(
             accepted.first, items, parcels, _NONE, _NONE, accepted.attempts, row, started, ends, plain=body.plain,
             decoded=decoded,
         )  # fmt: skip
-    failures = {base + f.offset: f for f in body.errors if base + f.offset >= accepted.first}
+    failures = {base + f.offset: f for f in errors if base + f.offset >= accepted.first}
     retried = {index: failures.pop(index) for index in accepted.retried if index in failures}
     group = Group(
         accepted.first, items[skip:] if skip else items, parcels, failures, retried, accepted.attempts, row,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from engine.plan.steps import Step
+from engine.core.tasks import Options
+from engine.plan.claims import Held, to_hold
+from engine.plan.steps import SpecError, Step
 from engine.runtime.results import to_json
 from engine.wire import values
 
@@ -37,7 +39,23 @@ def command_text(item: Any) -> str:
     return str(json.loads(text)) if text.startswith('"') else text  # a date, say: JSON would only put quotes around it
 
 
-def mean_bytes(arguments: list[Any]) -> int:
+def claims_of(step: Step, found: Sequence[Any], before: int) -> Held:
+    """What tasks of a step claim. Raises `SpecError` where their arguments make no name."""
+    try:
+        return to_hold(step.claims, found, step.keywords, before)
+    except ValueError as error:
+        raise SpecError(f"tasks {step.name!r}: can't claim what their arguments make: {error}") from None
+
+
+def options_of(step: Step, batch_max: int | None, arguments: list[Any]) -> Options:
+    """How tasks of a step with these arguments are treated."""
+    return Options(
+        retries=step.retries, crash_limit=step.crash_limit, timeout=step.timeout, item_bytes=_mean_bytes(arguments),
+        batch_max=batch_max, soft_timeout=step.soft_timeout, retry_on=tuple(step.retry_on), priority=step.priority,
+    )  # fmt: skip
+
+
+def _mean_bytes(arguments: list[Any]) -> int:
     """About how long an argument is on the wire, by the first few."""
     sample = arguments[:50]
     return sum(map(values.size, sample)) // len(sample)

@@ -15,6 +15,7 @@ from engine.procs import orphans, scoreboard
 from engine.procs.scoreboard import Scoreboard
 from engine.runtime import deaths, groups
 from engine.runtime.keeper import Keeper
+from engine.runtime.loans import Loans
 from engine.runtime.loop import Loop
 from engine.runtime.nest import Image, Wire
 from engine.runtime.specs import PoolSpec, care
@@ -37,6 +38,9 @@ class Owner(Protocol):
     def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
         """An agent has outcomes, or what it takes for some."""
 
+    def distrust(self, row: int, batch: int, error: BaseException) -> None:
+        """An agent has said of a batch what can't be read."""
+
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """A host says anything else."""
 
@@ -57,7 +61,11 @@ class Owner(Protocol):
 
 
 class Hosts:
-    """All hosts of a fleet and their nurseries."""
+    """All hosts of a fleet and their nurseries.
+
+    Attributes:
+        loans: the agents that they have lent.
+    """
 
     def __init__(
         self, loop: Loop, board: Scoreboard, board_fd: Parcel, specs: list[PoolSpec], settings: Settings, owner: Owner,
@@ -72,6 +80,7 @@ class Hosts:
         self._owner = owner
         self._buffer = channel.buffer(frames.RECEIVE)
         self._wires: dict[int, Wire] = {}
+        self.loans = Loans(loop, owner, self._put, self._buffer)
         self._early: dict[int, Shard] = {}
         """Those whose hosts can't be forked yet, by number."""
         self._settled = False
@@ -114,15 +123,21 @@ class Hosts:
     @property
     def due(self) -> float | None:
         """When `tick` is to be called, by the monotonic clock; None: it need not."""
-        return min((keeper.due for keeper in self._keepers if keeper.due is not None), default=None)
+        due = self.loans.due
+        for keeper in self._keepers:
+            if keeper.due is not None and (due is None or keeper.due < due):
+                due = keeper.due
+        return due
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self.loans.tick(now)
         for keeper in self._keepers:
             keeper.tick(now)
 
     def dismiss(self) -> None:
         """End the hosts and their agents, and hear what these wrote last."""
+        self.loans.close()  # an agent's channel ends when all ends of it are closed
         for wire in self._wires.values():
             wire.outbox.put(frames.encode(frames.Stop()))
         for wire in self._wires.values():
@@ -189,7 +204,11 @@ class Hosts:
 
     def put(self, shard: int, data: bytes, parcels: list[Parcel] | None = None) -> None:
         """Send to a host, as soon as it has room. To one that has died it does nothing: its death is told to the
-        owner."""
+        owner. An agent that it has lent is its own again before that."""
+        self.loans.before(shard)
+        self._put(shard, data, parcels)
+
+    def _put(self, shard: int, data: bytes, parcels: list[Parcel] | None = None) -> None:
         wire = self._wires.get(shard)
         if wire is None:
             return
@@ -226,8 +245,12 @@ class Hosts:
                     for row, record in groups.split(view):
                         self._owner.record(row, record, parcels)
                 else:
+                    frame = frames.from_host.decode(bytes(view))
+                    if isinstance(frame, frames.Lent):
+                        self.loans.lent(wire.shard, frame, parcels)
+                        continue
                     stow_some(parcels)
-                    self._owner.host_said(frames.from_host.decode(bytes(view)), parcels)
+                    self._owner.host_said(frame, parcels)
             except (*UNREADABLE, ValueError, IndexError) as error:
                 return self._distrust(wire, error)
             if len(view) < _SMALL and limit <= _MANY:  # nothing more is likely: asking costs as much as being told

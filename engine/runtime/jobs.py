@@ -112,6 +112,8 @@ class Job:
     """What they claim beside that, one by one."""
     lane: str | None = None
     """In which they run."""
+    memory: int = 0
+    """Bytes that each of them takes."""
     parent: Parent | None = None
     """The task whose subtasks they are: it hears of them at once, whatever is recorded by then."""
     record: tuple[int, int] = (0, 0)

@@ -23,16 +23,24 @@ class Loop:
         self._readers: dict[int, Handler] = {}
         self._writers: dict[int, Handler] = {}
         self._muted: set[int] = set()
+        self._quiet: set[int] = set()
+        self.stirred = False
+        """Something was handled that was not watched as `quiet`. Who wants to know that sets it back before."""
         self._began = time.monotonic_ns()
         self._waited = 0
         self.timed = False
         """Whether it is measured how long it waits."""
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._gate = threading.RLock()  # reentrant: a signal handler may wake while its thread is waking
-        self.watch(self._wakeup, self._awake)
+        self._quiet.add(self._wakeup)
+        # Each write is told, once, so nobody has to read what it holds.
+        self._epoll.register(self._wakeup, select.EPOLLIN | select.EPOLLET)
 
-    def watch(self, fd: int, handler: Handler) -> None:
-        """Call `handler` whenever `fd` has something to read, or its other end is gone."""
+    def watch(self, fd: int, handler: Handler, quiet: bool = False) -> None:
+        """Call `handler` whenever `fd` has something to read, or its other end is gone. `quiet`: so nothing is
+        `stirred` up."""
+        if quiet:
+            self._quiet.add(fd)
         self._readers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN)
 
@@ -40,6 +48,7 @@ class Loop:
         """Forget a descriptor, before it is closed. May be called for one that is not watched."""
         self._writers.pop(fd, None)
         self._muted.discard(fd)
+        self._quiet.discard(fd)
         if self._readers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
@@ -72,14 +81,9 @@ class Loop:
             if self._wakeup >= 0:
                 try:
                     os.eventfd_write(self._wakeup, 1)
-                except BlockingIOError:  # full: it will wake anyway
-                    pass
-
-    def _awake(self) -> None:
-        try:
-            os.eventfd_read(self._wakeup)
-        except BlockingIOError:
-            pass
+                except BlockingIOError:  # full, after more of them than there will ever be
+                    os.eventfd_read(self._wakeup)
+                    os.eventfd_write(self._wakeup, 1)
 
     @property
     def busy(self) -> float:
@@ -96,6 +100,8 @@ class Loop:
         else:
             ready = self._epoll.poll(timeout)
         for fd, event in ready:
+            if fd not in self._quiet:
+                self.stirred = True
             if event & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
                 writer()
             if event & ~select.EPOLLOUT and (reader := self._readers.get(fd)) is not None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.core.admission import Room
+from engine.core.admission import Admission, Room
+from engine.settings.types import Settings
 
 _MEMINFO = "/proc/meminfo"
 _PRESSURE = "/proc/pressure/memory"
@@ -55,6 +56,15 @@ def held(groups: list[str]) -> tuple[int, int] | None:
     None where that is not known."""
     found = [(max(0, room.total - room.available), room.total) for room in rooms(groups)]
     return max(found, key=lambda pair: pair[0] / max(1, pair[1]), default=None)
+
+
+def for_tasks(settings: Settings, groups: list[str]) -> int | None:
+    """Bytes that tasks which say how much they take may take together: what was set, else what each limit that holds
+    has, less what is to stay free of it. None where nobody says."""
+    if settings.memory_tasks is not None:
+        return settings.memory_tasks
+    keeps = Admission(settings.memory_reserve)
+    return min((max(1, room.total - keeps.reserve(room)) for room in rooms(groups)), default=None)
 
 
 def left() -> int:

@@ -9,12 +9,12 @@ from typing import Final
 from engine.runtime.line import DATAGRAM
 from engine.store import messages
 from engine.stream.moments import KEYFRAME, SELDOM, pack
-from engine.stream.types import AlertChanged, AlertsNow, Cells, Frame, Topic, ToReader
+from engine.stream.types import AlertChanged, Cells, Frame, Topic, ToReader
 
 _CHANGES: Final = 500
 """Changes of alerts that are kept from one moment to the next; a keyframe tells what came of them all."""
 
-_EVERY: Final[dict[Topic, int]] = {"metrics": 2, "queues": 2, "shapes": 5, "claims": 2}
+_EVERY: Final[dict[Topic, int]] = {"metrics": 2, "queues": 2, "shapes": 5, "claims": 2, "plan": 2}
 """Moments from one measurement to the next, where not 1: they take milliseconds to make, and change slowly."""
 
 Measure = Callable[[], ToReader | None]
@@ -52,7 +52,7 @@ class Moments:
         frame: Frame,
         cells: Sequence[Cells],
         measures: Mapping[Topic, Measure],
-        alerts: Callable[[], Sequence[AlertsNow]],
+        known: Callable[[], Sequence[ToReader]],
         last: bool = False,
     ) -> messages.Moment:
         """The moment of a frame that was just made.
@@ -64,7 +64,7 @@ class Moments:
             event: number of the newest event.
             cells: of all agents.
             measures: by topic, asked where a measurement is told.
-            alerts: asked for all of them where they are told.
+            known: asked, where all of them are told, for alerts and for what else is told in changes alone.
             last: the run is over.
         """
         states, counts = [part.states for part in cells], _counts(frame)
@@ -83,7 +83,7 @@ class Moments:
         told += self._changes
         self._changes.clear()
         if keyframe:
-            told += alerts()
+            told += known()
         told.append(frame)  # after what belongs to it, as on the stream
         data = pack(told)
         if len(data) > DATAGRAM:  # of a hundred thousand agents, say

@@ -7,11 +7,11 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ from engine.runtime import earlier
 from engine.runtime.alerting.alerting import Alerting
 from engine.runtime.claimed import claims_now
 from engine.runtime.control import Control
-from engine.runtime.control.commands import Alerts, Commands
+from engine.runtime.control.commands import Alerts, Commands, Work
 from engine.runtime.control.listener import Peer
 from engine.runtime.control.pages import page
 from engine.runtime.control.refusal import Refusal
@@ -29,14 +29,32 @@ from engine.runtime.jobs import Group, Job
 from engine.runtime.launch import StartError
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
+from engine.runtime.moments import Measure
 from engine.runtime.recording import Recording, machine
+from engine.runtime.results import to_json
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
-from engine.stream.types import STREAM_VERSION, ClaimsNow, Command, Frame, Hello, Level, Page, Reply, RunState, Topic
+from engine.stream.plans import no_plan
+from engine.stream.types import (
+    STREAM_VERSION,
+    ClaimsNow,
+    Command,
+    Frame,
+    Hello,
+    Level,
+    Page,
+    Reply,
+    RunState,
+    Topic,
+    ToReader,
+)
+
+if TYPE_CHECKING:  # only a run of a plan loads it
+    from engine.runtime.planned import Planned
 
 _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
@@ -126,6 +144,10 @@ class Run:
         self.stop_asked = ""
         self.before = [0, 0]
         """Tasks that were done, and failed, before the run was begun or resumed."""
+        self.said = [0, 0]
+        """Tasks that people have said are done, and failed."""
+        self.work: Work | None = None
+        """Who knows what waits for people."""
         self.taken = 0
         """How many of these were done in another run."""
         self.origin = options.origin
@@ -144,6 +166,8 @@ class Run:
         self._next_minute = time.monotonic() + _MINUTE
         self._claims_now: ClaimsNow | None = None
         self._claims_due = 0.0
+        self.plan: Planned | None = None
+        """What it tells of its plan; None where it has none, because it is part of another program."""
         self._said_lost = False
         self._given_up = False
         self.frame: Frame | None = None
@@ -320,6 +344,18 @@ class Run:
         job = self.fleet.job(range_id)
         return job.record if job is not None else (0, 0)
 
+    def keep_said(self, job: int, index: int, since: float, value: Any, failure: tuple[str, str] | None) -> None:
+        """Record what somebody has said of a task: what came of it, or the kind and the text of its failure."""
+        if self.recording is None:
+            return
+        line = self.recording.line
+        if failure is None:
+            kept = messages.Finished(job, index, -1, since, bytes(8), [["json", to_json(value)]], [], [], {})
+            line.tell(kept)
+        else:
+            line.tell(messages.Ended(job, index, 1, *failure, since))
+        line.push()  # no death of this process shall undo what people were told is so
+
     def _record(self, range_id: int, group: Group) -> int:
         assert self.recording is not None
         job, base = self._recorded(range_id)
@@ -398,9 +434,10 @@ class Run:
         with self.observer.spends("frames"):
             frame, control, last = self._view(state), self.control, state == "ended"
             asked = control is not None and any(control.wants(topic) for topic in self._measured)
+            queues = control is not None and control.wants("queues")
             if last and ((self._sampled and self.fleet.core.over) or asked):
                 self._measure(frame, last)
-            elif control is not None and control.watched and self.meters is not None and self.meters.due(asked):
+            elif control is not None and control.watched and self.meters is not None and self.meters.due(queues):
                 self._measure(frame)
             return self._show(frame, last)
 
@@ -428,6 +465,10 @@ class Run:
                 if self.control.wants(topic):
                     made = make(last)
                     self.control.show(topic, [] if made is None else [made])
+            if self.control.wants("plan"):
+                parts: Sequence[ToReader] | None = self.plan.told(last) if self.plan is not None else no_plan(frame.at)
+                if parts is not None:
+                    self.control.show("plan", parts)
             self.control.sample(everybody=last)
         if self.on_frame is not None:
             self.on_frame(frame)
@@ -439,11 +480,16 @@ class Run:
 
     def _frame(self, state: RunState | None = None) -> Frame:
         """The same, of what this engine does alone."""
-        return self.sampler.frame(None if self.total is None else self.total - sum(self.before), state)
+        return self.sampler.frame(None if self.total is None else self.total - sum(self.outside), state)
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """Tasks that were done, and failed, without this engine: before it began, or by people."""
+        return self.before[0] + self.said[0], self.before[1] + self.said[1]
 
     def _whole(self, frame: Frame) -> Frame:
         """A frame with what was done before this engine began, with the alerts, and with what looking on costs."""
-        done, failed = self.before
+        done, failed = self.outside
         more = {"alerts": self.alerting.counts, "watching": round(self.observer.total, 6)}
         if not done + failed:
             return msgspec.structs.replace(frame, **more)
@@ -483,9 +529,15 @@ class Run:
             recording.moments.skip()
             return
         topics = {**self._measured, "claims": self._claims}
-        measures = {topic: partial(make, last) for topic, make in topics.items()}
+        measures: dict[Topic, Measure] = {topic: partial(make, last) for topic, make in topics.items()}
+        if self.plan is not None:
+            measures["plan"] = self.plan.changed
+
+        def known() -> list[ToReader]:
+            return [*(self.plan.whole() if self.plan is not None else ()), *self.alerting.known()]
+
         now, event, cells = time.time(), self.fleet.events, self.sampler.cells()
-        recording.line.tell(recording.moments.make(now, event, frame, cells, measures, self.alerting.known, last))
+        recording.line.tell(recording.moments.make(now, event, frame, cells, measures, known, last))
 
     def _measure(self, frame: Frame, last: bool = False) -> None:
         if self.meters is not None:

@@ -16,6 +16,7 @@ from engine.core.batching import BYTES, MOST_TRIVIAL
 from engine.core.claims import Claim
 from engine.core.tasks import Options
 from engine.procs.agent import APPLY
+from engine.runtime.alone import BREATH, Alone
 from engine.runtime.futures import FutureTasks, TaskFuture
 from engine.runtime.imports import imports_of
 from engine.runtime.jobs import Job
@@ -42,6 +43,8 @@ class How:
     each: Callable[..., Any] | None = None
     """Gives what a call claims beside that, by its arguments."""
     lane: str | None = None
+    memory: int = 0
+    """Bytes that a call takes."""
 
 
 Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How, tuple[Claim, ...]]
@@ -105,14 +108,17 @@ class Worker:
         """Whether this is a copy in a child of the process that has the thread."""
         self.inbox: deque[Thing] = deque()
         self.signalled = False
+        self.woken = False
+        """As `futures.Owner`: since the last pass."""
         self.closing = False
         self.cancel_all = False
         self.broken: str | None = None
         self._barriers: list[Barrier] = []
         self._awaken: list[MapChunk] = []
         """Maps whose readers have something to read since this pass."""
-        self._in_hand: MapChunk | list[TaskFuture | None] = []
+        self.in_hand: MapChunk | list[TaskFuture | None] = []
         """Taken from the inbox, and not yet the core's: should the thread fail now, nobody else knows of it."""
+        self._alone = Alone(run, self)
         self._ended = False
         self.thread = threading.Thread(target=self._main, name=f"shoal-{run.id}", daemon=True)
         self.thread.start()
@@ -193,7 +199,7 @@ class Worker:
             job = self.run.fleet.job(number)
             if job is not None:
                 job.sink.ended(0, job.count, "pool", why)
-        _fail(self._in_hand, BrokenProcessPool(why))
+        _fail(self.in_hand, BrokenProcessPool(why))
         self._ended = True
         self._refuse_all()
         core = self.run.fleet.core
@@ -233,13 +239,19 @@ class Worker:
     def _take_some(self) -> None:
         """Take from the inbox, but not for so long that agents starve: callers may fill it as fast."""
         self.signalled = False
+        if self.woken:
+            self.woken = False
+            if not self.inbox and not self.run.fleet.core.queued:
+                self.run.fleet.loop.step(BREATH)
+                self.signalled = False
+        self._alone.serve()
         for _ in range(_TAKEN):
             if not self.inbox or self.run.crowded:
                 return
             thing = self.inbox[0]
             if isinstance(thing, tuple):
                 self._take_calls(thing[1], thing[2], thing[4])
-                self._in_hand = []
+                self.in_hand = []
                 continue
             self.inbox.popleft()
             if isinstance(thing, Retract):
@@ -251,7 +263,7 @@ class Worker:
                 self.run.fleet.start()
             else:
                 self._take_map(thing)
-                self._in_hand = []
+                self.in_hand = []
 
     def _retracted(self, thing: Retract) -> None:
         core, what = self.run.fleet.core, thing.what
@@ -264,7 +276,7 @@ class Worker:
 
     def _take_map(self, chunk: MapChunk) -> None:
         how: How = chunk.how
-        self._in_hand = chunk
+        self.in_hand = chunk
         number, star = self._number(chunk.function, chunk.star, chunk.held, how)
         if isinstance(number, BaseException):
             chunk.fail(number)
@@ -272,7 +284,7 @@ class Worker:
         options = _sized(how.options, chunk.held)
         job = Job(
             number, len(chunk.held), chunk, chunk, star=star, pool=how.pool, options=options, claims=how.claims,
-            each=chunk.each, lane=how.lane,
+            each=chunk.each, lane=how.lane, memory=how.memory,
         )  # fmt: skip
         chunk.began(self._submit(job, chunk.function), self._awaken)
 
@@ -280,7 +292,7 @@ class Worker:
         """Calls of one function that came in a row become one range."""
         inbox = self.inbox
         futures: list[TaskFuture | None] = []
-        self._in_hand = futures
+        self.in_hand = futures
         held: list[Any] = []
         own: list[tuple[Claim, ...]] = []
         while inbox and len(held) < CHUNK:
@@ -303,9 +315,11 @@ class Worker:
         options = _sized(how.options, held)
         job = Job(
             number, len(held), tasks, tasks, star=called, pool=how.pool, options=options, claims=how.claims,
-            each=None if how.each is None else own, lane=how.lane,
+            each=None if how.each is None else own, lane=how.lane, memory=how.memory,
         )  # fmt: skip
         tasks.range = self._submit(job, function)
+        if job.count == 1:
+            self._alone.know(function, star, how, job, tasks.range)
 
     def _submit(self, job: Job, function: Callable[..., Any]) -> int:
         """Hand a range to the core; calls of one name are one job in the record."""

@@ -15,7 +15,7 @@ from engine.settings.sizes import LARGEST, parse_size
 from engine.settings.types import Settings
 
 Kind = Literal[
-    "whole", "seconds", "switch", "choice", "size", "reference", "text", "texts", "path", "command", "address"
+    "whole", "seconds", "switch", "choice", "size", "reference", "text", "texts", "path", "command", "address", "limits"
 ]
 
 _MOST: Final = 10**9
@@ -60,6 +60,8 @@ class Field:
     @property
     def place(self) -> tuple[str, str]:
         """Table and key of a run's setting in a config file."""
+        if self.kind == "limits":  # the table itself
+            return self.name, ""
         table, _, key = self.name.partition("_")
         return table, key
 
@@ -78,6 +80,7 @@ class Field:
             "texts": "a list of texts",
             "path": "a path, or none",
             "command": "a program and its arguments, or none",
+            "limits": "names with whole numbers, such as local=1 cloud=10, or none",
             "address": "an address such as https://example.org/alerts, or none",
         }
         more = ["auto"] * self.automatic + ["off"] * self.off
@@ -109,6 +112,8 @@ class Field:
                 value = float(value)
             elif self.kind == "switch":
                 value = SWITCHES.get(value.lower())
+        if self.kind == "limits":
+            return _limits(value)
         if self.kind == "size" and isinstance(value, str):
             return parse_size(value)
         if self.kind in ("command", "address", "path") and value == "none":
@@ -145,6 +150,27 @@ class Field:
         if not good:
             raise ValueError
         return value
+
+
+def _limits(value: Any) -> dict[str, int]:
+    """Raises ValueError."""
+    if isinstance(value, str):
+        words = [] if value.strip() == "none" else value.replace(",", " ").split()
+        value = dict(_limit(*word.partition("=")) for word in words)
+    if not isinstance(value, dict) or not all(_is_limit(name, number) for name, number in value.items()):
+        raise ValueError
+    return dict(value)
+
+
+def _limit(name: str, equals: str, number: str) -> tuple[str, int]:
+    if not equals:
+        raise ValueError
+    return name, int(number)
+
+
+def _is_limit(name: object, number: object) -> bool:
+    named = isinstance(name, str) and bool(name) and name.isprintable() and name == name.strip()
+    return named and isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST
 
 
 def is_reference(text: str) -> bool:
@@ -210,8 +236,9 @@ def _field(field: inspect.Field) -> Field:
             found = found.type
     least, most = (found.ge, found.le) if isinstance(found, inspect.IntType) else (None, None)
     choices = found.values if isinstance(found, inspect.LiteralType) else ()
+    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     return Field(
-        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), field.default, meaning,
+        field.name, _kind(found, marks), automatic, least or 0, tuple(map(str, choices)), default, meaning,
         most or _MOST, off="off" in marks,
     )  # fmt: skip
 
@@ -226,6 +253,8 @@ def _kind(found: inspect.Type, marks: dict[str, Any]) -> Kind:
             return "switch"
         case inspect.LiteralType():
             return "choice"
+        case inspect.DictType():
+            return "limits"
         case inspect.VarTupleType():
             return "command" if "command" in marks else "texts"
         case inspect.StrType():

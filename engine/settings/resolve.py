@@ -48,7 +48,8 @@ def resolve(
     values: dict[str, Any] = {}
     for source in (file, plan, from_environment(environ), command_line):
         for name in source.values:
-            values[name] = _value(source, name, written=source.file is None)
+            value = _value(source, name, written=source.file is None)
+            values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
             origins[name] = source.origin(name)
     settings = Settings(**values)
     _check_together(settings, origins)

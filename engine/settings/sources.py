@@ -111,12 +111,13 @@ def from_config(path: Path) -> Source:
     """What a config file says of settings; nothing if there is none. Raises `SettingsError`."""
     raw = read(path)
     tables: dict[str, dict[str, str]] = {}
+    whole = {name for name, setting in fields().items() if setting.kind == "limits"}
     for name, setting in fields().items():
         table, key = setting.place
         tables.setdefault(table, {})[key] = name
     values: dict[str, object] = {}
     for table, content in raw.items():
-        if table in Settings.__struct_fields__:
+        if table in Settings.__struct_fields__ and table not in whole:
             place = "[{}] {}".format(*fields()[table].place)
             raise SettingsError(f"{path}: {table} is written {place}")
         if table not in tables and table not in OTHER_TABLES:
@@ -125,8 +126,11 @@ def from_config(path: Path) -> Source:
             raise SettingsError(f"{path}: {table} is a table, written [{table}]")
         if table in OTHER_TABLES:
             continue
+        if table in whole:
+            values[table] = content
+            continue
         for key, value in content.items():
             if key not in tables[table]:
                 raise SettingsError(f"{path}: unknown key {key!r} in [{table}]{nearest(key, tables[table])}")
             values[tables[table][key]] = value
-    return Source(values, {name: ".".join(setting.place) for name, setting in fields().items()}, path)
+    return Source(values, {name: ".".join(filter(None, setting.place)) for name, setting in fields().items()}, path)

@@ -23,6 +23,9 @@ Reference: TypeAlias = Annotated[str, Meta(extra={"reference": True})]
 """``module:function``."""
 FilePath: TypeAlias = Annotated[str, Meta(extra={"path": True})]
 """Of a file, from the folder that one is in; ``~`` is one's own. "" for none."""
+Limits: TypeAlias = Annotated[dict[str, int], Meta(extra={"limits": True})]
+"""Numbers of at least 0 by name, which people may write as ``local=1 cloud=10``. Those of a higher source are put over
+those of a lower one, name by name."""
 Command: TypeAlias = Annotated[tuple[str, ...], Meta(extra={"command": True})]
 """A program and its arguments, which people may write as a line; () for none."""
 Address: TypeAlias = Annotated[str, Meta(extra={"address": True})]
@@ -124,11 +127,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Address,
         Meta(description="Address that each alert is posted to as JSON; none: nowhere."),
     ] = ""
+    lanes: Annotated[
+        Limits,
+        Meta(description="How many tasks of a lane run at a time, by the lane's name; none: there are no lanes."),
+    ] = {}
     memory_reserve: Annotated[
         Reserve | None,
         Meta(
             description="Memory that is to stay free, by the machine and by each limit of a cgroup. With less, no more "
             "tasks are begun until some are over; auto: 5 %, at most 2G; off: not looked at."
+        ),
+    ] = None
+    memory_tasks: Annotated[
+        Size | None,
+        Meta(
+            description="Memory that tasks which say how much they take may take together; auto: what the machine and "
+            "the limits of its cgroups have, less memory_reserve."
+        ),
+    ] = None
+    plan_people: Annotated[
+        Literal["refuse", "wait", "skip"],
+        Meta(
+            description="Tasks of a plan that people do: refuse such a plan; wait until shoal ctl done or failed says "
+            "what came of them; or skip them, as if they were done."
+        ),
+    ] = "refuse"
+    plan_gates: Annotated[
+        Literal["wait", "fail"] | None,
+        Meta(
+            description="A gate that is held: wait until shoal ctl gate decides, or have what comes after it fail; "
+            "auto: wait where a person sits at the terminal or a screen."
         ),
     ] = None
     metrics_port: Annotated[

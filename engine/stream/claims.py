@@ -79,6 +79,8 @@ class ClaimsNow(msgspec.Struct, frozen=True, array_like=True, tag="claims"):
     held: int
     """Names and patterns that are held, told of or not."""
     waiting: int
-    """Tasks that wait for a claim or a lane."""
+    """Tasks that wait for a claim, a lane or memory."""
+    memory: LaneView | None = None
+    """Memory that tasks say they take, `limit` and `used` in bytes; None where none says so."""
     waits: tuple[WaitView, ...] = ()
     """Tasks that wait for subtasks: those that have waited longest come first; a hundred at the most."""

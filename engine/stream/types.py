@@ -27,13 +27,15 @@ from engine.stream.measures import Shape as Shape
 from engine.stream.measures import ShapesNow as ShapesNow
 from engine.stream.measures import ShardView as ShardView
 from engine.stream.measures import Spread as Spread
+from engine.stream.plans import PlanNow as PlanNow
+from engine.stream.plans import PlanOutline as PlanOutline
 
 STREAM_VERSION = 2
 """Raised when a reader of the older version could no longer understand the messages."""
 
 RunState: TypeAlias = Literal["starting", "running", "paused", "draining", "ended"]
 Level: TypeAlias = Literal["info", "warning", "error"]
-Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics", "queues", "shapes", "claims"]
+Topic: TypeAlias = Literal["frames", "events", "cells", "alerts", "metrics", "queues", "shapes", "claims", "plan"]
 
 MESSAGE_MAX: Final = 120_000
 """Bytes of the largest message of an engine."""
@@ -377,6 +379,8 @@ ToReader: TypeAlias = (
     | QueuesNow
     | ShapesNow
     | ClaimsNow
+    | PlanOutline
+    | PlanNow
     | AlertsNow
     | AlertChanged
     | Reply

@@ -11,11 +11,29 @@ body.
 from __future__ import annotations
 
 import struct
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 2
+from engine.wire.failure import Failure as Failure
+from engine.wire.letters import Delivered as Delivered
+from engine.wire.letters import MailOpened as MailOpened
+from engine.wire.letters import MailPools as MailPools
+from engine.wire.letters import MailRead as MailRead
+from engine.wire.letters import MailTaken as MailTaken
+from engine.wire.letters import Posted as Posted
+from engine.wire.loans import Direct as Direct
+from engine.wire.loans import HandBack as HandBack
+from engine.wire.loans import Lend as Lend
+from engine.wire.loans import Lent as Lent
+from engine.wire.loans import Over as Over
+from engine.wire.subtasks import Answered as Answered
+from engine.wire.subtasks import Awaits as Awaits
+from engine.wire.subtasks import Submitted as Submitted
+from engine.wire.subtasks import SubtaskOptions as SubtaskOptions
+from engine.wire.subtasks import Withdrawn as Withdrawn
+
+VERSION: Final = 3
 
 FRAME_MAX: Final = 200_000
 """Bytes of the largest frame but for its parcels; a longer column travels as a parcel itself.
@@ -160,6 +178,8 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag=11):
     """
     soft_timeout: float = 0.0
     """Seconds after which `SoftTimeout` is raised in a task, 0 for never."""
+    direct: bool = False
+    """It comes from the engine itself, which has the agent on loan, and is told itself what comes of it."""
 
 
 class Spawn(msgspec.Struct, frozen=True, array_like=True, tag=12):
@@ -238,7 +258,7 @@ class Mind(msgspec.Struct, frozen=True, array_like=True, tag=33):
     care: Care
 
 
-class StandAside(msgspec.Struct, frozen=True, array_like=True, tag=34):
+class StandAside(msgspec.Struct, frozen=True, array_like=True, tag=38):
     """Engine to host: the task of an agent waits for subtasks; until its batch is over nothing is put behind it."""
 
     row: int
@@ -302,158 +322,29 @@ class SpawnFailed(msgspec.Struct, frozen=True, array_like=True, tag=24):
     error: str
 
 
-class MailOpened(msgspec.Struct, frozen=True, array_like=True, tag=40):
-    """Agent to host to engine: it reads its mail from now on."""
-
-    row: int
-    generation: int
-
-
-class MailPools(msgspec.Struct, frozen=True, array_like=True, tag=41):
-    """Engine to host to agent, in answer: who there is, as first row and number of rows by pool."""
-
-    row: int
-    generation: int
-    pools: dict[str, tuple[int, int]]
-
-
-class Posted(msgspec.Struct, frozen=True, array_like=True, tag=42):
-    """Agent to host to engine: a message for the agent of another row. Its parcels come with it."""
-
-    row: int
-    generation: int
-    to: int
-    number: int
-    sure: bool
-    column: msgspec.Raw
-    """As in `Work`, with one item."""
-
-
-class MailTaken(msgspec.Struct, frozen=True, array_like=True, tag=43):
-    """Engine to host to agent: its sure message is in the box."""
-
-    row: int
-    generation: int
-    number: int
-
-
-class Delivered(msgspec.Struct, frozen=True, array_like=True, tag=44):
-    """Engine to host to agent: a message."""
-
-    row: int
-    generation: int
-    sender: int
-    column: msgspec.Raw
-
-
-class MailRead(msgspec.Struct, frozen=True, array_like=True, tag=45):
-    """Agent to host to engine: it has dealt with so many more messages."""
-
-    row: int
-    generation: int
-    count: int
-
-
-class Failure(msgspec.Struct, frozen=True, array_like=True):
-    """A task that failed by itself: it raised, or what it returned can't travel."""
-
-    offset: int
-    """In the batch."""
-    kind: str
-    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code),
-    ``timeout``.
-    """
-    type: str
-    """Name of the exception's class."""
-    message: str
-    traceback: str
-    exception: bytes
-    """The pickled exception, b"" where it can't be pickled."""
-    detail: dict[str, Any] = {}
-    bases: list[str] = []
-    """``module.qualname`` of each class that the exception is an instance of, itself first, without ``object``; the
-    first 12 of them.
-    """
-
-
-class Submitted(msgspec.Struct, frozen=True, array_like=True, tag=46):
-    """Agent to host to engine: the task that it runs has subtasks. Their parcels come with it."""
-
-    row: int
-    generation: int
-    batch: int
-    """Of the task, with its offset there: whose subtasks they are."""
-    offset: int
-    first: int
-    """Number of the first of them, by the agent's own count."""
-    pool: str
-    """Which is to run them; "" for that of their kind, or the task's own."""
-    kind: str
-    """Of the request that they are, "" for none."""
-    reference: str
-    """As in `Define`; always one that needs no body."""
-    name: str
-    """What they are called."""
-    column: msgspec.Raw
-    """As in `Work`; each item is ``(args, kwargs)``."""
-    options: SubtaskOptions
-
-
-class SubtaskOptions(msgspec.Struct, frozen=True, array_like=True):
-    """How subtasks are treated, as `core.tasks.Options` has it. None: as by default."""
-
-    timeout: float | None = None
-    soft_timeout: float | None = None
-    retries: int = 0
-    retry_on: list[str] = []
-    crash_limit: int = 5
-
-
-class Awaits(msgspec.Struct, frozen=True, array_like=True, tag=47):
-    """Agent to host to engine: the task that it runs waits until some of its subtasks are over; or, of none, waits no
-    longer."""
-
-    row: int
-    generation: int
-    batch: int
-    offset: int
-    numbers: list[int]
-    need: int
-    """How many of them."""
-
-
-class Withdrawn(msgspec.Struct, frozen=True, array_like=True, tag=48):
-    """Agent to host to engine: subtasks are to be cancelled; or, with `fetch`, their large results are asked for."""
-
-    row: int
-    generation: int
-    numbers: list[int]
-    fetch: bool = False
-
-
-class Answered(msgspec.Struct, frozen=True, array_like=True, tag=49):
-    """Engine to host to agent: subtasks of the task that it runs are over."""
-
-    row: int
-    generation: int
-    first: int
-    column: msgspec.Raw
-    """What came of them, one by one, as in `Outcomes`; None where one failed, or its result is kept."""
-    failures: list[tuple[int, Failure]]
-    """By number. One without a type was ended by the engine: its message says why."""
-    kept: list[int]
-    """Those whose results are large, and sent when they are asked for."""
-
-
 ToNursery: TypeAlias = Prepare | StartHost
 FromNursery: TypeAlias = Prepared | HostStarted | HostExited
 ToMailbox: TypeAlias = MailPools | MailTaken | Delivered | Answered
 ToHost: TypeAlias = (
-    Define | Work | Spawn | Kill | Recall | RetireIdle | StopTask | Leave | Mind | StandAside | Stop | ToMailbox
+    Define
+    | Work
+    | Spawn
+    | Kill
+    | Recall
+    | RetireIdle
+    | StopTask
+    | Leave
+    | Mind
+    | StandAside
+    | Stop
+    | Lend
+    | HandBack
+    | Over
+    | ToMailbox
 )
 FromSubtasks: TypeAlias = Submitted | Awaits | Withdrawn
 FromMailbox: TypeAlias = MailOpened | Posted | MailRead | FromSubtasks
-FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | FromMailbox
+FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | Lent | FromMailbox
 
 encode = msgspec.msgpack.Encoder().encode
 to_nursery = msgspec.msgpack.Decoder(ToNursery)
@@ -462,7 +353,7 @@ to_host = msgspec.msgpack.Decoder(ToHost)
 from_host = msgspec.msgpack.Decoder(FromHost)
 to_mailbox = msgspec.msgpack.Decoder(ToMailbox)
 to_begin = msgspec.msgpack.Decoder(Begin)
-to_agent = msgspec.msgpack.Decoder(Define | Work | Ping | Retire)
+to_agent = msgspec.msgpack.Decoder(Define | Work | Ping | Retire | Direct)
 
 RECORD: Final = 0xC1
 """First byte of a message that holds records. msgpack never uses it, so it can't be mistaken for a frame."""

@@ -172,6 +172,9 @@ CASES: dict[str, tuple[Callable[[Run], None], float, Callable[[Run], None]]] = {
     "recorder-lost": (tells("recorder.lost"), 1, tells("recorder.died")),
     "recorder-complaint": (tells("recorder.complaint", count=2), 1, tells("recorder.died")),
     "sink-failed": (tells("sink.failed", sink="webhook"), 1, tells("setting.changed", name="batch_size")),
+    "gate": (
+        tells("gate.decided", gate="g", decided="hold"), 1, tells("gate.decided", gate="g", decided="go")
+    ),
     "output-dropped": (tells("output.dropped", lines=3), 1, tells("agent.stdout", agent="main/1")),
     "memory": (sets(memory_used_ratio=0.92), 3, sets(memory_used_ratio=0.9)),
     "cpu": (sets(cpu_ratio=4.5), 61, sets(cpu_ratio=3.9)),
@@ -295,7 +298,7 @@ def test_rules_know_every_kind_of_event_that_the_engine_tells_of() -> None:
             text = path.read_text(encoding="utf-8")
             said |= set(
                 re.findall(
-                    r'"((?:agent|bench|fleet|host|items|memory|metrics|nursery|output|pool|recorder|result|run|samples|setting|silence|sink|task)\.[a-z_]+)"',
+                    r'"((?:agent|bench|fleet|gate|host|items|memory|metrics|nursery|output|pool|recorder|result|run|samples|setting|silence|sink|task|work)\.[a-z_]+)"',
                     text,
                 )
             )

@@ -242,3 +242,26 @@ def test_alerts_that_are_put_off_again_and_again_are_remembered_once() -> None:
     assert len(watched.core._book._wakes) <= 1010
     watched.idle(12)
     assert watched.only.state == "resolved"
+
+
+again = st.lists(st.tuples(spans, st.none() | st.dictionaries(pools, values, max_size=3)), max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(again)
+def test_what_is_handed_in_again_says_the_same_as_its_equal(
+    given_: list[tuple[float, dict[str, float | None] | None]],
+) -> None:
+    one, other = Watched(RULES), Watched(RULES)
+    last: Signals = {}
+    for number, (after, arguments) in enumerate(given_):
+        if arguments is not None:
+            last = signals_of(arguments, number)
+        told = one.tick(last, after)
+        copied = {name: dict(readings) for name, readings in last.items()}
+        assert [as_told(found) for found in told] == [as_told(found) for found in other.tick(copied, after)]
+
+
+def as_told(found: Transition) -> tuple[Any, ...]:
+    value = "nan" if found.alert.value is not None and math.isnan(found.alert.value) else found.alert.value
+    return found.fingerprint, found.change, found.before, found.after, found.at, found.alert.severity, value

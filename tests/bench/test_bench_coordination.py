@@ -56,10 +56,10 @@ def test_a_mechanism_that_there_is_not() -> None:
 
 
 def test_targets_and_verdicts() -> None:
-    taken = {cell: [result(40.0 if not cell.on else 2.0 + n / 100) for n in range(4)] for cell in cells(FLAGS)}
+    taken = {cell: [result(20.0 if not cell.on else 1.0 + n / 200) for n in range(4)] for cell in cells(FLAGS)}
     found = findings(500, FLAGS, taken, {})
     time, faster, delivered = found.wanted
-    assert [one.value for one in found.wanted] == pytest.approx([2.015, 19.85, 1], rel=1e-2)
+    assert [one.value for one in found.wanted] == pytest.approx([1.0075, 19.85, 1], rel=1e-2)
     for one, must, aim in ((time, "yes", "no"), (faster, "yes", "yes"), (delivered, "yes", "yes")):
         assert one.must is not None
         assert one.aim is not None

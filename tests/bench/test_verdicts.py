@@ -96,7 +96,7 @@ def test_every_row_has_its_measurements_and_its_sizes() -> None:
         assert not found.peer or found.measured_by in {**peers.MEASUREMENTS, **mechanisms.PEERS}
         assert set(found.quick) <= set(found.size)
         assert found.title.format(**found.size)
-        assert found.must or found.name in COMPARED
+        assert found.must or found.aim or found.name in COMPARED
         for limit in (*found.must, *found.aim):
             assert limit.of in (
                 "ours", "ratio", "peak", "in_blocks", "elsewhere", "memory", "failed", "balance", "worst",

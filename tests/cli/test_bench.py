@@ -79,7 +79,9 @@ def test_what_a_reader_costs(tmp_path: Path) -> None:
     assert [row["name"] for row in rows] == ["watch-idle", "watch-work-all"]
     assert rows[0]["medians"]["ours"] > 0
     assert rows[0]["figures"]["alone"] > 0
-    assert rows[1]["figures"]["gross"] <= rows[1]["medians"]["ours"]
+    assert 0 < rows[1]["medians"]["ours"] < 2, "the share of agents, over another share"
+    assert all(rows[1]["figures"][name] > 0 for name in ("gross", "processor", "agents", "watcher"))
+    assert "observer" in rows[1]["figures"]
 
 
 def test_nothing_is_left_of_one_that_is_ended(tmp_path: Path) -> None:

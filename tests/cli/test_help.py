@@ -27,7 +27,8 @@ def test_every_command_stands_under_a_heading() -> None:
     "command",
     [
         "", "runs", "show", "replay", "report", "export", "search", "prune", "backup", "db", "db check", "ps", "attach",
-        "watch", "status", "agents", "events", "explain", "ctl", "ctl scale", "alerts", "alerts check", "plan",
+        "watch", "status", "agents", "events", "explain", "ctl", "ctl scale", "ctl open", "ctl done", "ctl failed",
+        "ctl gate", "alerts", "alerts check", "plan",
         "plan check", "plan simulate", "plan report", "bench", "bench gate", "bench history", "bench baseline",
         "bench coordination", "bench peers", "bench scaling", "bench compare", "bench report", "bench prune",
     ],

@@ -35,7 +35,10 @@ SMALL = (
 )
 
 
-UNHEEDED = "such a plan can be checked and simulated (shoal plan), but not run yet"
+UNHEEDED = (
+    "neither a call nor a command: it is work of people, as are 2 more sets: --people wait waits until `shoal ctl "
+    "done` says it is done, --people skip goes on as if it were"
+)
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_what_is_right_is_told(small: Path) -> None:
         "owner       two: 2 tasks, 2 h",
         "ownership   2 owners, 2 patterns; 1 pair of patterns and 1 claim compared: no conflict",
         "merge       one, two",
-        f"run         tasks 1 ('a'): has neither a call nor a command: it is work of people: {UNHEEDED}",
+        f"run         tasks 1 ('a'): {UNHEEDED}",
     ]
     found = one("plan", "check", str(small), "--json")
     assert (found["ok"], found["sets"], found["length"], found["merge"]["order"]) == (True, 3, 10_800, ["one", "two"])
@@ -200,7 +203,7 @@ def test_of_a_plan_alone_everything_is_to_come() -> None:
     assert done.exit_code == 0, done.output
     text = done.stdout
     heads = [one.removeprefix("## ") for one in text.splitlines() if one.startswith("## ")]
-    assert heads == ["Next", "Blocked", "Risks", "Categories", "Owners", "Milestones", "Tests"]
+    assert heads == ["Next", "Blocked", "Risks", "Categories", "Owners", "Milestones", "Gates", "Tests"]
     assert "**0%** done: 0 of 38 task sets, 0 of 169 tasks; 0 h of 519.8 h of work." in text
     assert "| `A001` | Resource detection" in text
     assert "milestone `M4` is 25.5 h late in the simulation" in text

@@ -133,9 +133,10 @@ def test_parameters_of_a_plan_are_set_beside_settings(plan: str) -> None:
 
 def test_what_a_run_would_not_heed_is_not_begun(plan: str) -> None:
     with Path(plan).open("a") as file:
-        file.write('memory = "1G"\n')
-    told = f"{plan}: tasks 2 ('b'): says how much memory it takes, and a run does not plan by that: such a plan can be "
-    assert refused(plan) == told + "checked and simulated (shoal plan), but not run yet"
+        file.write('[[tasks]]\nname = "review"\nestimate = "1h"\n')
+    told = f"{plan}: tasks 3 ('review'): neither a call nor a command: it is work of people: --people wait waits until "
+    assert refused(plan) == told + "`shoal ctl done` says it is done, --people skip goes on as if it were"
+    assert spec_of(plan, "--people", "wait").settings.plan_people == "wait"
 
 
 def test_owners_in_conflict_do_not_begin(plan: str) -> None:

@@ -78,6 +78,7 @@ class World(SimRuntime):
             )  # fmt: skip
         for name in LANES:
             self.set_lane(name, limit)
+        self.set_memory(limit + 1)
         if warm:
             self.flows(0)
             self.flows(0)
@@ -102,6 +103,7 @@ class World(SimRuntime):
         claims=st.one_of(st.just([]), CLAIMS),
         lane=st.sampled_from([None, None, *LANES]),
         each=st.one_of(st.none(), st.none(), st.lists(CLAIMS, min_size=1, max_size=5)),
+        memory=st.sampled_from([0, 0, 0, 1, 2, 5]),
     )
     def submit(
         self,
@@ -118,6 +120,7 @@ class World(SimRuntime):
         claims: Sequence[Claim] = (),
         lane: str | None = None,
         each: Sequence[Sequence[Claim]] | None = None,
+        memory: int = 0,
     ) -> None:
         options = Options(
             retries=retries, crash_limit=crash_limit, timeout=1.0, batch_max=batch_max, priority=priority,
@@ -127,10 +130,13 @@ class World(SimRuntime):
         earlier = {numbers[which % len(numbers)] for which in after} if numbers else set()
         own = None if each is None else [each[index % len(each)] for index in range(tasks)]
         number = self.core.submit(
-            tasks, function, pool % len(self.core.pools), options, earlier, claims=claims, lane=lane, each=own
-        )
+            tasks, function, pool % len(self.core.pools), options, earlier, claims=claims, lane=lane, each=own,
+            memory=min(memory, self.memory),
+        )  # fmt: skip
         assert number not in numbers
-        if claims or lane or own:
+        if memory:
+            self.takes[number] = min(memory, self.memory)
+        if claims or lane or own or memory:
             wants = [frozenset([*claims, *some]) for some in own] if own else [frozenset(claims)] * tasks
             self.wants[number] = [(want, lane) for want in wants]
         self.sizes[number], self.after[number], self.options[number] = tasks, earlier, options
@@ -183,6 +189,30 @@ class World(SimRuntime):
     def set_lane(self, name: str, limit: int) -> None:
         self.core.desk.set_lane(name, limit)
         self.lanes[name] = limit
+
+    @rule(limit=st.integers(1, 6))
+    def set_memory(self, limit: int) -> None:
+        self.core.set_memory(limit)
+        self.memory = limit
+
+    @rule(claims=CLAIMS, lane=st.sampled_from([None, None, *LANES]))
+    def hold(self, claims: Sequence[Claim], lane: str | None) -> None:
+        """Somebody outside takes what is free."""
+        if not claims and lane is None:
+            return
+        number, bar = self.core.hold(self.now, claims, lane)
+        assert bool(number) != bool(bar)
+        if number:
+            self.held[number] = frozenset(claims), lane
+
+    @precondition(lambda self: self.held)
+    @rule(which=PICKS)
+    def let_go(self, which: int) -> None:
+        self._let_go(pick(sorted(self.held), which))
+
+    def _let_go(self, number: int) -> None:
+        del self.held[number]
+        self.core.let_go(number)
 
     @rule(several=st.integers(0, 3))
     def gate(self, several: int) -> None:
@@ -364,6 +394,8 @@ class World(SimRuntime):
                 self._decide(gate, True)
         for name, limit in self.lanes.items():
             self.set_lane(name, limit or 1)
+        for number in list(self.held):
+            self._let_go(number)
         for turn in range(3000):
             # Some histories end with little memory: one batch at a time, for as long as that takes no turns for ever.
             scarce = turn < 200 and self.core.quota is not None
@@ -392,6 +424,8 @@ class World(SimRuntime):
         claims = self.core.desk.claims
         assert not any(one.holders for one in claims.resources.values()), "held by nobody"
         assert not any(lane.holders for lane in claims.lanes.values()), "taken by nobody"
+        assert not claims.memory.holders, "taken by nobody"
+        assert not claims.memory.used
         for pool in self.core.pools:
             there = [agent for _, agent in self._agents(up=True) if agent.row in pool.rows]
             assert pool.up == len(there)

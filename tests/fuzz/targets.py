@@ -66,12 +66,14 @@ _COLUMN = msgspec.Raw(values.encode([1, "two", 3.0, None, values.Ext(1, b"x")]))
 _TO_HOST = [
     frames.Define(1, "m:f", b""), frames.Work(1, 1, False, 0.5, 1, 5, _COLUMN, 0.1), frames.Spawn([(0, 1)]),
     frames.Kill([(0, 1)], "timeout"), frames.Recall([1]), frames.RetireIdle(1), frames.StopTask(1, 0), frames.Stop(),
-    frames.Leave(0, 1, "recycled"), frames.Mind(_CARE),
+    frames.Leave(0, 1, "recycled"), frames.Mind(_CARE), frames.Lend(), frames.HandBack(0, 1, 1, 1),
+    frames.Over(0, 1, 1),
     frames.MailPools(0, 1, {"main": (0, 2)}), frames.MailTaken(0, 1, 1), frames.Delivered(0, 1, 1, _COLUMN),
 ]  # fmt: skip
 _FROM_HOST = [
     frames.AgentsUp([(0, 1, 77)]), frames.AgentDown(0, 1, 77, -9, "", [(1, 0)], "last words", 1 << 20),
-    frames.Returned([(1, 0, 0)]), frames.Output([(0, 77, 1, "line")], 0), frames.SpawnFailed(0, 1, "no"),
+    frames.Lent(0, 1), frames.Returned([(1, 0, 0)]), frames.Output([(0, 77, 1, "line")], 0),
+    frames.SpawnFailed(0, 1, "no"),
     frames.MailOpened(0, 1), frames.Posted(0, 1, 1, 1, True, _COLUMN), frames.MailRead(0, 1, 1),
 ]  # fmt: skip
 _REQUESTS = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.plan.gates import decide
+from engine.plan.gates import decide, written
 from engine.plan.model import Condition, Gate
 
 POOLING = Gate(
@@ -97,3 +97,13 @@ def test_conditions_may_look_at_several_tasks() -> None:
     gate = Gate(go=(Condition(result="a", of="one", above=1), Condition(result="", of="two", equals="x")))
     assert decide(gate, None, {}, {"one": {"a": 2}, "two": "x"}).decided == "go"
     assert decide(gate, None, {}, {"one": {"a": 2}}).reasons == ("result of two is not known, and was to be = 'x'",)
+
+
+def test_what_a_gate_asks_in_words() -> None:
+    gate = Gate(
+        go=(Condition(result="speed", at_least=2.0), Condition(metric="failed", at_most=0.0)),
+        pivot=(Condition(result="speed", of="bench", below=1.5),),
+    )
+    assert written(gate) == ("go if all of speed >= 2; failed <= 0", "pivot if speed of bench < 1.5")
+    assert written(Gate(stop=(Condition(result="", above=1.0, below=3.0),))) == ("stop if result > 1 and < 3",)
+    assert written(Gate()) == ()

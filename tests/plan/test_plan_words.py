@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from plans import TASK, plan_of, refused, task
 
 from engine.plan.effort import HOUR, Estimate, exactly
 from engine.plan.model import Claim, Condition, Gate, Group, Lane, Owner, Risk, Suite, Team
-from engine.plan.runnable import check_runnable
+from engine.plan.runnable import check_memory, check_runnable
 from engine.plan.steps import SpecError
 
 pytestmark = pytest.mark.usefixtures("nothing_switched_off")
@@ -366,7 +367,6 @@ def test_longest_first_gives_priorities_within_those_of_the_plan(tmp_path: Path)
 
 
 UNHEEDED = {
-    "memory": 'memory = "1G"',
     "no metric 'fail'": 'gate = { metric = "fail", at_most = 0 }',
 }
 
@@ -388,6 +388,31 @@ def test_work_of_people_is_refused_and_a_gate_is_none(tmp_path: Path) -> None:
     spec = plan_of(TASK + '[[tasks]]\nname = "people"\nestimate = "1h"\n', tmp_path)
     with pytest.raises(SpecError, match="work of people"):
         check_runnable("p.toml", spec)
+    for found in ("wait", "skip"):
+        spec.settings = msgspec.structs.replace(spec.settings, plan_people=found)
+        check_runnable("p.toml", spec)
+
+
+def test_who_takes_more_memory_than_there_is_is_refused(tmp_path: Path) -> None:
+    spec = plan_of(task("first") + task("a", 'memory = "2GB"'), tmp_path)
+    check_runnable("p.toml", spec)
+    for limit in (None, 2 << 30):
+        check_memory("p.toml", spec.steps, limit)
+    with pytest.raises(SpecError, match=r"p\.toml: tasks 2 \('a'\): takes 2\.0 GiB of memory, and all tasks together"):
+        check_memory("p.toml", spec.steps, (2 << 30) - 1)
+
+
+def test_lanes_of_the_settings_are_lanes_of_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = task("a", 'lane = "own"') + task("b", 'lane = "mine"') + "[lanes.own]\nlimit = 2\n"
+    assert refused(text, tmp_path).startswith("tasks 2 ('b'): no lane 'mine'")
+    monkeypatch.setenv("SHOAL_LANES", "mine=3 unused=1")
+    lanes = plan_of(text, tmp_path).outline.lanes
+    assert {lane.name: lane.limit for lane in lanes.values()} == {"own": 2, "mine": 3}
+    monkeypatch.setenv("SHOAL_LANES", "mine=3 own=7")
+    assert plan_of(text, tmp_path).outline.lanes["own"].limit == 7
+    assert refused(text + "[settings]\nlanes = { own = 1 }\n", tmp_path).endswith(
+        "are written [lanes.NAME], with a limit"
+    )
 
 
 def test_what_is_heeded_or_only_describes_tasks_is_no_hindrance(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine.procs.queue import ShardQueue
 from engine.procs.scoreboard import BATCH, Scoreboard, create
-from engine.procs.slots import Held, Slot
+from engine.procs.slots import Held, Mailbag, Slot
 from engine.wire import channel, frames
 
 AGENTS = 2
@@ -232,3 +232,43 @@ def test_nothing_stands_behind_a_task_that_waits(shard: Shard) -> None:
     shard.finished(row)
     shard.add(9)
     assert [9] in shard.given
+
+
+def test_one_is_lent_once_all_are_idle_and_given_nothing_until_it_is_back(shard: Shard) -> None:
+    shard.add(1)
+    assert shard.queue.lend() is None
+    shard.finished(next(row for row, numbers in enumerate(shard.given) if numbers))
+    lent = shard.queue.lend()
+    assert lent is not None
+    shard.add(2, 3)
+    assert not shard.given[lent.row]
+    assert shard.given[1 - lent.row] == [2, 3]
+    shard.reads(1 - lent.row)
+    shard.queue.ready(lent)
+    shard.queue.dispatch()
+    assert shard.given[lent.row] == [3]
+
+
+def test_who_has_a_mailbox_is_not_lent(shard: Shard) -> None:
+    one, other = channel.pair()
+    shard.slots[1].mail = Mailbag(one, channel.buffer(frames.RECEIVE))
+    lent = shard.queue.lend()
+    assert lent is shard.slots[0]
+    assert shard.queue.lend() is None
+    shard.queue.ready(lent)
+    assert shard.queue.lend() is lent
+    one.close()
+    other.close()
+
+
+def test_nothing_waits_behind_a_batch_that_others_are_told_of(shard: Shard) -> None:
+    lent = shard.queue.lend()
+    assert lent is not None
+    work = frames.Work(1, 1, False, 0.0, 0, 1, msgspec.Raw(b""), 0.0, True)
+    shard.queue.adopt(lent, Held(work, b"", []))
+    shard.add(2, 3, 4)
+    assert shard.given[lent.row] == [1]
+    assert shard.given[1 - lent.row] == [2, 3, 4]
+    shard.reads(1 - lent.row)
+    shard.finished(lent.row)
+    assert shard.given[lent.row] == [3]

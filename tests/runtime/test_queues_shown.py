@@ -267,29 +267,49 @@ def test_shapes_of_very_many_pools_fit_a_message() -> None:
 # -- when they are made -------------------------------------------------------------------------------------------
 
 
+class Making:
+    """Something that is made again and again, at a time that stands still, of a sample that is as it was."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.spent, self.made, self.takes = 100.0, 0.0, 0, 0.001
+        self.sample = object()
+        monkeypatch.setattr("engine.runtime.meters.shown.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("engine.runtime.meters.shown.time.thread_time", lambda: self.spent)
+        self.shown = Shown(self._make, 0.5, Observer(), lambda: self.sample)
+
+    def _make(self, at: float) -> int:
+        self.made += 1
+        self.spent += self.takes
+        return self.made
+
+    def later(self, seconds: float) -> int:
+        """What is shown then, when there is a newer sample."""
+        self.now += seconds
+        self.sample = object()
+        return self.shown.get()
+
+
 def test_what_is_still_fresh_is_not_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, spent, made, takes = 100.0, 0.0, 0, 0.001
-    monkeypatch.setattr("engine.runtime.meters.shown.time.monotonic", lambda: now)
-    monkeypatch.setattr("engine.runtime.meters.shown.time.thread_time", lambda: spent)
-
-    def make(at: float) -> int:
-        nonlocal made, spent
-        made += 1
-        spent += takes
-        return made
-
-    shown = Shown(make, 0.5, Observer())
-    assert made == 0
+    making = Making(monkeypatch)
+    shown = making.shown
+    assert making.made == 0
     assert [shown.get(), shown.get()] == [1, 1]
-    now += 0.4
-    assert shown.get() == 1
+    assert making.later(0.4) == 1
     assert shown.get(fresh=True) == 2
-    now += 0.4
-    assert shown.get() == 2
-    now += 0.1
-    takes = 0.05
-    assert shown.get() == 3
-    now += 4.9
-    assert shown.get() == 3, "it takes so long that it is made seldom"
-    now += 0.2
-    assert shown.get() == 4
+    assert making.later(0.4) == 2
+    making.takes = 0.05
+    assert making.later(0.1) == 3
+    assert making.later(4.9) == 3, "it takes so long that it is made seldom"
+    assert making.later(0.2) == 4
+
+
+def test_without_a_newer_sample_nothing_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    making = Making(monkeypatch)
+    shown = making.shown
+    assert shown.get() == 1
+    making.now += 3600.0
+    assert shown.get() == 1
+    assert shown.get(fresh=True) == 2, "of now in any case"
+    assert making.later(0.4) == 2
+    making.now += 0.1
+    assert shown.get() == 3, "the sample that came meanwhile"

@@ -6,13 +6,15 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 from processes import scaled, wait_for
 
 from engine.runtime.control import Control
+from engine.runtime.meters.meters import QUEUES_SECONDS, SECONDS
 from engine.stream.client import Client, StreamEnded
-from engine.stream.types import Frame, MetricsNow, QueuesNow, ShapesNow, ToReader
+from engine.stream.types import Frame, MetricsNow, QueuesNow, ShapesNow, Topic, ToReader
 from shoal import Engine
 
 LONG = 60.0
@@ -119,3 +121,22 @@ def test_a_bug_in_what_is_shown_does_not_end_the_run(
         monkeypatch.setattr("engine.runtime.meters.sampling.queues", broken)
         wait_for(lambda: "can't be sampled" in caplog.text, LONG)
         assert list(engine.map(abs, range(100))) == list(range(100))
+
+
+@pytest.mark.parametrize(("topic", "least"), [("queues", QUEUES_SECONDS), ("metrics", SECONDS)])
+@pytest.mark.needs("pooling")
+def test_samples_are_taken_as_often_as_what_is_made_of_them_is_shown(topic: Topic, least: float) -> None:
+    with Engine(1) as engine:
+        meters = engine._worker.run.meters
+        assert meters is not None
+        taken: list[float] = []
+
+        def sampled() -> bool:
+            if meters.sampled_at and meters.sampled_at not in taken[-1:]:
+                taken.append(meters.sampled_at)
+            return len(taken) > 3
+
+        with closing(Client(control_of(engine).path)) as client:
+            assert client.subscribe([topic]).ok
+            wait_for(sampled, LONG, "four samples")
+        assert all(later - before >= 0.95 * least for before, later in pairwise(taken))

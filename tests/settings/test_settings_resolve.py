@@ -41,7 +41,27 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
 
 
 def some_settings() -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({}, optional={name: values_of(field) for name, field in fields().items()})
+    """Of all that one source has alone; limits of several are put together."""
+    known = {name: values_of(field) for name, field in fields().items() if field.kind != "limits"}
+    return st.fixed_dictionaries({}, optional=known)
+
+
+def test_limits_of_lanes_are_put_together_name_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[lanes]\na = 1\nb = 1\nc = 1\nd = 1\n")
+    plan = Source({"lanes": {"b": 2, "c": 2, "d": 2}}, {}, PLAN)
+    found = resolve(Source({"lanes": "d=4"}, {"lanes": "--lane"}), plan, {"SHOAL_LANES": "c=3 d=3 e=3"}, path)
+    assert found.settings.lanes == {"a": 1, "b": 2, "c": 3, "d": 4, "e": 3}
+    assert found.origins["lanes"] == "--lane"
+    assert resolve(environ={}, config=path).origins["lanes"] == str(path)
+    for text, told in (
+        ('lanes = "a=x"', "lanes is a table, written [lanes]"),
+        ("[lanes]\na = -1", "lanes is names with whole numbers, such as local=1 cloud=10, or none, not {'a': -1}"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SettingsError) as caught:
+            resolve(environ={}, config=path)
+        assert str(caught.value) == f"{path}: {told}"
 
 
 def text_of(value: object) -> str:

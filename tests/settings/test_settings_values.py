@@ -20,7 +20,20 @@ def test_every_setting_has_a_meaning_and_a_place_of_its_own() -> None:
     assert list(found) == list(Settings.__struct_fields__)
     assert all(field.meaning.endswith(".") and field.meaning[0].isupper() for field in found.values())
     assert len({field.place for field in found.values()}) == len(found)
-    tables = {"pool", "batch", "spawn", "shard", "frame", "record", "alert", "memory", "metrics", "enable"}
+    tables = {
+        "pool",
+        "batch",
+        "spawn",
+        "shard",
+        "frame",
+        "record",
+        "alert",
+        "memory",
+        "metrics",
+        "enable",
+        "lanes",
+        "plan",
+    }
     assert {field.place[0] for field in found.values()} == tables
     assert found["enable_parallel_spawn"].place == ("enable", "parallel_spawn")
     assert found["pool_min_size"].variable == "SHOAL_POOL_MIN_SIZE"
@@ -47,6 +60,9 @@ GOOD = [
     ("alert_command", ["notify-send", "$X"], ("notify-send", "$X")), ("alert_command", "none", ()),
     ("alert_command", [], ()), ("alert_webhook", "none", ""), ("alert_webhook", "http://[::1]:80/a", "http://[::1]:80/a"),
     ("alert_webhook", "https://example.org", "https://example.org"),
+    ("lanes", "local=1 cloud=10", {"local": 1, "cloud": 10}), ("lanes", "a=0,b=2", {"a": 0, "b": 2}),
+    ("lanes", "none", {}), ("lanes", {"a b": 3}, {"a b": 3}), ("plan_people", "wait", "wait"),
+    ("plan_gates", "auto", None), ("plan_gates", "fail", "fail"),
 ]  # fmt: skip
 
 
@@ -69,6 +85,8 @@ BAD = [
     ("alert_webhook", "example.org"), ("alert_webhook", "http://a b/"), ("alert_webhook", "http://x:port/"),
     ("alert_webhook", "http://me:secret@x/"), ("alert_webhook", 3), ("alert_webhook", "http://[/"),
     ("memory_reserve", "0"), ("memory_reserve", -1), ("memory_reserve", True), ("memory_reserve", "5%"),
+    ("lanes", "a"), ("lanes", "a=x"), ("lanes", "a=-1"), ("lanes", "=1"), ("lanes", {"a": True}), ("lanes", 3),
+    ("lanes", {"a": "1"}), ("lanes", {" a": 1}), ("lanes", {"a": 10**10}), ("plan_people", "ask"), ("plan_gates", "go"),
     ("pool_size", 10**6000), ("pool_size", [1]), ("shard_strategy", ["hash"]),
 ]  # fmt: skip
 

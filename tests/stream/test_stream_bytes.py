@@ -8,6 +8,17 @@ import msgspec
 import pytest
 
 from engine.stream import types
+from engine.stream.plans import (
+    GateNow,
+    MilestoneNow,
+    MilestoneOutline,
+    OwnerNow,
+    OwnerOutline,
+    PlanNow,
+    PlanOutline,
+    StepNow,
+    StepOutline,
+)
 from engine.stream.types import (
     AckView,
     AgentRow,
@@ -57,6 +68,13 @@ ALERT = AlertView(
     1, "0123abcd", "memory", "memory is short", "capacity", "critical", "firing", "98 % in use", {"pool": "main"}, "h",
     "a", "ratio", 0.5, 0.25, 0.75, 2, 3, 4, True, 1.5, 2.5, 3.5, 4.5, 5.5, None, AckView("ada", 6.5, "mine", None), 7,
     "89ef",
+)  # fmt: skip
+STEP = StepOutline(
+    "build", "Build it", "make", 7, (0, 2), 1, "main", "ada", "core", "first", (0,), "local", ("src/**",), ("fast",),
+    1.5, 2.5, ("go if error < 1",), 3, 1 << 20, True,
+)  # fmt: skip
+STEP_NOW = StepNow(
+    1, "held", 4, 1, 2, 7, 1.5, 2.5, 0.25, 1.5, 3.5, 0.5, 4.5, 1.0, True, (0,), 2, 5.5, "gate check waits",
 )  # fmt: skip
 SILENCE = SilenceView(7, {"pool": "main"}, 1.5, 2.5, "ada", "known")
 ROW = AgentRow("main/3", "main", 1, 4711, "busy", "work[5]", 9, 2, 0.5, 100, 3, 1 << 20, 0.75, 2)
@@ -112,12 +130,51 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
         ),
     ),
     (
-        ClaimsNow(2.5, (LANE,), (CLAIM,), 1, 7, (WAIT,)),
+        ClaimsNow(2.5, (LANE,), (CLAIM,), 1, 7, LANE, (WAIT,)),
         (
-            "97a6636c61696d73cb40040000000000009196a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003"
+            "98a6636c61696d73cb40040000000000009196a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003"
             "a7776f726b5b365d9197aa7372632f6770752f2a2ac3029193a7776f726b5b355da46d61696ecb3ff800000000000004a7776f72"
-            "6b5b375dc301079198a7776f726b5b355da46d61696ecb3ff800000000000091ae776f726b2f4b45524e454c5b325d020191a367"
-            "707591a64b45524e454c"
+            "6b5b375dc3010796a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003a7776f726b5b365d9198a7"
+            "776f726b5b355da46d61696ecb3ff800000000000091ae776f726b2f4b45524e454c5b325d020191a367707591a64b45524e454c"
+        ),
+    ),
+    (
+        PlanOutline(
+            1,
+            9,
+            (STEP,),
+            "All",
+            2,
+            (("first", "First"),),
+            (OwnerOutline("ada", "A", 2),),
+            (MilestoneOutline("half", "Half", 3.5, 4),),
+            8.0,
+            40.0,
+        ),
+        (
+            "9ba76f75746c696e65010991dc0014a56275696c64a84275696c64206974a46d616b650792000201a46d61696ea3616461a4636f"
+            "7265a566697273749100a56c6f63616c91a67372632f2a2a91a466617374cb3ff8000000000000cb400400000000000091af676f"
+            "206966206572726f72203c203103ce00100000c3a3416c6c029192a56669727374a546697273749193a3616461a141029194a468"
+            "616c66a448616c66cb400c00000000000004cb4020000000000000cb4044000000000000"
+        ),
+    ),
+    (
+        PlanNow(
+            1.5,
+            (STEP_NOW,),
+            True,
+            2.5,
+            (0, 1),
+            (GateNow(0, "hold", ("error is 2",), True),),
+            (MilestoneNow(9, 4, 1, 2, 3.5, False, -1.5),),
+            (OwnerNow(9, 4, 1, 2, 6.5),),
+            False,
+        ),
+        (
+            "9aa4706c616ecb3ff800000000000091dc001301a468656c6404010207cb3ff8000000000000cb4004000000000000cb3fd00000"
+            "00000000cb3ff8000000000000cb400c000000000000cb3fe0000000000000cb4012000000000000cb3ff0000000000000c39100"
+            "02cb4016000000000000b06761746520636865636b207761697473c3cb4004000000000000920001919400a4686f6c6491aa6572"
+            "726f722069732032c3919709040102cb400c000000000000c2cbbff8000000000000919509040102cb401a000000000000c2"
         ),
     ),
     (

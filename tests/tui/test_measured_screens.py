@@ -1,4 +1,4 @@
-"""Pictures of the screens of queues, plan and analysis, in every state and size that was designed."""
+"""Pictures of the screens of queues and analysis, in every state and size that was designed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Compare = Callable[..., bool]
 AppOf = Callable[..., ShoalApp]
 
 SIZES = [(60, 20), (80, 24), (120, 36), (200, 50)]
-KEYS = {"queues": "3", "plan": "4", "analysis": "6"}
+KEYS = {"queues": "3", "analysis": "6"}
 
 
 def named(value: Any) -> str:
@@ -39,7 +39,7 @@ def test_many_shards_and_agents(snap_compare: Compare, app_of: AppOf, large: Vie
     assert snap_compare(app_of(measured(large, shards=14)), press=[KEYS[name]], terminal_size=(120, 36))
 
 
-@pytest.mark.parametrize("name", ["queues", "plan", "analysis"])
+@pytest.mark.parametrize("name", ["queues", "analysis"])
 @pytest.mark.parametrize("theme", ["shoal-light", "shoal-contrast"])
 def test_themes(snap_compare: Compare, app_of: AppOf, running: View, name: str, theme: str) -> None:
     assert snap_compare(app_of(measured(running), theme=theme), press=[KEYS[name]], terminal_size=(120, 36))
@@ -56,10 +56,6 @@ def test_no_color(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert snap_compare(app_of(measured(running)), press=[KEYS[name]])
-
-
-def test_an_ended_run(snap_compare: Compare, app_of: AppOf, ended: View) -> None:
-    assert snap_compare(app_of(measured(ended, alerts=False)), press=["4"], terminal_size=(120, 36))
 
 
 def test_nothing_fires(snap_compare: Compare, app_of: AppOf, running: View) -> None:

@@ -74,7 +74,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         baseline: the name of the baseline that was asked for, "" for none.
         alerts: that it raised, as they are kept of a run.
         lines: what the suite itself has made of it; empty for a session of the gate, and of an older Shoal.
-        whole: nothing of the suite was left out, and no round.
+        whole: nothing of the suite was left out, and there were enough rounds for intervals.
     """
 
     format: int = FORMAT

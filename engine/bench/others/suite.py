@@ -61,11 +61,11 @@ class Task:
 TASKS: Final = (
     Task("coordinate", "coordinate", "{:,} workers: start, one task to each, every answer", "s", 16, 3, "start_each"),
     Task(
-        "coordinate-many", "coordinate", "{:,} workers: start, one task to each, every answer", "s", 200, 6,
+        "coordinate-many", "coordinate", "{:,} workers: start, one task to each, every answer", "s", 500, 6,
         "start_each", many=True,
     ),
     Task("submit", "submit", "{:,} trivial tasks submitted one by one, 2 workers", "/s", 2_000, 50, "submit"),
-    Task("map", "map", f"{{:,}} trivial tasks in chunks of {_CHUNK}, 2 workers", "/s", 100_000, 1_000, "map"),
+    Task("map", "map", f"{{:,}} trivial tasks in chunks of {_CHUNK}, 2 workers", "/s", 1_000_000, 1_000, "map"),
 )  # fmt: skip
 
 

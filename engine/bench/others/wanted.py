@@ -6,12 +6,8 @@ from typing import Final
 
 from engine.bench.others.tools import TOOLS
 
-_AHEAD: Final = {
-    (task, tool.key): 1.0
-    for task in ("coordinate", "coordinate-many")
-    for tool in TOOLS
-    if tool.many or task == "coordinate"
-}
+_AHEAD: Final = {("coordinate-many" if tool.many else "coordinate", tool.key): 1.0 for tool in TOOLS}
+"""Where a fleet is started: hundreds, and a few of what can't have hundreds here."""
 MUST: Final[dict[tuple[str, str], float]] = _AHEAD | {
     ("submit", "executor"): 5.0, ("submit", "loky"): 5.0, ("submit", "dask"): 60.0, ("submit", "ray"): 20.0,
     # In chunks, where the pool has no word about any of its tasks: within 30 %.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from engine.runtime import claimed, limits
 from engine.runtime.control import knobs
@@ -13,6 +13,9 @@ from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
 from engine.runtime.subtasks_told import waits_data
 from engine.stream.types import Level
+
+if TYPE_CHECKING:
+    from engine.runtime.planned import Planned
 
 _SIZE: Final = re.compile(r"(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
 _FAMILIAR: Final = 200
@@ -36,11 +39,35 @@ class Alerts(Protocol):
         """End a silence. Says what was done; raises `Refusal`."""
 
 
+class Work(Protocol):
+    """Who knows the steps of a plan's run, and what of it waits for people."""
+
+    def done(self, task: str, who: str, note: str = "", found: str = "") -> str:
+        """Work of people, ``name`` or ``name[3]``, is done; what was found is a JSON object. Returns how it is called;
+        raises `Refusal`."""
+
+    def failed(self, task: str, who: str, why: str) -> str:
+        """It has failed. Returns how it is called; raises `Refusal`."""
+
+    def decide(self, gate: str, decided: str, why: str, who: str) -> str:
+        """Somebody decides on a gate that is held. Tells of it; says what was decided; raises `Refusal`."""
+
+    def open(self) -> list[dict[str, Any]]:
+        """What waits for somebody: ``task`` or ``gate``, ``owner``, ``tasks``, ``at`` (seconds since the Unix epoch)
+        and ``text``."""
+
+    def explain(self, written: str) -> dict[str, Any] | None:
+        """Why a step, or a task of one, has not begun, as `claimed.explained_data` has it; None if that is not
+        known."""
+
+
 class Target(Protocol):
     """What commands are about: a run."""
 
     fleet: Fleet
     alerts: Alerts | None
+    work: Work | None
+    plan: Planned | None
 
     def ask_to(self, what: Literal["drain", "stop"]) -> None:
         """Whoever drives the run is to end it."""
@@ -77,6 +104,10 @@ class Commands:
             "lane": ("LANE LIMIT", self._lane),
             "explain": ("TASK", self._explain),
             "waits": ("", self._waits),
+            "done": ("TASK [NOTE] [RESULT]", self._work_done),
+            "failed": ("TASK WHY", self._work_failed),
+            "gate": ("GATE DECISION [WHY]", self._gate),
+            "open": ("", self._open),
             "acknowledge": ("ALERT [NOTE] [SECONDS]", self._acknowledge),
             "unacknowledge": ("ALERT", self._unacknowledge),
             "silence": ("SECONDS REASON RULE|LABEL=VALUE...", self._silence),
@@ -197,13 +228,55 @@ class Commands:
 
     def _explain(self, written: str) -> Done:
         fleet = self._target.fleet
-        found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
-        data = claimed.explained_data(fleet, found, lines)
+        try:
+            found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
+        except claimed.Unknown:
+            known = self._explained_step(written)
+            if known is None:
+                raise
+            data = known
+        else:
+            data = claimed.explained_data(fleet, found, lines)
         return Done("", f"{data['task']}: {'; '.join(data['lines'])}", data)
 
     def _waits(self) -> Done:
         data = waits_data(self._target.fleet)
         return Done("", "; ".join(data["lines"]) or "no task waits for subtasks", data)
+
+    def _explained_step(self, written: str) -> dict[str, Any] | None:
+        """Why a step of a plan does not go on, or a task of one has not begun; None if that is not known."""
+        if self._target.plan is not None:
+            from engine.runtime.stepwise import step_explained  # a run that has no plan does not load it
+
+            known = step_explained(self._target.plan, self._target.fleet, written)
+            if known is not None:
+                return known
+        return None if self._target.work is None else self._target.work.explain(written)
+
+    # -- what waits for people ----------------------------------------------------------------------------------------
+
+    @property
+    def _work(self) -> Work:
+        if self._target.work is None:
+            raise Refusal("nothing of this run waits for people: it is of no plan")
+        return self._target.work
+
+    def _work_done(self, task: str, note: str = "", found: str = "") -> Done:
+        name = self._work.done(task, self._who, note, found)
+        text = f"{name} is done" + (f" ({note})" if note else "")
+        return Done("work.done", text, {"task": name, "note": note}, "info")
+
+    def _work_failed(self, task: str, why: str) -> Done:
+        name = self._work.failed(task, self._who, why)
+        return Done("work.failed", f"{name} has failed: {why}", {"task": name, "why": why})
+
+    def _gate(self, gate: str, decided: str, why: str = "") -> Done:
+        text = self._work.decide(gate, decided, why, self._who)
+        return Done("", text, {"gate": gate, "decided": decided, "why": why})
+
+    def _open(self) -> Done:
+        found = [] if self._target.work is None else self._target.work.open()
+        return Done("", f"{len(found):,} things wait for somebody", {"open": found})
 
     @property
     def _alerts(self) -> Alerts:

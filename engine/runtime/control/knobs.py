@@ -57,6 +57,7 @@ LIVE: Final[dict[str, Change]] = {
     "spawn_max_retry": _spawning,
     "enable_parallel_spawn": _spawning,
     "memory_reserve": _as_adopted,
+    "memory_tasks": _as_adopted,
     "shard_strategy": _strategy,
     "record_moments": _as_adopted,
 }
@@ -71,6 +72,9 @@ FIXED: Final[dict[str, str]] = {
     "metrics_host": "metrics are served from the beginning of a run on, or not at all",
     "record_durability": "the recorder is started with it",
     "record_result_max": "the recorder is started with it",
+    "lanes": "lanes are changed one by one: shoal ctl lane LANE LIMIT",
+    "plan_people": "the plan was begun with it",
+    "plan_gates": "the plan was begun with it",
     "alert_rules": "rules are read when a run begins",
     "alert_command": "rules are read when a run begins",
     "alert_webhook": "rules are read when a run begins",

@@ -27,6 +27,7 @@ TOPICS: Final[dict[Topic, Kind]] = {
     "queues": Kind(sampled=True),
     "shapes": Kind(sampled=True),
     "claims": Kind(sampled=True),
+    "plan": Kind(sampled=True),
     "events": Kind(sampled=False),
     "alerts": Kind(sampled=False),
 }

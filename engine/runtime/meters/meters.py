@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 LOOPBACK: Final = "127.0.0.1"
 SECONDS: Final = 1.0
-"""Between two samples where nobody asks for what is made of them, but there are readers, a record, or a page."""
-ASKED_SECONDS: Final = 0.45
-"""The same, where somebody does: they are shown them twice a second."""
+"""Between two samples, where there are readers, a record, or a page."""
+QUEUES_SECONDS: Final = 0.45
+"""The same, where somebody asks for queues: they are shown them twice a second."""
 
 
 class Meters:
@@ -70,9 +70,9 @@ class Meters:
 
         self.server = MetricsServer(self.newest, port, host, self._observer)
 
-    def due(self, asked: bool) -> bool:
-        """Whether it is time for another sample. `asked`: somebody is to be shown what is made of it."""
-        seconds = ASKED_SECONDS if asked else SECONDS
+    def due(self, queues: bool) -> bool:
+        """Whether it is time for another sample. `queues`: somebody is shown them."""
+        seconds = QUEUES_SECONDS if queues else SECONDS
         return time.monotonic() - self.sampled_at >= seconds * 0.95  # frames come a little early or late
 
     def begin(self) -> None:
@@ -154,7 +154,7 @@ class Meters:
         return self._sampling.windows.newest if self._sampling is not None and self.sampled_at else None
 
     def view(self, fresh: bool = False) -> MetricsNow | None:
-        """The windows, as readers are shown them: made anew twice a second, and if they are to be `fresh`.
+        """The windows, as readers are shown them: made anew once a second, and if they are to be `fresh`.
 
         None before the first sample, as are `queues` and `shapes`.
         """

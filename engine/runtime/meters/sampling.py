@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 _SLOWLY: Final = 1.0
 """Seconds between two looks at what changes slowly, or is many: shards' histograms, pressure, the database's log."""
-_VIEW: Final = 0.45
-"""Seconds for which readers are shown the same of windows and queues."""
-_SHAPES: Final = 0.95
-"""The same, of distributions."""
+_QUEUES: Final = 0.45
+"""Seconds for which readers are shown the same queues."""
+_VIEW: Final = 0.9
+"""The same, of windows and distributions: what ten seconds and more come to, half a second does not change."""
 _RUN: Final = "shoal_task_run_seconds"
 _LATENCY: Final = "shoal_message_latency_seconds"
 
@@ -73,9 +73,9 @@ class Sampling:
         self._readings = Readings()
         self._slowly = 0.0
         self._wal: int | None = None
-        self.recent = Shown(lambda at: view(self.windows, self._names, at), _VIEW, observer)
-        self.queues = Shown(self._queues, _VIEW, observer)
-        self.shapes = Shown(lambda at: shapes(self.windows, self._names, at), _SHAPES, observer)
+        self.recent = Shown(lambda at: view(self.windows, self._names, at), _VIEW, observer, self._newest)
+        self.queues = Shown(self._queues, _QUEUES, observer, self._newest)
+        self.shapes = Shown(lambda at: shapes(self.windows, self._names, at), _VIEW, observer, self._newest)
 
     def count(self) -> None:
         """Count what is pending."""
@@ -113,6 +113,9 @@ class Sampling:
         snapshot = builder.snapshot()
         self.windows.push(snapshot)
         return snapshot
+
+    def _newest(self) -> Snapshot:
+        return self.windows.newest
 
     @property
     def living(self) -> list[Pool]:

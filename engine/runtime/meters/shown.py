@@ -15,21 +15,29 @@ _SELDOM: Final = 100
 
 
 class Shown(Generic[T]):
-    """Something that is made when it is asked for, and anew only if it is no longer fresh."""
+    """Something made when it is asked for, and anew only if it is no longer fresh and there is a newer sample."""
 
-    def __init__(self, make: Callable[[float], T], seconds: float, observer: Observer) -> None:
-        """`make` is given the seconds since the Unix epoch; `seconds`: for how long what it made is fresh."""
+    def __init__(
+        self, make: Callable[[float], T], seconds: float, observer: Observer, newest: Callable[[], object]
+    ) -> None:
+        """`make` is given the seconds since the Unix epoch; `seconds`: for how long what it made is fresh; `newest`:
+        the sample that it is made of.
+        """
         self._make = make
         self._seconds = seconds
         self._observer = observer
+        self._newest = newest
         self._made: T | None = None
+        self._of: object = None
+        """The sample of which it was made."""
         self._until = 0.0
         """For how long it is fresh."""
 
     def get(self, fresh: bool = False) -> T:
         """The newest; `fresh`: of now in any case."""
-        now = time.monotonic()
-        if self._made is None or fresh or now >= self._until:
+        now, newest = time.monotonic(), self._newest()
+        if self._made is None or fresh or (newest is not self._of and now >= self._until):
+            self._of = newest
             began = time.thread_time()
             with self._observer.spends("render"):
                 self._made = self._make(time.time())

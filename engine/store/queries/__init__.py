@@ -5,6 +5,7 @@ Nothing heavy is imported, and every answer is a plain struct, so that a command
 
 from __future__ import annotations
 
+from engine.store.queries.decisions import StoredDecision, decisions
 from engine.store.queries.durations import QUANTILES, Durations, Spread, durations, spreads
 from engine.store.queries.history import (
     EventGroup,
@@ -70,11 +71,13 @@ __all__ = [
     "Shard",
     "Spread",
     "StoredAlert",
+    "StoredDecision",
     "StoredEvent",
     "Task",
     "alerts",
     "alerts_of_all",
     "deaths",
+    "decisions",
     "durations",
     "event_groups",
     "events",
