@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.core.claims import Claim
+    from engine.procs.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
     from engine.procs.failures import SoftTimeout
     from engine.procs.mail import Message, NoAgent, address, receive, send
-    from engine.runtime.errors import RemoteError, RemoteTraceback, TaskPoisoned, TaskTimeout
+    from engine.procs.subtasks import Subtask, Subtasks, ask, submit, using, wait
     from engine.runtime.executor import Engine
     from engine.runtime.launch import StartError
     from engine.runtime.limits import TooMany
@@ -38,12 +39,18 @@ __all__ = [
     "RemoteTraceback",
     "SoftTimeout",
     "StartError",
+    "Subtask",
+    "Subtasks",
     "TaskPoisoned",
     "TaskTimeout",
     "TooMany",
     "address",
+    "ask",
     "receive",
     "send",
+    "submit",
+    "using",
+    "wait",
 ]
 
 _HERE = _path.dirname(_path.realpath(__file__))  # no pathlib: it is a tenth of what `shoal --help` takes
@@ -54,16 +61,22 @@ _HOMES = {
     "Message": "engine.procs.mail",
     "NoAgent": "engine.procs.mail",
     "PoolSettings": "engine.settings.types",
-    "RemoteError": "engine.runtime.errors",
-    "RemoteTraceback": "engine.runtime.errors",
+    "RemoteError": "engine.procs.errors",
+    "RemoteTraceback": "engine.procs.errors",
     "SoftTimeout": "engine.procs.failures",
     "StartError": "engine.runtime.launch",
-    "TaskPoisoned": "engine.runtime.errors",
-    "TaskTimeout": "engine.runtime.errors",
+    "Subtask": "engine.procs.subtasks",
+    "Subtasks": "engine.procs.subtasks",
+    "TaskPoisoned": "engine.procs.errors",
+    "TaskTimeout": "engine.procs.errors",
     "TooMany": "engine.runtime.limits",
     "address": "engine.procs.mail",
+    "ask": "engine.procs.subtasks",
     "receive": "engine.procs.mail",
     "send": "engine.procs.mail",
+    "submit": "engine.procs.subtasks",
+    "using": "engine.procs.subtasks",
+    "wait": "engine.procs.subtasks",
 }
 """Where each public name is. They are imported when they are asked for: the command must run where a user's own package
 named ``engine`` hides ours.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from engine.core.actions import End, Leave, Recall, Retire, Send, Spawn, StopTask
+from engine.core.actions import End, Leave, Recall, Retire, Send, Spawn, StandAside, StopTask
 from engine.core.core import Core
 
 T = TypeVar("T")
@@ -47,6 +47,10 @@ class SimAgent:
     ring: list[Record] = field(default_factory=list)
     given_back: list[tuple[int, int, int]] = field(default_factory=list)
     """What its host has not heard of: batch, offset, nanoseconds."""
+    aside: bool = False
+    """Its task waits for subtasks, and does not go on."""
+    lonely: bool = False
+    """Its host puts nothing behind what it has."""
     parting: str = ""
     """Why it is to end after its batch."""
 
@@ -109,6 +113,12 @@ class SimHosts(RuleBasedStateMachine):
                     host.queue.extendleft(reversed(parting.following))
                     parting.following.clear()
                     self._part(host)
+            case StandAside() as stand:
+                waiting = host.agents.get(stand.row)
+                if waiting is not None and waiting.generation == stand.generation and waiting.current is not None:
+                    host.queue.extend(waiting.following)
+                    waiting.following.clear()
+                    waiting.lonely = True
             case End() as end:
                 ended = host.agents.get(end.row)
                 if ended is not None and ended.generation == end.generation:
@@ -136,7 +146,7 @@ class SimHosts(RuleBasedStateMachine):
         while host.queue and idle:
             idle.pop(0).current = host.queue.popleft()
         for agent in ready:
-            while host.queue and host.queue[0].prefetch > len(agent.following):
+            while not agent.lonely and host.queue and host.queue[0].prefetch > len(agent.following):
                 agent.following.append(host.queue.popleft())
             while idle and agent.following:
                 idle.pop(0).current = agent.following.popleft()
@@ -164,6 +174,8 @@ class SimHosts(RuleBasedStateMachine):
     def _runs(self, agent: SimAgent, tasks: int, fails: set[int]) -> None:
         send = agent.current
         assert send is not None
+        if agent.aside:
+            return
         for number in range(min(tasks, send.count - agent.ran)):
             key = send.range, send.first + agent.ran
             assert not self.final[key] or key in self.called_off, "a final task ran again"
@@ -219,7 +231,7 @@ class SimHosts(RuleBasedStateMachine):
             current = agent.current
             over = record.offset + record.count
             if current is not None and record.batch == current.batch and over == current.count:
-                agent.current, agent.ran, agent.written, agent.running = None, 0, 0, False
+                agent.current, agent.ran, agent.written, agent.running, agent.lonely = None, 0, 0, False, False
                 agent.failures = set()
         self._part(host)
         self._dispatch(host)

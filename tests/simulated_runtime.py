@@ -11,6 +11,7 @@ from simulated_hosts import PICKS, Message, Record, SimHost, SimHosts, pick
 
 from engine.core.actions import (
     End,
+    Extended,
     Happened,
     Leave,
     RangeOver,
@@ -18,6 +19,7 @@ from engine.core.actions import (
     Retire,
     Send,
     Spawn,
+    StandAside,
     StartHost,
     StopTask,
     TasksOver,
@@ -62,6 +64,8 @@ class SimRuntime(SimHosts):
         self.starting: dict[tuple[int, int], int] = {}
         """Starts that were asked for, and whose end was not told: (row, generation), and the shard."""
         self.limit = 1
+        self.nested: set[int] = set()
+        """Ranges of subtasks."""
         self.wants: dict[int, list[Want]] = {}
         """Claims and lane of each task, of ranges that have any."""
         self.lanes: dict[str, int] = {}
@@ -109,7 +113,7 @@ class SimRuntime(SimHosts):
                     self.coming.append(action.shard)
                 case Spawn():
                     self._asked_to_spawn(action)
-                case Recall() | Retire() | StopTask() | Leave() | End():
+                case Recall() | Retire() | StopTask() | Leave() | End() | StandAside():
                     for number in action.rest if isinstance(action, Recall) else ():
                         batch = self.core.batches.get(number)
                         assert batch is None or batch.shard == action.shard
@@ -123,10 +127,12 @@ class SimRuntime(SimHosts):
                     sent += 1
                     self._sent(action)
                     pool = self.core.shards[action.shard].pool
-                    if action.range not in self.wants:
+                    if action.range not in self.wants and action.range not in self.nested:
                         priority = self.options[action.range].priority
                         assert not self.core.pools[pool].placement.late or priority <= lowest.get(pool, priority)
                         lowest[pool] = min(priority, lowest.get(pool, priority))
+                case Extended():
+                    assert self.core.pools[action.pool].grown
                 case TasksOver():
                     self._tasks_over(action)
                 case RangeOver():
@@ -171,7 +177,8 @@ class SimRuntime(SimHosts):
         assert len(self.starting) <= max(self.limit, self.core._most_starting)
 
     def _sent(self, send: Send) -> None:
-        assert not self.core.holding, "sent while nothing is to be"
+        assert send.range in self.nested or not self.core.holding, "sent while nothing is to be"
+        assert not self.core.crowded
         assert send.batch >> 40 == 3
         options = self.options[send.range]
         assert send.count <= min(filter(None, (options.batch_max, options.batch_size)), default=MOST_TRIVIAL)
@@ -181,20 +188,29 @@ class SimRuntime(SimHosts):
             assert not self.final[send.range, index], "a final task was sent"
         if send.range in self.wants:
             self._sent_with_claims(send)
+        if send.range in self.nested:
+            self._sent_to_somebody_idle(send)
+        pool = self.core.pools[self.core.shards[send.shard].pool]
+        assert not pool.standins or pool.out <= pool.wanted - pool.standins, "more work than may"
         self.hosts[send.shard].inbox.append(send)
 
     def _sent_with_claims(self, send: Send) -> None:
         wants = self.wants[send.range][send.first : send.first + send.count]
         assert len(set(map(_plainly, wants))) == 1, "tasks of one batch need different things"
         lane = wants[0][1]
-        assert send.prefetch == 0
-        assert len(_out_at(self.hosts[send.shard])) < self.core.shards[send.shard].up, "sent to a busy agent"
+        self._sent_to_somebody_idle(send)
         if lane is not None:
             used = sum(want[1] == lane for want in (*map(self._want, self._out()), *self.held.values()))
             assert used < self.lanes[lane], f"lane {lane} is exceeded"
         if taken := self.takes.get(send.range, 0):
             used = sum(self.takes.get(other.range, 0) for other in self._out())
             assert used == 0 or used + taken <= self.memory, "more memory is taken than there is"
+
+    def _sent_to_somebody_idle(self, send: Send) -> None:
+        assert send.prefetch == 0
+        shard = self.core.shards[send.shard]
+        aside = sum(row in self.core.aside for row in shard.rows)
+        assert len(_out_at(self.hosts[send.shard])) - aside < shard.up, "sent to a busy agent"
 
     def _want(self, send: Send) -> Want:
         return self.wants[send.range][send.first]
@@ -223,6 +239,9 @@ class SimRuntime(SimHosts):
                 assert used == self.options[over.range].retries + 1 or any(p.broken for p in self.core.pools)
             elif over.kind == "pool":
                 assert any(p.broken for p in self.core.pools)
+            elif over.kind == "depth":
+                assert over.range in self.nested
+                assert len(self.core.aside) == len(self.core.batches), "somebody could have gone on"
             elif over.kind == "dependency":
                 assert any(self.over.get(other) for other in self.after[over.range])
 

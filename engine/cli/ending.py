@@ -44,7 +44,8 @@ def end(
         _finish(driver, driver.writer)
     broken, left = _broken(driver, options, reporter)
     interrupted = interrupted or (left and not driver.over)
-    bad = bool(failed or core.cancelled or gates.closed)
+    tasks, theirs, called_off = core.nested  # of subtasks their parents judge
+    bad = bool(failed > theirs or core.cancelled > called_off or gates.closed)
     status = "interrupted" if interrupted else "failed" if broken or bad else "done"
     run.sampler.end()
     seconds = run.sampler.elapsed
@@ -58,6 +59,8 @@ def end(
         "tasks_per_second": round(over / seconds, 1) if seconds else 0.0, "agents": run.fleet.agents,
         "restarts": core.restarts, "redelivered": core.redelivered,
     }  # fmt: skip
+    if tasks:
+        summary["subtasks"] = {"tasks": tasks, "failed": theirs, "cancelled": called_off}
     if run.resumed:
         summary |= {"resumed": run.resumed, "before": before}
     if run.origin:

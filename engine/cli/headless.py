@@ -23,6 +23,7 @@ from engine.cli.resultsfile import writer_of
 from engine.cli.serving import accept, listen
 from engine.cli.words import on_terminal
 from engine.plan.kept import Kept, encode, settled
+from engine.plan.requests import answering
 from engine.plan.runnable import check_memory
 from engine.plan.steps import RunSpec, SpecError
 from engine.runtime import specs
@@ -86,6 +87,7 @@ def run_headless(
     run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
     run_options.waits = say
     run_options.lanes = _lanes(spec)
+    run_options.requests = answering(spec)
     if options["out"] not in (None, "-"):
         run_options.results = Path(options["out"])
     if resumed is not None:

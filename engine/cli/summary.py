@@ -79,7 +79,8 @@ class Watch:
         if longest > self._slowest[0]:
             job = self._run.fleet.job(range_id)
             number, base = (0, 0) if job is None else job.record
-            name = self._steps[number - 1].name if 0 < number <= len(self._steps) else f"job {number}"
+            known = "" if job is None else job.name
+            name = self._steps[number - 1].name if 0 < number <= len(self._steps) else known or f"job {number}"
             place = times.index(longest)
             for skipped in sorted(again):
                 place += skipped <= place
@@ -116,6 +117,9 @@ def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None) -
         found.append(f"  run time  {quantiles(times.durations.quantiles)}, {slowest}{of}")
     elif summary["done"]:  # the database did not say in time
         found.append(f"  run time  shoal report {summary['run']}")
+    if (below := summary.get("subtasks")) is not None:
+        ends = [f"{below[how]:,} {how}" for how in ("failed", "cancelled") if below[how]]
+        found.append(f"  subtasks  {', '.join((several(below['tasks'], 'task'), *ends))}")
     gates = sorted(summary.get("gates", ()), key=lambda gate: bool(gate["decided"] == "go"))
     found += [f"  gate      {clean(gate['text'].removeprefix('gate '))}" for gate in gates[:_GATES]]
     if len(gates) > _GATES:

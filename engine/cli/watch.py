@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CODES: Final = {"done": 0, "failed": 1, "interrupted": 130}
 """Exit codes by how a run has ended, as `shoal run` has them: for runs of programs that have their own."""
+_WAITS: Final = 5
+"""Tasks that wait for subtasks and are told of by name."""
 _PATIENCE: Final = 10.0
 """Seconds for an engine to say how it is."""
 
@@ -77,9 +79,11 @@ def status(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: boo
         asked = client.command("open")
         waiting = asked.data["open"] if asked.ok else []  # an engine of an older version knows no such command
         if as_json:
-            click.echo(_json(client, frame, more, {"open": waiting}))
+            reply = client.command("waits")
+            more_told = {"waits": reply.data["waits"], "asked": reply.data["asked"]} if reply.ok else {}
+            click.echo(_json(client, frame, more, {"open": waiting, **more_told}))
             return
-        hello = client.hello
+        hello, waits = client.hello, _waiting(client)
     click.echo(f"{printable(hello.run)}  {printable(hello.name)}  {frame.state}  (pid {hello.pid})")
     click.echo(f"  {line(frame)}")
     for pool in frame.pools:
@@ -105,10 +109,22 @@ def status(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: boo
             f"  watching: {duration(frame.watching)} of processor time so far, "
             f"{frame.watching / frame.elapsed:.1%} of a core"
         )
-    for told in more.lines():
+    for told in (*more.lines(), *waits):
         click.echo(f"  {told}")
     for one in waiting:
         click.echo(f"  waits for somebody: {printable(one['text'])}")
+
+
+def _waiting(client: Client) -> list[str]:
+    """Which tasks wait for subtasks of theirs, the first of them; nothing of an engine that knows no such thing."""
+    reply = client.command("waits")
+    if not reply.ok or not reply.data["count"]:
+        return []
+    asked = ", ".join(f"{number(count)} {printable(kind)}" for kind, count in sorted(reply.data["asked"].items()))
+    head = f"waiting for subtasks: {several(reply.data['count'], 'task')}" + (
+        f"; asked so far: {asked}" if asked else ""
+    )
+    return [head, *(f"  {printable(one)}" for one in reply.data["lines"][:_WAITS])]
 
 
 def fresh(client: Client, more: Newest) -> Frame:

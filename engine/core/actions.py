@@ -86,17 +86,33 @@ class Recall:
 
 
 @dataclass(slots=True, frozen=True)
+class StandAside:
+    """Have a shard's host know that the task of an agent waits: nothing is to be put behind it."""
+
+    shard: int
+    row: int
+    generation: int
+
+
+@dataclass(slots=True, frozen=True)
+class Extended:
+    """A pool has, or will have, agents in rows where it never had any."""
+
+    pool: int
+
+
+@dataclass(slots=True, frozen=True)
 class TasksOver:
     """The core itself ended tasks, which no outcome did: they are final now.
 
-    `kind` is ``poisoned``, ``timeout``, ``dependency``, ``pool`` or ``cancelled``; `text` one line for
-    people.
+    `kind` is ``poisoned``, ``timeout``, ``dependency``, ``pool``, ``cancelled`` or ``depth`` (subtasks that nobody
+    could ever run); `text` one line for people.
     """
 
     range: int
     first: int
     count: int
-    kind: Literal["poisoned", "timeout", "dependency", "pool", "cancelled"]
+    kind: Literal["poisoned", "timeout", "dependency", "pool", "cancelled", "depth"]
     text: str
 
 
@@ -119,7 +135,19 @@ class Happened:
 
 
 Action: TypeAlias = (
-    StartHost | Spawn | Retire | Leave | End | StopTask | Send | Recall | TasksOver | RangeOver | Happened
+    StartHost
+    | Spawn
+    | Retire
+    | Leave
+    | End
+    | StopTask
+    | Send
+    | Recall
+    | StandAside
+    | Extended
+    | TasksOver
+    | RangeOver
+    | Happened
 )
 
 

@@ -19,6 +19,8 @@ class Alone(Dispatch):
         pool = self.pools[number]
         if pool.queued or not pool.up or self.quota is not None or self.holding or not pool.placement.late:
             return None
+        if pool.nested or pool.standins:  # they go first, and more may be there than are to work
+            return None
         shard = pool.shards[0] if len(pool.shards) == 1 else pool.least_loaded()
         return None if shard is None or shard.batches or pool.broken is not None else shard
 

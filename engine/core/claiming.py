@@ -37,11 +37,16 @@ def conflict(one: Needs, other: Needs) -> str:
 
 def check_nothing_left(core: Core) -> None:
     """After a scheduling pass: raise AssertionError if a task could run where an agent is idle."""
-    if core.holding or core.quota == 0:
+    if core.crowded or core.quota == 0:
+        return
+    for pool in core.pools:
+        idle = any(shard.batches < shard.up for shard in pool.shards) and not pool.full
+        assert not (idle and pool.nested), f"pool {pool.name} has idle agents and {pool.nested} subtasks"
+    if core.holding:
         return
     out = [needs for _, needs in _out(core)]
     for pool in core.pools:
-        if not any(shard.batches < shard.up for shard in pool.shards):
+        if pool.full or not any(shard.batches < shard.up for shard in pool.shards):
             continue
         assert pool.queued == pool.lined, f"pool {pool.name} has idle agents and {pool.queued - pool.lined} tasks"
         for line in _lines(core):

@@ -107,6 +107,8 @@ class Core(Alone):
         self.accepted += over
         self.done += over - bad
         self.failed += bad
+        if bad and found.parent is not None:
+            self.nested[1] += bad
         pool.done += over - bad
         pool.failed += bad
         if batch.accepted == batch.count:
@@ -205,9 +207,15 @@ class Core(Alone):
         for segment in self._new:
             segment.since = now
         self._new.clear()
+        if self.stood_in:
+            self._keep_stand_ins()
         if self.desk and self.quota is None and not self.holding:
+            for pool in self.pools:
+                self._schedule_subtasks(pool, now)
             self._grant(self.pools, now)
         for pool in self.pools if self.quota is None else (*self.pools[self._turn :], *self.pools[: self._turn]):
+            if pool.nested and not self.crowded:
+                self._schedule_subtasks(pool, now)
             if pool.queued and not self.holding:
                 if pool.lined:
                     self._schedule_both(pool, now)
@@ -217,6 +225,8 @@ class Core(Alone):
             self._see_overdue(pool, now)
         if self._to_spawn:
             self._spawn()
+        if self.aside and len(self.aside) == len(self.batches):
+            self._see_stuck()
         actions, self._actions = self._actions, []
         return actions
 
@@ -257,6 +267,8 @@ class Core(Alone):
         self._end(found, index, index + 1, "poisoned", f"its agent died {times} while it ran; the last: {text}")
 
     def _forget(self, batch: Batch) -> None:
+        if batch.aside is not None:
+            self.step_back(batch.aside)
         del self.batches[batch.id]
         shard, pool = self.shards[batch.shard], self.pools[batch.range.pool]
         shard.batches -= 1

@@ -63,6 +63,8 @@ class Dispatch(Steering):
         """Send tasks that need nothing but an agent; only those that come before a place in the order of all, if one is
         given."""
         while pool.queued > pool.lined and self.quota != 0:
+            if pool.standins and pool.full:
+                return
             chosen = self._next(pool)
             if chosen is None:
                 return
@@ -85,6 +87,8 @@ class Dispatch(Steering):
                 size = min(size, batch_size(cost, ready, pool.up, limit, options.item_bytes, aim))
             # A pool that can grow shows by what is queued that it should.
             prefetch = ahead(cost, size) if self._prefetch and not pool.on_demand and not pool.room else 0
+            if pool.standins or pool.nested:  # whoever comes free is for subtasks, or one too many
+                prefetch = 0
             if shard.batches >= (1 + prefetch) * shard.up:
                 return  # long work never waits behind other work while an agent elsewhere may come free
             queue.cut(size)
@@ -116,7 +120,8 @@ class Dispatch(Steering):
                 if pool.queued > pool.lined:
                     self._schedule(pool, now, key)
                 shard = pool.least_loaded()
-                if shard is not None and shard.batches < shard.up and self.quota != 0:
+                idle = shard is not None and shard.batches < shard.up and not pool.full
+                if shard is not None and idle and self.quota != 0:
                     self._send_line(pool, shard, line, now)
                 else:
                     continue  # nobody is idle: all others of this pool wait, too
@@ -142,6 +147,30 @@ class Dispatch(Steering):
         batch = self._send(pool, shard, found, first, size, now, lot.since, 0, cut)
         batch.needs = needs
         self.desk.sent(line, batch.id, size)
+
+    def _schedule_subtasks(self, pool: Pool, now: float) -> None:
+        """Send subtasks, to idle agents only: in the queue of a busy one they might wait for their own parent."""
+        while pool.nested and self.quota != 0 and not pool.full:
+            shard = pool.least_loaded()
+            if shard is None or shard.batches >= shard.up:
+                return
+            segment = pool.subtasks.head()
+            assert segment is not None
+            found, first, end = segment.range, segment.first, segment.stop
+            cost = self._costs[found.function]
+            limit = found.options.batch_max or found.options.batch_size or most(cost)
+            if found.holes:
+                _, end = next(found.runs_of(READY, first, end, limit))
+            size = min(end - first, found.options.batch_size or limit, limit)
+            if found.options.batch_size is None:
+                aim = self._batch_seconds
+                size = min(size, batch_size(cost, pool.nested, pool.up, limit, found.options.item_bytes, aim))
+            pool.subtasks.cut(size)
+            pool.nested -= size
+            pool.queued += size  # where `_send` takes them from
+            shard.placed += size
+            cut = why_cut(cost, size, limit, found.options.item_bytes, self._batch_seconds, first + size == end)
+            self._send(pool, shard, found, first, size, now, segment.since, 0, cut)
 
     def _send(
         self, pool: Pool, shard: Shard, found: TaskRange, first: int, size: int, now: float, since: float,

@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.core.actions import Retire
 from engine.core.pools import LONGEST_DELAY, Pool
-from engine.core.staff import Staff
+from engine.core.standins import IDLE, StandIns
 
 GROW_AFTER: Final = 0.05
 """Seconds that tasks wait before an elastic pool grows, and before it grows again."""
@@ -14,21 +14,24 @@ _DRAINED_IN: Final = 0.1
 """Seconds of waiting work, by its measured cost, that are not worth another agent."""
 
 
-class Elastic(Staff):
+class Elastic(StandIns):
     """Pools of as many agents as there is work for, within their bounds."""
 
     def _adjust(self, pool: Pool, now: float) -> None:
         """After a scheduling pass: see how large the pool is to be, and that somebody looks again."""
         if pool.broken is not None:
             return
-        eager = pool.queued - pool.lined + pool.able
+        eager = pool.queued - pool.lined + pool.able + pool.nested
         if not eager:
             pool.waiting_since, pool.fresh = None, 0
         elif pool.waiting_since is None:
             pool.waiting_since = now
-        if pool.wanted < pool.minimum:
-            self._restart(pool, self._want(pool, pool.minimum - pool.wanted))
-        if eager and pool.room and not self.holding and self.quota != 0:
+        if pool.wanted - pool.standins < pool.minimum:
+            self._restart(pool, self._want(pool, pool.minimum + pool.standins - pool.wanted))
+        if pool.aside > pool.standins and eager:
+            self._stand_in(pool)
+        held = self.holding and (self.crowded or not pool.nested)
+        if eager and pool.room and not held and self.quota != 0:
             self._grow(pool, now)
         if pool.idle_at is not None:
             if pool.idle_at <= now:
@@ -39,7 +42,7 @@ class Elastic(Staff):
 
     def _grow(self, pool: Pool, now: float) -> None:
         assert pool.waiting_since is not None
-        coming = pool.wanted - pool.up
+        coming = pool.coming
         if pool.on_demand:
             most = pool.eager if self.quota is None else min(pool.eager, self.quota - (pool.up - pool.out))
             pool.grown += self._want(pool, max(0, most - coming))
@@ -58,7 +61,11 @@ class Elastic(Staff):
         """Whether what waits would keep the agents that are there busy for a while, or they do not get to it."""
         if now - pool.sent_at > _DRAINED_IN:
             return True
-        heads = [head for queue in (pool.ready, *(s.ready for s in pool.shards)) if (head := queue.head()) is not None]
+        heads = [
+            head
+            for queue in (pool.ready, pool.subtasks, *(s.ready for s in pool.shards))
+            if (head := queue.head()) is not None
+        ]
         ranges = [head.range for head in heads]
         line = self.desk.first(pool.id) if pool.lined else None
         if line is not None:
@@ -77,6 +84,8 @@ class Elastic(Staff):
             if now - shard.retiring_since >= LONGEST_DELAY:  # it found nobody idle any more
                 shard.retiring = 0
         count = min(spare, pool.up - pool.minimum) - sum(shard.retiring for shard in pool.shards)
+        if pool.standins:  # looked at sooner than `max_idle` says: only for who is there beyond the pool's size
+            count = min(count, pool.standins - pool.aside)
         if pool.wanted > pool.minimum:
             self._watch_idle(pool, now)
         for shard in sorted(pool.shards, key=lambda s: s.batches - s.up):
@@ -89,5 +98,6 @@ class Elastic(Staff):
 
     def _watch_idle(self, pool: Pool, now: float) -> None:
         """Look for idle agents after half of `max_idle`; not so soon that looking is all that is done."""
-        pool.idle_at = now + max(0.05, pool.max_idle / 2)
+        seconds = min(pool.max_idle, IDLE) if pool.standins else pool.max_idle
+        pool.idle_at = now + max(0.05, seconds / 2)
         self._at(pool.idle_at, "idle", pool.id, 0)

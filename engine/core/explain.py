@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
@@ -14,7 +14,7 @@ from engine.core.core import Core
 from engine.core.lines import Line
 from engine.core.patterns import overlaps
 from engine.core.pools import Pool
-from engine.core.tasks import FINAL, READY, SENT, STATES, WAITING, Batch, TaskRange
+from engine.core.tasks import FINAL, READY, SENT, STATES, WAITING, Batch, Parent, TaskRange
 
 MOST: Final = 20
 """Holders, ranges or others that are named for one reason at the most."""
@@ -33,11 +33,12 @@ Kind: TypeAlias = Literal[
     "busy",
     "order",
     "batch",
+    "subtasks",
 ]
 """Why a task waits: for ranges, for a decision, for a claim that somebody has, or that is reserved for somebody who has
 waited long; for a place in a lane; for memory that others say they take; because nothing is sent, or only as much as
 memory allows; for a pool that can't start, agents that are not there, or are all busy; because others come before it;
-in its batch, behind others."""
+in its batch, behind others; or it has begun, and waits for subtasks of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Explanation:
         since: when it was sent, or became ready.
         batch: its batch, and the shard that has it, if it was sent.
         row: of the agent that runs it, if the caller knew.
+        parent: the task whose subtask it is, if it is one.
     """
 
     range: int
@@ -97,6 +99,7 @@ class Explanation:
     batch: int | None = None
     shard: int | None = None
     row: int | None = None
+    parent: Parent | None = None
 
 
 def explain(core: Core, range_id: int, index: int, running: Callable[[int], tuple[int, int] | None] | None = None) -> (
@@ -120,11 +123,11 @@ def explain(core: Core, range_id: int, index: int, running: Callable[[int], tupl
     if state in FINAL:
         return Explanation(range_id, index, STATES[state])
     if state == SENT:
-        return _sent(core, found, index, running)
+        return replace(_sent(core, found, index, running), parent=found.parent)
     if state == WAITING:
         return Explanation(range_id, index, "waiting", tuple(_dependencies(core, found)))
     since, reasons = _ready(core, found, index)
-    return Explanation(range_id, index, "ready", reasons, since)
+    return Explanation(range_id, index, "ready", reasons, since, parent=found.parent)
 
 
 def holders(core: Core, of: Resource | Counted, most: int = MOST) -> list[Task]:
@@ -159,6 +162,11 @@ def _sent(
     out = (batch for batch in core.batches.values() if batch.range is found)
     batch = next(b for b in out if b.accepted <= index - b.first < b.count)
     offset = index - batch.first
+    wait = None if batch.aside is None else core.aside[batch.aside]
+    if wait is not None and wait.offset == offset:
+        open_ones = [task for one in wait.subtasks if (task := _open(core, *one)) is not None]
+        reason = Reason("subtasks", "", tuple(open_ones[:MOST]), (), len(open_ones))
+        return Explanation(found.id, index, "sent", (reason,), batch.sent, batch.id, batch.shard, batch.aside)
     at = (-1, batch.accepted) if running is None else running(batch.id)
     row = None if at is None or at[1] != offset or at[0] < 0 else at[0]
     reasons: tuple[Reason, ...] = ()
@@ -171,6 +179,18 @@ def _sent(
         first = Task(found.id, batch.first + at[1], since=batch.sent)
         reasons = (Reason("batch", "", (first,), (), offset - at[1]),)
     return Explanation(found.id, index, "sent", reasons, batch.sent, batch.id, batch.shard, row)
+
+
+def _open(core: Core, number: int, index: int) -> Task | None:
+    """A subtask that is waited for, since it was sent; None if it is over."""
+    found = core.ranges.get(number)
+    if found is None or found.state[index] in FINAL:
+        return None
+    if found.state[index] != SENT:
+        return Task(number, index, "ready")
+    out = (batch for batch in core.batches.values() if batch.range is found)
+    batch = next(b for b in out if b.accepted <= index - b.first < b.count)
+    return Task(number, index, "sent", since=batch.sent)
 
 
 def _dependencies(core: Core, found: TaskRange) -> Iterator[Reason]:
@@ -196,7 +216,7 @@ def _ready(core: Core, found: TaskRange, index: int) -> tuple[float | None, tupl
             reasons += _barred(core, line)
     if before:
         reasons.append(Reason("order", pool.name, first, (), before))
-    reasons += _of_pool(core, pool, bool(reasons))
+    reasons += _of_pool(core, pool, bool(reasons), found.parent is not None)
     return since, tuple(reasons)
 
 
@@ -204,6 +224,8 @@ def _before(pool: Pool, found: TaskRange, index: int) -> tuple[float | None, int
     """Since when a task that needs nothing but an agent is ready; how many come before it in its queue, and the
     first of these."""
     queues = [pool.ready] if pool.placement.late else [shard.ready for shard in pool.shards]
+    if found.parent is not None:
+        queues = [pool.subtasks]
     for queue in queues:
         before, first = 0, None
         for segment in queue:
@@ -277,20 +299,26 @@ def _held(core: Core, wanted: Resource, exclusive: bool) -> list[Task]:
     return [task for task in every if exclusive or not task.shared]
 
 
-def _of_pool(core: Core, pool: Pool, waits: bool) -> Iterator[Reason]:
-    """What holds for all tasks of a pool. `waits`: something else keeps this one from running, busy agents do not."""
+def _of_pool(core: Core, pool: Pool, waits: bool, nested: bool) -> Iterator[Reason]:
+    """What holds for all tasks of a pool. `waits`: something else keeps this one from running, busy agents do not;
+    `nested`: it is a subtask, which is sent though others are not."""
     if pool.broken is not None:
         yield Reason("broken", pool.name, text=pool.broken)
         return
-    if core.holding:
+    if core.crowded or (core.holding and not nested):
         why = "draining" if core.draining else "paused" if core.paused else "results are being written"
         yield Reason("held", pool.name, text=why)
     elif core.quota is not None:
         yield Reason("memory", pool.name, count=core.quota)
     if not pool.up:
         coming = sum(core.agents[row].starting for row in pool.rows)
+        if pool.aside:
+            coming_text = f", {coming:,} {'is' if coming == 1 else 'are'} starting" if coming else ""
+            text = f"{pool.aside:,} {'waits' if pool.aside == 1 else 'wait'} for subtasks{coming_text}"
+            yield Reason("agents", pool.name, text=text)
+            return
         text = f"{coming:,} are starting" if coming else f"{pool.wanted:,} are to be started" if pool.wanted else ""
         yield Reason("agents", pool.name, text=text)
-    elif not waits and all(shard.batches >= shard.up for shard in pool.shards):
-        out = (batch for batch in core.batches.values() if batch.range.pool == pool.id)
+    elif not waits and (pool.full or all(shard.batches >= shard.up for shard in pool.shards)):
+        out = (batch for batch in core.batches.values() if batch.range.pool == pool.id and batch.aside is None)
         yield Reason("busy", pool.name, tuple(map(_at, islice(out, MOST))), (), pool.up)

@@ -67,6 +67,10 @@ def _check_batches(core: Core) -> None:
                 continue
             assert state == "sent", f"{name}: task {index} of range {found.id} is {state}"
             out[found.id, index] += 1
+    for row, wait in core.aside.items():
+        assert core.agents[row].up, f"agent {row} has stepped aside, yet it is not up"
+        assert core.batches[wait.batch].aside == row, f"agent {row} has stepped aside from another batch"
+    _same(len(core.aside), sum(b.aside is not None for b in core.batches.values()), "agents aside")
     for key, times in out.items():
         assert times == 1, f"task {key[1]} of range {key[0]} is in {times} batches"
     _same(len(out), sum(r.state.count(SENT) for r in core.ranges.values()), "tasks sent")
@@ -76,7 +80,7 @@ def _check_pool(core: Core, pool: Pool) -> None:
     """Each ready task is in one segment of its pool's queue; nothing else is but where holes are noted."""
     name = f"pool {pool.name}"
     queued: Counter[tuple[int, int]] = Counter()
-    queues = [pool.ready, *(shard.ready for shard in pool.shards)]
+    queues = [pool.ready, pool.subtasks, *(shard.ready for shard in pool.shards)]
     for queue in queues:
         _same(queue.tasks, sum(s.stop - s.first for s in queue), f"{name}: tasks in a queue")
     for segment in (s for queue in queues for s in queue):
@@ -92,23 +96,30 @@ def _check_pool(core: Core, pool: Pool) -> None:
     for key, times in queued.items():
         assert times == 1, f"{name}: task {key[1]} of range {key[0]} is in {times} segments"
     ranges = [r for r in core.ranges.values() if r.pool == pool.id]
-    ready = sum(r.state.count(READY) for r in ranges if r.needs is None)
+    nested = sum(r.state.count(READY) for r in ranges if r.parent is not None)
+    ready = sum(r.state.count(READY) for r in ranges if r.needs is None) - nested
     lined = sum(r.state.count(READY) for r in ranges if r.needs is not None)
-    _same(len(queued), ready, f"{name}: ready tasks in segments")
+    _same(len(queued), ready + nested, f"{name}: ready tasks in segments")
+    _same(pool.nested, nested, f"{name}: ready subtasks")
+    assert all(s.range.parent is not None for s in pool.subtasks), f"{name}: no subtask, yet among them"
+    _same(pool.aside, sum(row in core.aside for row in pool.rows), f"{name}: agents aside")
+    assert 0 <= pool.standins <= pool.wanted, f"{name}: {pool.standins} stand-ins of {pool.wanted} agents"
     _same(pool.queued, ready + lined, f"{name}: queued")
     _same(pool.lined, lined, f"{name}: tasks in lines")
     _same(pool.sent, sum(b.left for b in core.batches.values() if b.range.pool == pool.id), f"{name}: sent")
     _same(pool.out, sum(shard.batches for shard in pool.shards), f"{name}: batches out")
     _same(pool.wanted, sum(core.agents[row].wanted for row in pool.rows), f"{name}: agents wanted")
     _same(pool.leaving, sum(core.agents[row].leaving for row in pool.rows), f"{name}: agents that leave")
-    staying = pool.wanted - pool.leaving
+    staying = pool.wanted - pool.standins - pool.leaving
     assert staying <= pool.maximum, f"{name} has {staying} agents that stay, and may have {pool.maximum}"
     assert all(not core.agents[row].wanted for row in pool.rows[pool.extent :]), f"{name}: agents beyond its extent"
     held = sum(core.agents[row].barred or core.agents[row].stopped for row in pool.rows)
     _same(pool.held, held, f"{name}: agents that may not be started")
-    _same(pool.up, sum(core.agents[row].up for row in pool.rows), f"{name}: agents up")
+    there = sum(core.agents[row].up and row not in core.aside for row in pool.rows)
+    _same(pool.up, there, f"{name}: agents up")
     assert pool.ever_up or not pool.up, f"{name} has agents up, yet never had"
-    priorities = [b.range.options.priority for b in core.batches.values() if b.range.pool == pool.id]
+    batches = [b for b in core.batches.values() if b.range.pool == pool.id and b.aside is None]
+    priorities = [b.range.options.priority for b in batches]
     assert pool.lowest <= min(priorities, default=pool.lowest), f"{name}: {pool.lowest} is not the lowest priority out"
     if pool.broken is not None:
         assert not pool.queued, f"{name} is broken, yet {pool.queued} tasks are ready"
@@ -118,10 +129,11 @@ def _check_pool(core: Core, pool: Pool) -> None:
 def _check_shard(core: Core, shard: Shard) -> None:
     name = f"shard {shard.id}"
     agents = [core.agents[row] for row in shard.rows]
-    _same(shard.batches, sum(b.shard == shard.id for b in core.batches.values()), f"{name}: batches")
+    batches = [b for b in core.batches.values() if b.shard == shard.id]
+    _same(shard.batches, sum(b.aside is None for b in batches), f"{name}: batches")
     _same(shard.tasks, sum(b.left for b in core.batches.values() if b.shard == shard.id), f"{name}: tasks out")
     assert shard.placed + shard.stolen >= shard.sent, f"{name} was sent tasks that were not placed there"
-    _same(shard.up, sum(agent.up for agent in agents), f"{name}: agents up")
+    _same(shard.up, sum(agent.up and agent.row not in core.aside for agent in agents), f"{name}: agents up")
     assert shard.running or not shard.up, f"{name} has no host, yet agents are up"
     assert shard.running or not shard.there, f"{name} has no host, yet it is there"
     for agent in agents:

@@ -14,9 +14,9 @@ from engine.core.lines import Lot
 from engine.core.placement import PIECE, piece_size
 from engine.core.pools import Agent, Pool, Shard
 from engine.core.queues import Segment
-from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, TaskRange
+from engine.core.tasks import CANCELLED, FAILED, READY, SENT, WAITING, Batch, Options, Parent, TaskRange
 
-Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool"]
+Kind: TypeAlias = Literal["poisoned", "timeout", "dependency", "pool", "depth"]
 
 
 _PLAIN: Final = Options()
@@ -49,6 +49,9 @@ class Ledger:
         self.barred = 0
         """Of those that failed: what they come after had failed, so that they were never begun."""
         self.cancelled = 0
+        self.nested = [0, 0, 0]
+        """Of these, subtasks of others: submitted, failed and cancelled ones. What came of them is for their parents to
+        judge."""
         self.accepted = 0
         """Tasks that are over by an agent's outcome, and not by a word of the core."""
         self.redelivered = 0
@@ -89,7 +92,7 @@ class Ledger:
     @property
     def queued(self) -> int:
         """Ready tasks of all pools."""
-        return sum(pool.queued for pool in self.pools)
+        return sum(pool.queued + pool.nested for pool in self.pools)
 
     @property
     def eager(self) -> int:
@@ -127,6 +130,13 @@ class Ledger:
         Returns the id of the new range. Raises ValueError for an unknown pool, dependency or lane, a name that can't be
         claimed, more memory than there is, or less than one task.
         """
+        return self._take_in(tasks, function, pool, options or _PLAIN, None, after, claims, lane, each, memory)
+
+    def _take_in(
+        self, tasks: int, function: int, pool: int, options: Options, parent: Parent | None, after: Iterable[int] = (),
+        claims: Iterable[Claim] = (), lane: str | None = None, each: Sequence[Iterable[Claim]] | None = None,
+        memory: int = 0,
+    ) -> int:  # fmt: skip
         if tasks < 1:
             raise ValueError("a range has at least one task")
         if not 0 <= pool < len(self.pools):
@@ -140,10 +150,12 @@ class Ledger:
         self._last_range += 1
         number = self._last_range
         waits = [other for other in wanted if other in self.ranges or other in self._gates]
-        new = TaskRange(number, tasks, function, pool, options or _PLAIN, len(waits), needs)
+        new = TaskRange(number, tasks, function, pool, options, len(waits), needs, parent)
         self.ranges[number] = new
         self.submitted += tasks
         self.pools[pool].submitted += tasks
+        if parent is not None:
+            self.nested[0] += tasks
         self._costs.setdefault(function, Cost())
         bad = [other for other in wanted if other not in self.ranges and self._had_failures(other)]
         broken = self.pools[pool].broken
@@ -197,8 +209,7 @@ class Ledger:
         elif state != WAITING:
             return False
         found.state[index] = CANCELLED
-        self.cancelled += 1
-        pool.cancelled += 1
+        self._count_cancelled(pool, found, 1)
         self._actions.append(TasksOver(range_id, index, 1, "cancelled", "cancelled"))
         self._final(found, 1, failed=1)
         return True
@@ -214,17 +225,27 @@ class Ledger:
                 if state == READY:
                     self._hole(self.pools[found.pool], found, first, tasks)
                 found.set(first, tasks, CANCELLED)
-                self.cancelled += tasks
-                self.pools[found.pool].cancelled += tasks
+                self._count_cancelled(self.pools[found.pool], found, tasks)
                 self._actions.append(TasksOver(range_id, first, tasks, "cancelled", "cancelled"))
                 self._final(found, tasks, failed=tasks)
 
     # -- inside ----------------------------------------------------------------------------------------------
 
+    def _count_cancelled(self, pool: Pool, found: TaskRange, tasks: int) -> None:
+        self.cancelled += tasks
+        pool.cancelled += tasks
+        if found.parent is not None:
+            self.nested[2] += tasks
+
     def _hole(self, pool: Pool, found: TaskRange, first: int, tasks: int) -> None:
         """Ready tasks leave their queue from its midst."""
-        pool.queued -= tasks
         found.holes = True
+        if found.parent is not None:
+            pool.nested -= tasks
+            if not pool.nested:
+                pool.subtasks.clear()
+            return
+        pool.queued -= tasks
         if found.needs is not None:
             self.desk.hole(pool, found, first, tasks)
         elif pool.queued == pool.lined:  # nothing but holes: let go of their ranges
@@ -243,6 +264,10 @@ class Ledger:
     def _enqueue(self, found: TaskRange, first: int, stop: int, *, front: bool) -> None:
         pool = self.pools[found.pool]
         found.set(first, stop - first, READY)
+        if found.parent is not None:
+            pool.nested += stop - first
+            pool.subtasks.push(self._segment(found, first, stop), front=front)
+            return
         pool.queued += stop - first
         if found.needs is not None:
             self._new += self.desk.line_up(pool, found, first, stop)
@@ -319,6 +344,8 @@ class Ledger:
         self.failed += tasks
         self.barred += tasks if kind == "dependency" else 0
         self.pools[found.pool].failed += tasks
+        if found.parent is not None:
+            self.nested[1] += tasks
         self._actions.append(TasksOver(found.id, first, tasks, kind, text))
         self._final(found, tasks, failed=tasks)
 
@@ -326,7 +353,10 @@ class Ledger:
         """Fail every task of a range that no shard has."""
         found.holes = True
         for first, stop in list(found.runs_of(READY, 0, found.count)):
-            self.pools[found.pool].queued -= stop - first
+            if found.parent is not None:
+                self.pools[found.pool].nested -= stop - first
+            else:
+                self.pools[found.pool].queued -= stop - first
             if found.needs is not None:
                 self.desk.hole(self.pools[found.pool], found, first, stop - first)
             self._end(found, first, stop, kind, text)
@@ -387,7 +417,7 @@ class Ledger:
         text = f"pool {pool.name} can't start: {why}"
         self._actions.append(Happened("error", "pool.broken", text, {"pool": pool.name}))
         self._actions.extend(Recall(shard.id) for shard in pool.shards if shard.batches and shard.running)
-        for queue in (pool.ready, *(shard.ready for shard in pool.shards)):
+        for queue in (pool.ready, pool.subtasks, *(shard.ready for shard in pool.shards)):
             queue.clear()
         for found in [r for r in self.ranges.values() if r.pool == pool.id]:
             self._end_open(found, "pool", why)

@@ -131,6 +131,15 @@ class Pool:
     """Ready tasks, wherever they wait."""
     lined: int = 0
     """Of those, tasks that need claims or a lane."""
+    subtasks: ReadyQueue = field(default_factory=ReadyQueue)
+    """Subtasks of tasks that run, which wait for any agent: they go before all others."""
+    nested: int = 0
+    """Of those, tasks that are ready; they do not count among the `queued`."""
+    aside: int = 0
+    """Agents whose tasks wait for subtasks: they count neither among those that are `up` nor do their batches among
+    those that are `out`."""
+    standins: int = 0
+    """Agents wanted beyond its size, in place of those."""
     able: int = 0
     """Of those in turn, tasks that could run at once as far as is known, if there were agents for them."""
     ever_up: bool = False
@@ -194,12 +203,22 @@ class Pool:
     @property
     def room(self) -> int:
         """Agents that could be started beyond those that are wanted."""
-        return max(0, self.maximum - self.wanted - self.held)
+        return max(0, self.maximum + self.standins - self.wanted - self.held)
+
+    @property
+    def coming(self) -> int:
+        """Agents that are wanted and not there."""
+        return self.wanted - self.up - self.aside
+
+    @property
+    def full(self) -> bool:
+        """As many work as may at a time, though more are there: those that stood in for others that go on now."""
+        return self.standins > 0 and self.out >= self.wanted - self.standins
 
     @property
     def eager(self) -> int:
         """Ready tasks that wait for nothing but an agent."""
-        return self.queued - self.lined + self.able
+        return self.queued - self.lined + self.able + self.nested
 
     def least_loaded(self) -> Shard | None:
         """The shard with the fewest batches for each agent, and of equals the one that was sent the fewest tasks for

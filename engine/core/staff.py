@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from itertools import count, zip_longest
 from typing import Final
 
-from engine.core.actions import Happened, Leave, Spawn, StartHost
-from engine.core.ledger import Ledger
+from engine.core.actions import Extended, Happened, Leave, Spawn, StartHost
+from engine.core.aside import Aside
 from engine.core.placement import Placement
 from engine.core.pools import (
     GIVE_UP,
@@ -29,7 +29,7 @@ DESERTED: Final = 2 * LONGEST_DELAY
 """Seconds after which a pool without any agent is broken if its starts still fail."""
 
 
-class Staff(Ledger):
+class Staff(Aside):
     """The agents of all pools. Starts are asked for in waves: never more than `spawn_limit` at the same time."""
 
     def __init__(self, spawn_limit: int = 50, spawn_retries: int = 3) -> None:
@@ -144,7 +144,7 @@ class Staff(Ledger):
     @property
     def settled(self) -> bool:
         """Every agent that is wanted is up: nothing is starting, or about to start again."""
-        return all(pool.broken is not None or pool.up >= pool.wanted for pool in self.pools)
+        return all(pool.broken is not None or pool.coming <= 0 for pool in self.pools)
 
     @property
     def restless(self) -> bool:
@@ -173,7 +173,7 @@ class Staff(Ledger):
         pool.recycled += why == "recycled"
         if leaving or why in ("stopped", "retired"):
             agent.early_deaths = 0
-            self._unwant(pool, agent)
+            self._unwant(pool, agent, leaving)
             return
         if not was_up and why != "killed":
             self.spawn_failures += 1
@@ -234,6 +234,7 @@ class Staff(Ledger):
                 self._break(pool, text)
 
     def _down(self, agent: Agent) -> None:
+        self.step_back(agent.row)
         agent.generation += 1
         if agent.leaving:
             agent.leaving = False
@@ -277,7 +278,7 @@ class Staff(Ledger):
             self._down(agent)
             agent.proven = False
             if leaving:
-                self._unwant(pool, agent)
+                self._unwant(pool, agent, leaving)
         if pool.broken is not None or not self._wanted(shard):
             return
         shard.early_deaths += 1
@@ -306,9 +307,11 @@ class Staff(Ledger):
         found = sorted(turns, key=lambda a: max(a.row, edge))[
             :agents
         ]  # rows that never had anybody come last, in order
-        pool.extent = (
-            max(pool.extent, 1 + max(agent.row for agent in found) - pool.rows.start) if found else pool.extent
-        )
+        extent = max((1 + agent.row - pool.rows.start for agent in found), default=0)
+        if extent > pool.extent:
+            pool.extent = extent
+            if pool.standins:
+                self._actions.append(Extended(pool.id))
         for agent in found:
             agent.wanted = True
             self._to_spawn.append((agent.row, agent.generation))
@@ -318,9 +321,12 @@ class Staff(Ledger):
         pool.wanted += len(found)
         return len(found)
 
-    def _unwant(self, pool: Pool, agent: Agent) -> None:
+    def _unwant(self, pool: Pool, agent: Agent, smaller: bool = False) -> None:
+        """An agent need not be there any more; `smaller`: because the pool is to be smaller."""
         agent.wanted = False
         pool.wanted -= 1
+        if pool.standins and not smaller:
+            pool.standins -= 1
 
     def _start_host(self, shard: Shard) -> None:
         shard.running, shard.restarting = True, False

@@ -83,8 +83,8 @@ class Steering(Overdue):
             room = f"{len(pool.rows):,} agents at the most, as large as it was begun"
             raise ValueError(f"pool {pool.name} has room for {room}: not for {maximum:,}")
         pool.minimum, pool.maximum = 0 if pool.on_demand else minimum, maximum
-        self._dismiss(pool, pool.wanted - pool.leaving - maximum)
-        pool.grown += self._want(pool, pool.minimum - pool.wanted)
+        self._dismiss(pool, pool.wanted - pool.standins - pool.leaving - maximum)
+        pool.grown += self._want(pool, pool.minimum + pool.standins - pool.wanted)
 
     def recycle(self, row: int) -> None:
         """Have a fresh agent take the place of one, once the task that it runs is over. One that starts may be at work
@@ -150,7 +150,7 @@ class Steering(Overdue):
         rests: dict[int, list[int]] = {shard.id: [] for shard in self.shards if shard.batches}
         for batch in self.batches.values():
             if self._divisible(batch):
-                rests[batch.shard].append(batch.id)
+                rests.setdefault(batch.shard, []).append(batch.id)
         self._actions.extend(Recall(shard, tuple(rest)) for shard, rest in rests.items())
 
     def _dismiss(self, pool: Pool, agents: int) -> None:
@@ -164,7 +164,7 @@ class Steering(Overdue):
 
     def _let_go(self, pool: Pool, agent: Agent) -> None:
         if not (agent.up or agent.starting):  # it was only to be started
-            self._unwant(pool, agent)
+            self._unwant(pool, agent, smaller=True)
             return
         agent.leaving = True
         pool.leaving += 1

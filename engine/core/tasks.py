@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from engine.core.claims import Needs
@@ -49,6 +49,15 @@ class Options:
     key: int | None = None
 
 
+class Parent(NamedTuple):
+    """The task that has submitted others while it ran: they are its subtasks."""
+
+    range: int
+    index: int
+    depth: int
+    """How deep its subtasks are nested: 1 where it is no subtask itself."""
+
+
 class TaskRange:
     """Tasks 0..count-1 of one submission: same function, same pool, same options."""
 
@@ -62,6 +71,7 @@ class TaskRange:
         "needs",
         "open_dependencies",
         "options",
+        "parent",
         "pool",
         "remaining",
         "state",
@@ -77,6 +87,7 @@ class TaskRange:
         options: Options,
         waits: int,
         needs: Needs | list[Needs] | None = None,
+        parent: Parent | None = None,
     ) -> None:
         self.id = number
         self.count = count
@@ -91,6 +102,8 @@ class TaskRange:
         self.open_dependencies = waits
         self.needs = needs
         """What its tasks hold while they run, claims and a lane: all the same, each its own, or nothing."""
+        self.parent = parent
+        """Whose subtasks they are; None: nobody's."""
         self.holes = False
         """Some task ended while ready: segments must be looked through."""
         self.attempts: dict[int, int] = {}
@@ -139,6 +152,8 @@ class Batch:
     """Offsets, from `accepted` on, of tasks that were cancelled while they were out."""
     needs: Needs | None = None
     """What it holds until nothing of it is out."""
+    aside: int | None = None
+    """The row of the agent that runs it, while its task waits for subtasks."""
 
     @property
     def left(self) -> int:

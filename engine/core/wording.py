@@ -22,12 +22,16 @@ def describe(
         several: gives the name of a range, or of a gate.
         now: the time, by the clock that the core was told.
     """
-    return [_state(found, now), *(_reason(reason, task, several, now) for reason in found.reasons)]
+    above = found.parent
+    of = [] if above is None else [f"it is a subtask of {task(above.range, above.index)}"]
+    return [_state(found, now), *(_reason(reason, task, several, now) for reason in found.reasons), *of]
 
 
 def _state(found: Explanation, now: float) -> str:
     since = "" if found.since is None else f" for {seconds(now - found.since)}"
     match found.state:
+        case "sent" if found.reasons and found.reasons[0].kind == "subtasks":
+            return f"waits for subtasks of its own, sent{since}"
         case "sent":
             return f"sent{since}: it has not begun" if found.reasons else f"runs, sent{since}"
         case "ready":
@@ -75,10 +79,17 @@ def _reason(reason: Reason, task: Callable[[int, int], str], several: Callable[[
         case "order":
             first = f", next {who(reason.tasks[0])}" if reason.tasks else ""
             return f"{count:,} {'task comes' if count == 1 else 'tasks come'} before it in pool {name}{first}"
+        case "subtasks":
+            return f"it waits for {_few([_subtask(one, task, now) for one in reason.tasks], count)}"
         case "batch":
             one = reason.tasks[0]
             there = "task is" if count == 1 else "tasks are"
             return f"{count:,} {there} before it in its batch, which is at {task(one.range, one.index)}"
+
+
+def _subtask(one: Task, task: Callable[[int, int], str], now: float) -> str:
+    where = "which is ready" if one.since is None else f"sent {seconds(now - one.since)} ago"
+    return f"{task(one.range, one.index)}, {where}"
 
 
 def _few(names: Sequence[str], count: int) -> str:

@@ -142,7 +142,7 @@ class Host:
             view, parcels = received
             frame = frames.to_host.decode(view)
             match frame:
-                case frames.Delivered() | frames.MailTaken() | frames.MailPools():
+                case frames.Delivered() | frames.MailTaken() | frames.MailPools() | frames.Answered():
                     self._relay.deliver(self._slots.get(frame.row), frame, bytes(view), parcels)
                 case frames.Work():
                     self._queue.add(Held(frame, bytes(view), parcels))
@@ -171,6 +171,10 @@ class Host:
                         self._part(leaver, frame.why)
                 case frames.Mind():
                     self._mind(frame.care)
+                case frames.StandAside():
+                    waiting = self._slots.get(frame.row)
+                    if waiting is not None and waiting.generation == frame.generation:
+                        self._queue.stand_aside(waiting)
                 case frames.RetireIdle():
                     for _ in range(frame.count):
                         idle = self._queue.longest_idle()
@@ -204,15 +208,18 @@ class Host:
     def _pass_on(self, data: bytes, parcels: list[Parcel]) -> None:
         """A message of an agent, after the outcomes that went before it: what it causes must not come before them."""
         self._bundle.flush()
+        self._tell_up()  # whoever speaks is up
         self._send(data, parcels)
+
+    def _tell_up(self) -> None:
+        if self._came_up:
+            self._send(frames.encode(frames.AgentsUp(self._came_up, self._up_times)))
+            self._came_up, self._up_times = [], []
 
     def _report(self) -> None:
         self._bundle.flush()
-        if self._came_up and (
-            not self._starting or len(self._came_up) >= _ENOUGH or time.monotonic() - self._first_up > _TOGETHER
-        ):
-            self._send(frames.encode(frames.AgentsUp(self._came_up, self._up_times)))
-            self._came_up, self._up_times = [], []
+        if not self._starting or len(self._came_up) >= _ENOUGH or time.monotonic() - self._first_up > _TOGETHER:
+            self._tell_up()
         outputs = self._outputs
         while outputs.lines or outputs.dropped:
             lines = [(self._row_of(pid), pid, stream, line) for pid, stream, line in outputs.lines[:LINES_A_FRAME]]

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -68,7 +68,7 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _RAISING)
 
 
-class _Mailbox:
+class Mailbox:
     """This agent's end."""
 
     def __init__(self, row: int, generation: int) -> None:
@@ -80,6 +80,8 @@ class _Mailbox:
         self._unread: deque[tuple[frames.Delivered, list[Parcel]]] = deque()
         self._acknowledge = 0
         self._pools: dict[str, tuple[int, int]] = {}
+        self.answered: Callable[[frames.Answered, list[Parcel]], None] = lambda frame, parcels: None
+        """What hears of subtasks that are over."""
         self._theirs: socket.socket | None
         self._sock, self._theirs = channel.pair()
         self._sock.setblocking(False)
@@ -170,6 +172,24 @@ class _Mailbox:
             if self._acknowledge:
                 _wait(self._sock, select.POLLOUT, _AGAIN)
 
+    def say(self, data: bytes, parcels: list[Parcel]) -> None:
+        """Send a frame to the engine, waiting for room if need be."""
+        self._send(data, parcels)
+
+    def hear(self, deadline: float | None) -> bool:
+        """Take in one message, whatever it is; False if none came by then, by the monotonic clock."""
+        return self._read(deadline)
+
+    @property
+    def pools(self) -> dict[str, tuple[int, int]]:
+        """Who there was when it was opened: first row and number of rows by pool."""
+        return self._pools
+
+    @property
+    def agent(self) -> tuple[int, int]:
+        """Row and generation of this agent."""
+        return self._row, self._generation
+
     def _send(self, data: bytes, parcels: list[Parcel]) -> None:
         while not channel.send(self._sock, (data,), [parcel.fd for parcel in parcels]):
             _wait(self._sock, select.POLLOUT, _AGAIN)
@@ -195,10 +215,12 @@ class _Mailbox:
                 self._confirmed = frame.number
             case frames.Delivered():
                 self._unread.append((frame, received[1]))
+            case frames.Answered():
+                self.answered(frame, received[1])
 
 
 _agent: tuple[socket.socket, int, int] | None = None
-_mailbox: _Mailbox | None = None
+_mailbox: Mailbox | None = None
 
 
 def _forked() -> None:
@@ -221,12 +243,13 @@ def opened() -> bool:
     return _mailbox is not None
 
 
-def _box() -> _Mailbox:
+def box(what: str = "send, receive and address are") -> Mailbox:
+    """The mailbox of this agent, opened. Raises `NoAgent` for what is for tasks alone."""
     global _mailbox
     if _mailbox is None:
         if _agent is None:
-            raise NoAgent("send, receive and address are for tasks: this process is no agent")
-        _mailbox = _Mailbox(_agent[1], _agent[2])
+            raise NoAgent(f"{what} for tasks: this process is no agent")
+        _mailbox = Mailbox(_agent[1], _agent[2])
     if _agent is not None:
         _mailbox.open(_agent[0])
     return _mailbox
@@ -234,7 +257,7 @@ def _box() -> _Mailbox:
 
 def address() -> str:
     """Address of the agent that runs this task, ``pool/number``. Raises `NoAgent` outside of a task."""
-    return _box().address()
+    return box().address()
 
 
 def send(to: str | int, value: object, *, sure: bool = False, timeout: float | None = None) -> None:
@@ -256,7 +279,7 @@ def send(to: str | int, value: object, *, sure: bool = False, timeout: float | N
         TimeoutError: if the box stays full.
         NoAgent: outside of a task.
     """
-    _box().send(to, value, sure, timeout)
+    box().send(to, value, sure, timeout)
 
 
 def receive(timeout: float | None = None) -> Message:
@@ -266,7 +289,7 @@ def receive(timeout: float | None = None) -> Message:
 
     Raises TimeoutError if none comes within `timeout` seconds, and `NoAgent` outside of a task.
     """
-    return _box().receive(timeout)
+    return box().receive(timeout)
 
 
 def task_over() -> None:

@@ -45,6 +45,8 @@ class ShardQueue:
         """Busy agents whose own queue is empty, by row; the one that has been busy longest comes first."""
         self._ahead: dict[int, Slot] = {}
         """Busy agents with batches in their own queue."""
+        self._aside: dict[int, Slot] = {}
+        """Busy agents whose task waits, or has waited: nothing is put behind it."""
 
     @property
     def idle(self) -> int:
@@ -66,6 +68,8 @@ class ShardQueue:
     def finished(self, slot: Slot) -> None:
         """An agent is done with its batch: it goes on with the one in its own queue, or waits."""
         slot.given = slot.progress = time.monotonic()
+        if self._aside:
+            self._aside.pop(slot.row, None)
         if not slot.ahead:
             slot.current = None
             self._open.pop(slot.row, None)
@@ -78,7 +82,7 @@ class ShardQueue:
 
     def forget(self, slot: Slot) -> None:
         """An agent is gone, or about to go: it gets nothing more."""
-        for group in (self._idle, self._open, self._ahead):
+        for group in (self._idle, self._open, self._ahead, self._aside):
             group.pop(slot.row, None)
 
     def longest_idle(self) -> Slot | None:
@@ -91,7 +95,7 @@ class ShardQueue:
     def lend(self) -> Slot | None:
         """The agent that fell idle last, if all are: it is given nothing until it is `ready` again, or `adopt`ed. None
         that has opened its mailbox: what it sends goes through its host, and must not come after what it returns."""
-        if self._waiting or self._open or self._ahead:
+        if self._waiting or self._open or self._ahead or self._aside:
             return None
         for slot in reversed(self._idle.values()):
             if slot.mail is None:
@@ -120,6 +124,14 @@ class ShardQueue:
             if held is not None:
                 held.rest = True
 
+    def stand_aside(self, slot: Slot) -> None:
+        """The task of an agent waits for others, for who knows how long: nothing is put behind it, and what was comes
+        back into the queue."""
+        while slot.ahead and (held := self._take_back(slot)) is not None:
+            self._waiting.append(held)
+        if self._open.pop(slot.row, None) is not None:
+            self._aside[slot.row] = slot
+
     def stop(self, batch: int, offset: int) -> int | None:
         """A task was cancelled that nobody here may have begun. If it is a batch by itself, it is dropped and its id
         returned; else whoever comes to run it will be ended."""
@@ -131,7 +143,7 @@ class ShardQueue:
                     self._waiting.remove(held)
                     return batch
                 return None
-        for slot in (*self._open.values(), *self._ahead.values()):
+        for slot in (*self._open.values(), *self._ahead.values(), *self._aside.values()):
             for theirs in (slot.current, *slot.ahead):
                 if theirs is not None and theirs.id == batch:
                     theirs.stops.add(offset)
@@ -173,7 +185,7 @@ class ShardQueue:
         for slot in list(self._ahead.values()):
             while slot.ahead and (held := self._take_back(slot)) is not None:
                 back.append(held.id)
-        for slot in (*self._open.values(), *self._ahead.values()):
+        for slot in (*self._open.values(), *self._ahead.values(), *self._aside.values()):
             for held in (slot.current, *slot.ahead):
                 if held is not None and held.id in rest:
                     held.rest = True

@@ -123,6 +123,11 @@ class Tasks:
         self._forked = True
         self._items.clear()
 
+    def current(self) -> tuple[int, int] | None:
+        """Batch and offset of the task that runs; None between tasks, and in a fork of one."""
+        offset = int(self._cells[self._base + OFFSET])
+        return None if self._forked or not offset else (self._batch, offset - 1)
+
     def listen(self) -> None:
         """Answer the host's signal, though a task may have taken it for itself: what it did ends with its batch."""
         global _mine
@@ -314,6 +319,11 @@ class Tasks:
 
 _mine: Tasks | None = None
 """Those of this process, if it is an agent."""
+
+
+def current() -> tuple[int, int] | None:
+    """Batch and offset of the task that runs in this process; None where none does."""
+    return None if _mine is None else _mine.current()
 
 
 def silence() -> None:

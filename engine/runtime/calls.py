@@ -190,7 +190,7 @@ class Calls(Executor):
             raise TimeoutError
         if self._worker.broken is not None:
             raise BrokenProcessPool(self._worker.broken)
-        return sum(pool.up for pool in self._worker.run.fleet.core.pools)
+        return sum(pool.up + pool.aside for pool in self._worker.run.fleet.core.pools)
 
     def stats(self) -> dict[str, Any]:
         """Counts and sizes by pool and shard: hits and misses, refills, recycled agents, waits and balance of shards,

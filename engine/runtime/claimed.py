@@ -124,12 +124,14 @@ def explained_data(fleet: Fleet, found: Explanation, lines: list[str]) -> dict[s
 
 
 def claims_now(fleet: Fleet) -> ClaimsNow | None:
-    """All claims and lanes of this moment, as many as are told; None where nobody ever had any."""
+    """All claims, lanes and waits for subtasks of this moment, as many as are told; None where nobody ever had any."""
     known = fleet.core.desk.claims
     memory = known.memory
     says = memory.limit < UNLIMITED and (memory.holders or memory.queues)
-    if not known.lanes and not known.resources and not says:
+    if not known.lanes and not known.resources and not says and not fleet.subtasks.ever:
         return None
+    from engine.runtime.subtasks_told import waits_now  # late: it names tasks as this does
+
     behind = time.time() - time.monotonic()
     claims = [(one, *_waiting(one)) for one in known.resources.values() if one.holders or one.queues]
     lanes = [(lane, *_waiting(lane)) for lane in known.lanes.values()]
@@ -143,6 +145,7 @@ def claims_now(fleet: Fleet) -> ClaimsNow | None:
         sum(bool(one.holders) for one, _, _ in claims),
         sum(tasks for _, tasks, _ in (*claims, *lanes)) + more[0],
         _lane(fleet, memory, *more, behind) if says else None,
+        waits_now(fleet),
     )
 
 

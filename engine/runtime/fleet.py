@@ -15,6 +15,7 @@ import msgspec
 from engine.core.actions import (
     Action,
     End,
+    Extended,
     Happened,
     Leave,
     RangeOver,
@@ -22,6 +23,7 @@ from engine.core.actions import (
     Retire,
     Send,
     Spawn,
+    StandAside,
     StartHost,
     StopTask,
     TasksOver,
@@ -43,6 +45,7 @@ from engine.runtime.meters.meter import Meter
 from engine.runtime.post import PostOffice
 from engine.runtime.sending import Sending
 from engine.runtime.specs import PoolSpec, clipped, completed, limited
+from engine.runtime.subtasks import SubtaskDesk
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames
@@ -137,6 +140,9 @@ class Fleet:
         """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
+        self.subtasks = SubtaskDesk(self, self._to_row)
+        self.extended: Callable[[int], None] = lambda pool: None
+        """Called with the number of a pool that has agents where it never had any."""
         self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
         self._sending = Sending(self.core, self.functions, self.hosts, self._jobs)
         for pool, more in zip(known, spare, strict=True):
@@ -211,7 +217,7 @@ class Fleet:
         if admission.off or now - self._measured < admission.rest or not self._memory_matters:
             return
         self._measured = now
-        told = admission.look(memory.rooms(self._groups), len(core.batches))
+        told = admission.look(memory.rooms(self._groups), len(core.batches) - len(core.aside))
         core.admit(admission.quota)
         if told is not None:
             self.event(told.level, told.kind, told.text, **told.data)
@@ -240,6 +246,7 @@ class Fleet:
         self.phase = "closed"
         self.hosts.close()
         self.post.mail.clear()  # what was never read may hold descriptors
+        self.subtasks.parents.clear()
         self.board.close()
         self._board_fd.close()
         self.loop.close()
@@ -249,10 +256,14 @@ class Fleet:
     def submit(self, job: Job) -> int:
         """Take a job in; the number of its range. Sinks of jobs that can never run are told in the next `step`. Raises
         ValueError for what can't be claimed, an unknown lane, or more memory than there is."""
-        number = self.core.submit(
-            job.count, job.function, job.pool, self.options_of(job), job.after, claims=job.claims, lane=job.lane,
-            each=job.each, memory=job.memory,
-        )  # fmt: skip
+        options = self.options_of(job)
+        if job.parent is not None:
+            number = self.core.submit_subtasks(job.count, job.function, job.pool, options, job.parent)
+        else:
+            number = self.core.submit(
+                job.count, job.function, job.pool, options, job.after, claims=job.claims, lane=job.lane,
+                each=job.each, memory=job.memory,
+            )  # fmt: skip
         self._jobs[number] = job
         return number
 
@@ -320,10 +331,12 @@ class Fleet:
                     ender(action.range, action.first, action.count, action.kind, action.text)
                 if action.kind == "poisoned":
                     self._tell_poisoned(job, action)
-                self._tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
+                tell = self._tell if job.parent is None else _at_once
+                tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
             case RangeOver():
-                sink = self._jobs.pop(action.range).sink
-                if self.gate is None:
+                job = self._jobs.pop(action.range)
+                sink = job.sink
+                if self.gate is None or job.parent is not None:
                     sink.finished(action.failed)
                 else:
                     self.gate.follow(sink.finished, action.failed)
@@ -343,6 +356,10 @@ class Fleet:
                 self.hosts.put(action.shard, frames.encode(frames.StopTask(action.batch, action.offset)))
             case Recall():
                 self.hosts.put(action.shard, frames.encode(frames.Recall(list(action.rest))))
+            case StandAside():
+                self.hosts.put(action.shard, frames.encode(frames.StandAside(action.row, action.generation)))
+            case Extended():
+                self.extended(action.pool)
             case Happened() if self.error is None:  # else it is said once, and not for each pool
                 self.event(action.level, action.kind, action.text, **action.data)
 
@@ -389,6 +406,8 @@ class Fleet:
             return
         if found is None:
             return
+        if self.subtasks.parents:
+            self.subtasks.over(row)
         batch, group = found
         number = batch.range.id
         job = self._jobs.get(number)
@@ -404,11 +423,12 @@ class Fleet:
         else:
             job.source.release(group.first, len(group.items))
         kept = sum(recorder(number, group) for recorder in self.recorders) if self.recorders else 0
+        tell = self._tell if job.parent is None else _at_once
         if not parcels:
-            self._tell(0, job.sink.outcomes, group)
+            tell(0, job.sink.outcomes, group)
             return
         stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
-        self._tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
+        tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
 
     def distrust(self, row: int, batch: int, error: BaseException) -> None:
         """As `hosts.Owner`."""
@@ -479,11 +499,14 @@ class Fleet:
                     since = {"happened": time.time() - (now - frame.noticed)} if frame.noticed else {}
                     self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame), **since)
                 self.post.lost([frame.row])
+                self.subtasks.lost([frame.row], frame.generation)
                 self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
                 reason = how if frame.why else text
                 self._down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
             case frames.MailOpened() | frames.Posted() | frames.MailRead():
                 self.post.heard(frame, parcels)
+            case frames.Submitted() | frames.Awaits() | frames.Withdrawn():
+                self.subtasks.heard(frame, parcels)
             case frames.Returned():
                 self.core.returned(frame.batches)
             case frames.SpawnFailed():
@@ -517,6 +540,7 @@ class Fleet:
         for row, record in deaths.salvage(self.board, shard.rows):
             self.record(row, record, [])
         self.post.lost(shard.rows)
+        self.subtasks.lost(shard.rows)
         running = deaths.running(self.board, shard.rows)
         self.event(
             "error", "host.died", f"the host of shard {pool.name}/{shard.id} {text}; its agents went with it",
@@ -541,6 +565,11 @@ class Fleet:
     def agents(self) -> int:
         """As many as there may be at a time."""
         return sum(pool.maximum for pool in self.core.pools)
+
+
+def _at_once(size: int, sink: Callable[..., None], *said: Any) -> None:
+    """As `Fleet._tell`, but by no gate: what a subtask has done outlives its parent's attempt for nobody."""
+    sink(*said)
 
 
 def batch_seconds(settings: Settings) -> float:

@@ -8,7 +8,7 @@ import time
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Final, Protocol
 
-from engine.runtime.errors import exception_for, exception_of
+from engine.procs.errors import exception_for, exception_of
 from engine.runtime.jobs import Group, Items
 from engine.wire import values
 from engine.wire.memory import Parcel

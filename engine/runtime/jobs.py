@@ -10,7 +10,7 @@ from operator import sub
 from typing import Any, Protocol
 
 from engine.core.claims import Claim
-from engine.core.tasks import Options
+from engine.core.tasks import Options, Parent
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -114,5 +114,7 @@ class Job:
     """In which they run."""
     memory: int = 0
     """Bytes that each of them takes."""
+    parent: Parent | None = None
+    """The task whose subtasks they are: it hears of them at once, whatever is recorded by then."""
     record: tuple[int, int] = (0, 0)
     """What it is in the record of the run: the number of its set of tasks, and the index of its first task in there."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from engine.core.claims import Claim
-from engine.runtime.errors import exception_for, exception_of
+from engine.procs.errors import exception_for, exception_of
 from engine.runtime.jobs import Group, Items
 from engine.wire import values
 from engine.wire.memory import Parcel

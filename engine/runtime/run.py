@@ -60,6 +60,8 @@ _MINUTE: Final = 60.0
 """Seconds between two records of how times are distributed."""
 _CLAIMS: Final = 0.5
 """Seconds from one look at claims and lanes to the next."""
+_NESTED_BITS: Final = 20
+"""Jobs of subtasks are numbered from here on in each of a run's engines, which takes as many numbers for its own."""
 _CALLS: Final = 500
 """Names of calls that have a job of their own in the record."""
 
@@ -120,6 +122,9 @@ class RunOptions:
     """The file that results are written to: the room on its disk is watched."""
     lanes: dict[str, int] = field(default_factory=dict)
     """How many tasks of each lane run at a time."""
+    requests: dict[str, str] = field(default_factory=dict)
+    """Kinds of requests between teams beside those that are always known, and the pool that answers them, "" for that
+    of who asks."""
 
 
 class Run:
@@ -155,6 +160,8 @@ class Run:
         self._next_frame = 0.0
         self._calls: dict[tuple[str, int], tuple[int, int]] = {}
         """The jobs of calls, by name and pool: their numbers, and how many calls are in them."""
+        self._nested: dict[tuple[str, int], tuple[int, int]] = {}
+        """The jobs of subtasks, likewise."""
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._next_minute = time.monotonic() + _MINUTE
         self._claims_now: ClaimsNow | None = None
@@ -175,6 +182,8 @@ class Run:
         self.observer = Observer()
         """What those cost who look on."""
         self.fleet = Fleet(pools, options.settings, path, options.resumed + 1)
+        self.fleet.subtasks.place = self._place_subtasks
+        self.fleet.subtasks.answers |= options.requests
         self.recording: Recording | None = None
         self.control: Control | None = None
         self.meters: Meters | None = None
@@ -258,6 +267,7 @@ class Run:
             self.alerting.number_from(earlier.last_alert(options.database, self.id))
         for pool in self.fleet.core.pools:
             self.resized(pool.id)
+        self.fleet.extended = self.resized
         self.fleet.gate = recording.gate
         self.fleet.crowded = lambda: recording.crowded
         self.fleet.listeners.append(recording.event)
@@ -300,6 +310,24 @@ class Run:
                 self._calls[key] = self.add_job(key[0], key[0], pool), 0
         number, first = self._calls[key]
         self._calls[key] = number, first + count
+        return number, first
+
+    def _place_subtasks(self, name: str, call: str, pool: int, count: int) -> tuple[int, int]:
+        """The same for subtasks, whose jobs are called by the task that submitted them. Each engine of a run has jobs
+        of its own for them: what is known of earlier ones is of attempts that came to nothing."""
+        if self.total is not None:
+            self.total += count
+        key = name, pool
+        if key not in self._nested:
+            if len(self._nested) >= _CALLS:
+                key = "other/subtasks", pool
+            if key not in self._nested:
+                number = ((1 + self.resumed) << _NESTED_BITS) + len(self._nested) + 1
+                self._nested[key] = number, 0
+                if self.recording is not None:
+                    self.recording.line.tell(messages.JobMade(number, key[0], call, pool))
+        number, first = self._nested[key]
+        self._nested[key] = number, first + count
         return number, first
 
     def submit(self, job: Job, number: int = 0, base: int = 0) -> int:
@@ -466,7 +494,8 @@ class Run:
         if not done + failed:
             return msgspec.structs.replace(frame, **more)
         return msgspec.structs.replace(
-            frame, tasks=frame.tasks + done + failed, total=self.total, done=frame.done + done,
+            frame, tasks=frame.tasks + done + failed, done=frame.done + done,
+            total=None if frame.total is None else frame.total + done + failed,
             failed=frame.failed + failed, **more,
         )  # fmt: skip
 

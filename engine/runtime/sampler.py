@@ -74,13 +74,15 @@ class Sampler:
                 PoolView(
                     pool.name, first, pool.extent, states.count(STARTING, first, stop), states.count(IDLE, first, stop),
                     busy, states.count(DRAINING, first, stop), states.count(DEAD, first, stop),
-                    pool.queued + max(0, pool.sent - busy), pool.done, pool.failed, pool.restarts, pool.minimum,
-                    pool.maximum,
+                    pool.queued + pool.nested + max(0, pool.sent - busy), pool.done, pool.failed, pool.restarts,
+                    pool.minimum, pool.maximum,
                 )
             )  # fmt: skip
         rate = self.rate()
         over = core.over
-        left = None if total is None else max(0, total - over)
+        called_off = core.nested[2]  # subtasks that nobody wants any more: of those done, they are none
+        total = None if total is None else total - called_off
+        left = None if total is None else max(0, total + called_off - over)
         eta = left / rate if left is not None and rate > 0 else 0.0 if left == 0 else None
         return Frame(
             self._numbers, time.time(), self.elapsed, state or self._state(over), core.submitted, total, core.done,

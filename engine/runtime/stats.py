@@ -27,6 +27,7 @@ def _pool(core: Core, number: int) -> dict[str, Any]:
         "size": pool.wanted, "min": pool.minimum, "max": pool.maximum, "up": pool.up, "busy": min(pool.up, pool.out),
         "hits": pool.hits, "misses": misses, "cold": pool.colds, "refills": pool.restarts, "recycled": pool.recycled,
         "retired": pool.retired, "grown": pool.grown, "queued": pool.queued,
+        "aside": pool.aside,
         "shards": [
             {
                 "id": shard.id, "up": shard.up, "depth": shard.ready.tasks, "batches": shard.batches,

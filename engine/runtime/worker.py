@@ -165,8 +165,9 @@ class Worker:
                     self._pass()
                 if self.closing or run.stop_asked:
                     if self.cancel_all or run.stop_asked:
-                        for number in list(core.ranges):
-                            core.cancel_rest(number)
+                        for number, found in list(core.ranges.items()):
+                            if found.parent is None or run.stop_asked:  # else who runs may go on, and needs them
+                                core.cancel_rest(number)
                         run.fleet.settle()
                     if not self.inbox and (not core.ranges or run.stop_asked == "stop"):
                         break
@@ -202,13 +203,15 @@ class Worker:
         self._ended = True
         self._refuse_all()
         core = self.run.fleet.core
-        status = "failed" if core.failed else "done"
-        summary = {
+        status = "failed" if core.failed > core.nested[1] else "done"
+        summary: dict[str, Any] = {
             "tasks": core.submitted,
             "done": core.done,
             "failed": core.failed,
             "seconds": self.run.sampler.elapsed,
         }
+        if core.nested[0]:
+            summary["subtasks"] = dict(zip(("tasks", "failed", "cancelled"), core.nested, strict=True))
         try:
             self.run.finish(status, summary)
         finally:

@@ -48,6 +48,26 @@ class LaneView(msgspec.Struct, frozen=True, array_like=True):
     """The first of these, "" for none."""
 
 
+class WaitView(msgspec.Struct, frozen=True, array_like=True):
+    """A task that runs, and waits for subtasks of its own: its agent's place is somebody else's meanwhile."""
+
+    task: str
+    """``job[number]``."""
+    pool: str
+    since: float
+    """Seconds since the Unix epoch."""
+    subtasks: tuple[str, ...]
+    """The first of those that it waits for."""
+    count: int
+    """How many there are."""
+    sent: int
+    """Of these, those that an agent has."""
+    pools: tuple[str, ...]
+    """Which run them."""
+    kinds: tuple[str, ...]
+    """Which requests they are, if any."""
+
+
 class ClaimsNow(msgspec.Struct, frozen=True, array_like=True, tag="claims"):
     """Claims and lanes at one moment: sampled, as frames are, though not as often."""
 
@@ -62,3 +82,5 @@ class ClaimsNow(msgspec.Struct, frozen=True, array_like=True, tag="claims"):
     """Tasks that wait for a claim, a lane or memory."""
     memory: LaneView | None = None
     """Memory that tasks say they take, `limit` and `used` in bytes; None where none says so."""
+    waits: tuple[WaitView, ...] = ()
+    """Tasks that wait for subtasks: those that have waited longest come first; a hundred at the most."""

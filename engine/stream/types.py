@@ -18,6 +18,7 @@ from engine.stream.claims import ClaimsNow as ClaimsNow
 from engine.stream.claims import ClaimView as ClaimView
 from engine.stream.claims import HolderView as HolderView
 from engine.stream.claims import LaneView as LaneView
+from engine.stream.claims import WaitView as WaitView
 from engine.stream.measures import MetricsNow as MetricsNow
 from engine.stream.measures import PoolMetrics as PoolMetrics
 from engine.stream.measures import PoolQueue as PoolQueue

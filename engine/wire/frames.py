@@ -11,10 +11,11 @@ body.
 from __future__ import annotations
 
 import struct
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
+from engine.wire.failure import Failure as Failure
 from engine.wire.letters import Delivered as Delivered
 from engine.wire.letters import MailOpened as MailOpened
 from engine.wire.letters import MailPools as MailPools
@@ -26,6 +27,11 @@ from engine.wire.loans import HandBack as HandBack
 from engine.wire.loans import Lend as Lend
 from engine.wire.loans import Lent as Lent
 from engine.wire.loans import Over as Over
+from engine.wire.subtasks import Answered as Answered
+from engine.wire.subtasks import Awaits as Awaits
+from engine.wire.subtasks import Submitted as Submitted
+from engine.wire.subtasks import SubtaskOptions as SubtaskOptions
+from engine.wire.subtasks import Withdrawn as Withdrawn
 
 VERSION: Final = 3
 
@@ -252,6 +258,13 @@ class Mind(msgspec.Struct, frozen=True, array_like=True, tag=33):
     care: Care
 
 
+class StandAside(msgspec.Struct, frozen=True, array_like=True, tag=38):
+    """Engine to host: the task of an agent waits for subtasks; until its batch is over nothing is put behind it."""
+
+    row: int
+    generation: int
+
+
 class AgentsUp(msgspec.Struct, frozen=True, array_like=True, tag=20):
     """Host to engine: agents that wait for work, as (row, generation, pid)."""
 
@@ -311,7 +324,7 @@ class SpawnFailed(msgspec.Struct, frozen=True, array_like=True, tag=24):
 
 ToNursery: TypeAlias = Prepare | StartHost
 FromNursery: TypeAlias = Prepared | HostStarted | HostExited
-ToMailbox: TypeAlias = MailPools | MailTaken | Delivered
+ToMailbox: TypeAlias = MailPools | MailTaken | Delivered | Answered
 ToHost: TypeAlias = (
     Define
     | Work
@@ -322,13 +335,15 @@ ToHost: TypeAlias = (
     | StopTask
     | Leave
     | Mind
+    | StandAside
     | Stop
     | Lend
     | HandBack
     | Over
     | ToMailbox
 )
-FromMailbox: TypeAlias = MailOpened | Posted | MailRead
+FromSubtasks: TypeAlias = Submitted | Awaits | Withdrawn
+FromMailbox: TypeAlias = MailOpened | Posted | MailRead | FromSubtasks
 FromHost: TypeAlias = AgentsUp | AgentDown | Returned | Output | SpawnFailed | Lent | FromMailbox
 
 encode = msgspec.msgpack.Encoder().encode
@@ -357,28 +372,6 @@ class Outcomes(msgspec.Struct, frozen=True, array_like=True):
     errors: list[Failure]
     plain: bool
     """All values are plain ones: none has to be unwrapped."""
-
-
-class Failure(msgspec.Struct, frozen=True, array_like=True):
-    """A task that failed by itself: it raised, or what it returned can't travel."""
-
-    offset: int
-    """In the batch."""
-    kind: str
-    """``exception``, ``arguments`` (could not be read), ``result`` (could not be written), ``exit`` (a command's code),
-    ``timeout``.
-    """
-    type: str
-    """Name of the exception's class."""
-    message: str
-    traceback: str
-    exception: bytes
-    """The pickled exception, b"" where it can't be pickled."""
-    detail: dict[str, Any] = {}
-    bases: list[str] = []
-    """``module.qualname`` of each class that the exception is an instance of, itself first, without ``object``; the
-    first 12 of them.
-    """
 
 
 outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)

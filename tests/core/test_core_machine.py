@@ -13,9 +13,10 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
-from simulated_hosts import BLAMELESS, PICKS, Record, pick
+from simulated_hosts import BLAMELESS, PICKS, Record, SimAgent, pick
 from simulated_runtime import FUNCTIONS, SimRuntime
 
+from engine.core.aside import Awaited
 from engine.core.claims import Claim
 from engine.core.core import Core
 from engine.core.invariants import check
@@ -140,6 +141,49 @@ class World(SimRuntime):
             self.wants[number] = [(want, lane) for want in wants]
         self.sizes[number], self.after[number], self.options[number] = tasks, earlier, options
         self.functions[number] = function
+
+    @precondition(lambda self: self._agents(busy=True))
+    @rule(
+        which=PICKS,
+        tasks=st.sampled_from([1, 1, 2, 9]),
+        pool=PICKS,
+        function=st.sampled_from(sorted(FUNCTIONS)),
+        retries=st.integers(0, 1),
+        waits=st.integers(0, 5),
+        flows=st.booleans(),
+    )
+    def has_subtasks(
+        self, which: int, tasks: int, pool: int, function: int, retries: int, waits: int, flows: bool
+    ) -> None:
+        """A task that runs submits others, and most often waits for them."""
+        _, agent = pick(self._agents(busy=True), which)
+        self._begins(agent, True)
+        send = agent.current
+        assert send is not None
+        parent = self.core.parent(agent.row, send.batch, agent.ran)
+        if agent.aside or not agent.running or parent is None:
+            return
+        options = Options(retries=retries, timeout=1.0, batch_max=500)
+        number = self.core.submit_subtasks(tasks, function, pool % len(self.core.pools), options, parent)
+        self.nested.add(number)
+        self.sizes[number], self.after[number], self.options[number] = tasks, set(), options
+        self.functions[number] = function
+        if waits and self.core.step_aside(self.now, agent.row, send.batch, agent.ran, (Awaited(number, 0),)):
+            agent.aside = True
+            assert not self.core.step_aside(self.now, agent.row, send.batch, agent.ran, ())
+        if flows:
+            self.flows(0)
+
+    @precondition(lambda self: any(agent.aside for _, agent in self._agents()))
+    @rule(which=PICKS)
+    def goes_on(self, which: int) -> None:
+        """A task waits no longer: because of a timeout, if what it waits for is not over."""
+        self._goes_on(pick([agent for _, agent in self._agents() if agent.aside], which))
+
+    def _goes_on(self, agent: SimAgent) -> None:
+        assert agent.row in self.core.aside
+        agent.aside = False
+        self.core.step_back(agent.row)
 
     @rule(name=st.sampled_from(LANES), limit=st.integers(0, 3))
     def set_lane(self, name: str, limit: int) -> None:
@@ -358,7 +402,10 @@ class World(SimRuntime):
             self.core.admit((1 if self.core.idle else 0) if scarce else None)
             self.flows(0)
             for host, agent in self._agents(busy=True):
-                while agent.current is not None:
+                wait = self.core.aside.get(agent.row) if agent.aside else None
+                if wait is not None and all(self.final[one] for one in wait.subtasks):
+                    self._goes_on(agent)
+                while agent.current is not None and not agent.aside:
                     self._runs(agent, 500, set())
                     if agent.ran > agent.written:
                         self._writes(host, agent, 0, False)

@@ -212,6 +212,28 @@ def test_the_time_an_agent_was_given_its_batch(shard: Shard) -> None:
     assert before <= slot.given <= time.monotonic()
 
 
+def test_nothing_stands_behind_a_task_that_waits(shard: Shard) -> None:
+    shard.add(1, 2, 3, 4)
+    row = next(row for row in range(AGENTS) if shard.given[row][0] == 1)
+    other = 1 - row
+    shard.reads(row)
+    shard.reads(other)
+    behind = shard.given[row][1:]
+    assert behind
+    shard.queue.stand_aside(shard.slots[row])
+    shard.queue.dispatch()
+    assert shard.given[row] == [1]
+    assert set(behind) <= set(shard.given[other])
+    shard.queue.recall([1])
+    current = shard.slots[row].current
+    assert current is not None
+    assert current.rest, "what it has not begun is asked back all the same"
+    assert shard.queue.stop(1, 0) is None, "it has begun"
+    shard.finished(row)
+    shard.add(9)
+    assert [9] in shard.given
+
+
 def test_one_is_lent_once_all_are_idle_and_given_nothing_until_it_is_back(shard: Shard) -> None:
     shard.add(1)
     assert shard.queue.lend() is None

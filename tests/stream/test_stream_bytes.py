@@ -50,6 +50,7 @@ from engine.stream.types import (
     SilenceView,
     Spread,
     Subscribe,
+    WaitView,
 )
 
 POOL = PoolView("main", 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 16)
@@ -62,6 +63,7 @@ SHAPE = Shape("run", "main", "seconds", SPREAD, 0.001, 1.25, [1, 0, 7])
 HOLDER = HolderView("work[5]", "main", 1.5)
 LANE = LaneView("cloud", 10, 1, (HOLDER,), 3, "work[6]")
 CLAIM = ClaimView("src/gpu/**", True, 2, (HOLDER,), 4, "work[7]", True)
+WAIT = WaitView("work[5]", "main", 1.5, ("work/KERNEL[2]",), 2, 1, ("gpu",), ("KERNEL",))
 ALERT = AlertView(
     1, "0123abcd", "memory", "memory is short", "capacity", "critical", "firing", "98 % in use", {"pool": "main"}, "h",
     "a", "ratio", 0.5, 0.25, 0.75, 2, 3, 4, True, 1.5, 2.5, 3.5, 4.5, 5.5, None, AckView("ada", 6.5, "mine", None), 7,
@@ -128,11 +130,12 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
         ),
     ),
     (
-        ClaimsNow(2.5, (LANE,), (CLAIM,), 1, 7, LANE),
+        ClaimsNow(2.5, (LANE,), (CLAIM,), 1, 7, LANE, (WAIT,)),
         (
-            "97a6636c61696d73cb40040000000000009196a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003"
+            "98a6636c61696d73cb40040000000000009196a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003"
             "a7776f726b5b365d9197aa7372632f6770752f2a2ac3029193a7776f726b5b355da46d61696ecb3ff800000000000004a7776f72"
-            "6b5b375dc3010796a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003a7776f726b5b365d"
+            "6b5b375dc3010796a5636c6f75640a019193a7776f726b5b355da46d61696ecb3ff800000000000003a7776f726b5b365d9198a7"
+            "776f726b5b355da46d61696ecb3ff800000000000091ae776f726b2f4b45524e454c5b325d020191a367707591a64b45524e454c"
         ),
     ),
     (

@@ -17,6 +17,8 @@ CARE = frames.Care(9.0, 8.0, 0.25, 7, 6, 5, False, ["fresh"], 4.0)
 CONFIG = frames.HostConfig("main", 3, 2, 8192, 64, 4711, ["late"], b"\x80", CARE)
 FAILURE = frames.Failure(0, "exception", "E", "m", "t", b"p", {"k": 1}, ["a.E", "builtins.Exception"])
 
+SUBTASKS = frames.SubtaskOptions(1.5, None, 2, ["E"], 3)
+
 GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (
         frames.Prepare(2, ["/a"], 4711, "/c.sock", ["p"], ["m:f"], ["m:w"], ["h"], 12288),
@@ -59,6 +61,7 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.HandBack(3, 1, 300, 7), "95240301cd012c07"),
     (frames.Over(3, 1, 300), "94250301cd012c"),
     (frames.Lent(3, 1), "93190301"),
+    (frames.StandAside(3, 1), "93260301"),
     (frames.AgentsUp([(3, 1, 4713)]), "931491930301cd126990"),
     (
         frames.AgentDown(3, 1, 4713, -11, "", [(300, 5), (301, -1)], "last words", 1 << 20),
@@ -73,6 +76,19 @@ GOLDEN: list[tuple[msgspec.Struct, str]] = [
     (frames.MailTaken(3, 1, 300), "942b0301cd012c"),
     (frames.Delivered(2, 1, 3, msgspec.Raw(b"\x91\x01")), "952c0201039101"),
     (frames.MailRead(2, 1, 1), "942d020101"),
+    (
+        frames.Submitted(3, 1, 300, 5, 7, "gpu", "KERNEL", "m:f", "f", msgspec.Raw(b"\x91\x01"), SUBTASKS),
+        "9c2e0301cd012c0507a3677075a64b45524e454ca36d3a66a166910195cb3ff8000000000000c00291a14503",
+    ),
+    (frames.Awaits(3, 1, 300, 5, [7, 8], 2), "972f0301cd012c0592070802"),
+    (frames.Withdrawn(3, 1, [7], True), "953003019107c3"),
+    (
+        frames.Answered(3, 1, 7, msgspec.Raw(b"\x92\x01\xc0"), [(8, FAILURE)], [9]),
+        (
+            "97310301079201c09192089800a9657863657074696f6ea145a16da174c4017081a16b0192a3612e45b26275696c74696e73"
+            "2e457863657074696f6e9109"
+        ),
+    ),
     (
         frames.Outcomes(msgspec.Raw(b"\x91\xc0"), bytes(8), [FAILURE], True),
         (

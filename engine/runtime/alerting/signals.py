@@ -76,8 +76,8 @@ class Readings:
             idle = sum(shard.up - shard.batches for shard in pool.shards if shard.up > shard.batches)
             ratio = mean.add(now, idle / pool.up if pool.up and not held else 0.0)
             # What was sent waits as well, but for one task of each batch that an agent can have begun.
-            behind = max(0, pool.sent - min(pool.out, pool.up))
-            waiting = pool.queued + behind
+            behind = max(0, pool.sent - pool.aside - min(pool.out, pool.up))
+            waiting = pool.queued + pool.nested + behind
             over = pool.done + pool.failed
             values = (
                 pool.hits + pool.waits + pool.colds, pool.hits, 0.0 if held else ratio,

@@ -11,6 +11,7 @@ from engine.runtime import claimed, limits
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import Fleet
+from engine.runtime.subtasks_told import waits_data
 from engine.stream.types import Level
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Commands:
             "set": ("SETTING VALUE", self._set),
             "lane": ("LANE LIMIT", self._lane),
             "explain": ("TASK", self._explain),
+            "waits": ("", self._waits),
             "done": ("TASK [NOTE] [RESULT]", self._work_done),
             "failed": ("TASK WHY", self._work_failed),
             "gate": ("GATE DECISION [WHY]", self._gate),
@@ -236,6 +238,10 @@ class Commands:
         else:
             data = claimed.explained_data(fleet, found, lines)
         return Done("", f"{data['task']}: {'; '.join(data['lines'])}", data)
+
+    def _waits(self) -> Done:
+        data = waits_data(self._target.fleet)
+        return Done("", "; ".join(data["lines"]) or "no task waits for subtasks", data)
 
     def _explained_step(self, written: str) -> dict[str, Any] | None:
         """Why a step of a plan does not go on, or a task of one has not begun; None if that is not known."""

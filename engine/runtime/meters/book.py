@@ -58,7 +58,7 @@ class Book:
                 put("shoal_pool_agents", getattr(view, state), name, state)
             for bound, agents in (("min", pool.minimum), ("max", pool.maximum), ("target", pool.wanted)):
                 put("shoal_pool_agents_limit", agents, name, bound)
-            put("shoal_pool_deficit_agents", max(0, pool.wanted - pool.up), name)
+            put("shoal_pool_deficit_agents", max(0, pool.coming), name)
             put("shoal_pool_pending_requests", pool.queued, name)
             for found, batches in (("hit", pool.hits), ("wait", pool.waits), ("cold", pool.colds)):
                 put("shoal_pool_acquires_total", batches, name, found)

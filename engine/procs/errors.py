@@ -1,4 +1,4 @@
-"""What a caller's future may raise beside the task's own exception."""
+"""What a caller's future, and a subtask's handle, may raise beside the task's own exception."""
 
 from __future__ import annotations
 
@@ -56,4 +56,8 @@ def exception_for(kind: str, text: str) -> BaseException:
         return TaskTimeout(text)
     if kind == "pool":
         return BrokenProcessPool(text)
+    if kind == "depth":
+        return RecursionError(text)
+    if kind == "request":
+        return ValueError(text)
     return CancelledError(text)
