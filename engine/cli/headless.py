@@ -33,6 +33,7 @@ from engine.runtime.launch import StartError
 from engine.runtime.line import RecordError
 from engine.runtime.memory import cgroups, for_tasks
 from engine.runtime.nest import Image
+from engine.runtime.planned import Planned
 from engine.runtime.questions import Questions
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run, RunOptions
@@ -160,6 +161,7 @@ def _drive(
     driver = Driver(run, spec, writer, earlier, _asks(spec.settings, options))
     stack.callback(driver.close)
     run.work = Questions(run.fleet, spec, driver)
+    run.plan = Planned(run.fleet, spec, driver.steps, driver.gates, driver.turns)
     watch = last_words.Watch(run, spec.steps) if run.recording is None else None
     reporter_started = reporter if options["as_json"] else None
     if reporter_started is not None:

@@ -43,15 +43,14 @@ class Course:
         self.tasks += tasks
 
     def know(self, began: float | None, seconds: float | None) -> None:
-        """A task was over before the run was resumed; None: it never ran."""
+        """A task is over that was not run by this engine: before the run was resumed, or by people. None: nobody knows
+        when it began, or how long it took; it is over now, as far as anybody knows."""
         if began is not None and seconds is not None:
             self.add(began, seconds)
-
-    def end(self) -> None:
-        """A task is over now, of which nobody knows how long it took."""
-        self.ended = time.time()
+        else:
+            self.ended = began or time.time()
 
     def lose(self, why: str) -> None:
         """The engine has ended tasks."""
-        self.end()
+        self.ended = time.time()
         self.why = self.why or why

@@ -17,7 +17,6 @@ from engine.runtime.held import claims_of, held, options_of, with_more
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.opened import Opened, Sink
 from engine.runtime.people import People
-from engine.runtime.planned import Planned
 from engine.runtime.results import OrderedWriter, Unreadable, row, value_of
 from engine.runtime.run import Run
 from engine.runtime.turns import NOBODY, Turns, place
@@ -80,7 +79,6 @@ class Driver:
         self.gates = Gates(run, spec.steps, asks, answers)
         self.people = People(run, spec, self)
         self.turns = Turns(run, spec, self._begun, lambda step: bool(self._bar(step)))
-        self.planned = run.plan = Planned(run.fleet, spec, self.steps, self.gates, self.turns)
         self._kept = {name for step in spec.steps for name in (step.gather, *step.results.values()) if name}
         self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]
@@ -327,8 +325,7 @@ class Driver:
     def said(self, opened: Opened, index: int, line: int, value: Any, failure: frames.Failure | None) -> None:
         """As `people.Hears`."""
         failed = failure is not None
-        opened.over += 1
-        self.planned.course(opened.step.name).end()
+        opened.know(None, None)
         self._run.said[failed] += 1
         if failed:
             opened.failed += 1
@@ -375,8 +372,7 @@ class Driver:
         """A task was over before. Raises `SpecError`."""
         outcome = known.outcome
         failed = outcome.state == "failed"
-        opened.over += 1
-        self.planned.course(opened.step.name).know(outcome.started, outcome.seconds)
+        opened.know(outcome.started, outcome.seconds)
         self._run.before[failed] += 1
         self._run.taken += known.taken
         if failed:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.plan.steps import Step
+from engine.runtime.course import Course
 from engine.runtime.jobs import Group
-from engine.runtime.planned import Planned
 from engine.runtime.results import OrderedWriter, row
 from engine.wire import frames
 
@@ -38,6 +38,8 @@ class Opened:
     """The gate that does not let be begun what comes after it, and why."""
     passed: bool = False
     """It is over, and that was said."""
+    course: Course = field(default_factory=Course)
+    """How it has gone so far."""
 
     def close(self) -> None:
         """Let go of what its arguments come from."""
@@ -49,13 +51,17 @@ class Opened:
         """All its tasks are over."""
         return self.exhausted and self.over >= self.submitted
 
+    def know(self, began: float | None, seconds: float | None) -> None:
+        """A task is over that was not run by this engine. None: nobody knows when it began, or how long it took."""
+        self.over += 1
+        self.course.know(began, seconds)
+
 
 class Hears(Protocol):
     """What drives a run, as far as its sinks know it."""
 
     writer: OrderedWriter | None
     reports: list[Any]
-    planned: Planned
 
     def read(self, item: Any, group: Group) -> Any:
         """The value of a result."""
@@ -84,7 +90,7 @@ class Sink:
         opened, driver = self._open, self._driver
         opened.over += len(group.items) - len(group.retried) - len(group.gone)
         opened.failed += len(group.failures)
-        driver.planned.course(opened.step.name).hear(group)
+        opened.course.hear(group)
         if driver.writer is not None or opened.keep or opened.step.report:
             self._pass_on(group)
         driver.see(opened)
@@ -109,7 +115,7 @@ class Sink:
         opened, driver = self._open, self._driver
         opened.over += count
         opened.failed += count
-        driver.planned.course(opened.step.name).lose(text)
+        opened.course.lose(text)
         if driver.writer is not None:
             failure = frames.Failure(0, kind, "", text, "", b"")
             for index in range(first, first + count):

@@ -61,6 +61,7 @@ class Begun(Protocol):
     job: int
     barred: str
     bars: str
+    course: Course
 
     @property
     def finished(self) -> bool:
@@ -77,7 +78,6 @@ class Planned:
         self._steps = begun
         self._gates = gates
         self._turns = turns
-        self._courses: dict[str, Course] = {}
         self._began = time.time()
         self._due = 0.0
         self._last: list[ToReader] | None = None
@@ -85,10 +85,8 @@ class Planned:
 
     def course(self, name: str) -> Course:
         """How a step has gone so far."""
-        found = self._courses.get(name)
-        if found is None:
-            found = self._courses[name] = Course()
-        return found
+        begun = self._steps.get(name)
+        return Course() if begun is None else begun.course
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -178,7 +176,7 @@ class Planned:
             for number in range(min(len(steps), STEPS_MAX))
         ]
         over = all(state in OVER for state, _ in states)
-        ended = max((course.ended or 0.0 for course in self._courses.values()), default=0.0)
+        ended = max((begun.course.ended or 0.0 for begun in self._steps.values()), default=0.0)
         ends = (ended or None) if over else None if guessed else at + found.length
         chain = tuple(number for number in found.chain if number < STEPS_MAX)[-_CHAIN:]
         return PlanNow(
@@ -189,7 +187,7 @@ class Planned:
     def _state(self, number: int, busy: Mapping[int, Busy], at: float) -> tuple[StepState, str]:
         """How a step is, and why, where that is not plain."""
         step = self._spec.steps[number]
-        begun, course = self._steps.get(step.name), self._courses.get(step.name)
+        begun, course = self._steps.get(step.name), self.course(step.name)
         if begun is None:
             if any(not self._is_over(other) for other in self._before[number]):
                 return "waiting", ""
@@ -202,13 +200,13 @@ class Planned:
         if begun.finished:
             if not begun.failed:
                 return "done", ""
-            why, ran = begun.barred or self._lost(number), course is not None and course.tasks
+            why, ran = begun.barred or self._lost(number), course.tasks
             if why and not ran:
                 return "barred", why
-            return "failed", course.why if course is not None and not ran else ""
+            return "failed", "" if ran else course.why
         if is_people(step):
             return "people", ""
-        just = course is not None and course.ended is not None and at - course.ended < _JUST
+        just = course.ended is not None and at - course.ended < _JUST
         return ("running" if begun.job in busy or just else "ready"), ""
 
     def _lost(self, number: int) -> str:
@@ -236,10 +234,10 @@ class Planned:
         agents = {pool.name: pool.maximum for pool in self._fleet.core.pools}
         rests = []
         for step, (state, _) in zip(self._spec.steps, states, strict=True):
-            begun, course = self._steps.get(step.name), self._courses.get(step.name)
-            mean = None if course is None else course.mean
+            begun, course = self._steps.get(step.name), self.course(step.name)
+            mean = course.mean
             if state in OVER:
-                rests.append(Rest(0, mean, ended=(course.ended or 0.0) if course is not None else 0.0))
+                rests.append(Rest(0, mean, ended=course.ended or 0.0))
                 continue
             one = mean
             if one is None:
@@ -257,8 +255,8 @@ class Planned:
         """Seconds that a task of each pool took on average."""
         sums: dict[str, list[float]] = {}
         for step in self._spec.steps:
-            course = self._courses.get(step.name)
-            if course is not None and course.tasks:
+            course = self.course(step.name)
+            if course.tasks:
                 found = sums.setdefault(step.pool, [0.0, 0.0])
                 found[0] += course.seconds
                 found[1] += course.tasks
@@ -278,7 +276,7 @@ class Planned:
         critical: bool, at: float, guessed: bool,
     ) -> StepNow:  # fmt: skip
         step, (state, why) = self._spec.steps[number], how
-        begun, course = self._steps.get(step.name), self._courses.get(step.name, Course())
+        begun, course = self._steps.get(step.name), self.course(step.name)
         now = None if begun is None else busy.get(begun.job)
         over, unknown = state in OVER, guessed or state in OVER
         began = course.began
