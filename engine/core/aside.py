@@ -24,7 +24,7 @@ class Awaited(NamedTuple):
     """A subtask that somebody waits for."""
 
     range: int
-    index: int
+    task: int
 
 
 @dataclass(slots=True)
