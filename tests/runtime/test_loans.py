@@ -17,6 +17,7 @@ from inside import Heard, agents, cared, core_of, fleet_of, host_pids, kill
 from processes import wait_for
 
 from engine.core.invariants import check
+from engine.procs.scoreboard import HEAD, TAIL
 from engine.procs.errors import RemoteError
 from engine.runtime import loans
 from engine.workloads import coordination
@@ -160,6 +161,11 @@ def test_a_call_that_an_agent_dies_before_is_made_by_another(one: Engine, heard:
 
 def test_a_host_that_dies_takes_its_loan_along(one: Engine, heard: Heard, tmp_path: Path) -> None:
     held = Held(one, tmp_path / "go").begin()
+    board = fleet_of(one).board
+    # Or what it has just passed on comes a second time, and is dropped.
+    wait_for(
+        lambda: board.get(0, HEAD) == board.get(0, TAIL), what="the host to be done with what came before the loan"
+    )
     kill(host_pids(one)[0])
     wait_for(lambda: heard.kinds("host.died"))
     assert on_loan(one) is None
