@@ -17,8 +17,8 @@ from inside import Heard, agents, cared, core_of, fleet_of, host_pids, kill
 from processes import wait_for
 
 from engine.core.invariants import check
-from engine.procs.scoreboard import HEAD, TAIL
 from engine.procs.errors import RemoteError
+from engine.procs.scoreboard import HEAD, TAIL
 from engine.runtime import loans
 from engine.workloads import coordination
 from shoal import Engine, TaskPoisoned
