@@ -41,8 +41,8 @@ def agents(engine: Engine, name: str = "main") -> list[int]:
 
 
 def host_pids(engine: Engine) -> list[int]:
-    """Pids of the hosts, by shard."""
-    return [wire.pid for _, wire in sorted(fleet_of(engine).hosts.wires.items())]
+    """Pids of the hosts, by shard; 0 would be this very process group."""
+    return [wire.pid for _, wire in sorted(fleet_of(engine).hosts.wires.items()) if wire.pid]
 
 
 def counts(engine: Engine, name: str = "main") -> dict[str, Any]:
