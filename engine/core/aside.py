@@ -25,6 +25,7 @@ class Awaited(NamedTuple):
 
     range: int
     task: int
+    """Which one of that."""
 
 
 @dataclass(slots=True)

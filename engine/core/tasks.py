@@ -54,6 +54,7 @@ class Parent(NamedTuple):
 
     range: int
     task: int
+    """Which one of that."""
     depth: int
     """How deep its subtasks are nested: 1 where it is no subtask itself."""
 
