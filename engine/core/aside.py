@@ -24,7 +24,8 @@ class Awaited(NamedTuple):
     """A subtask that somebody waits for."""
 
     range: int
-    index: int
+    task: int
+    """Which one of that."""
 
 
 @dataclass(slots=True)

@@ -53,7 +53,8 @@ class Parent(NamedTuple):
     """The task that has submitted others while it ran: they are its subtasks."""
 
     range: int
-    index: int
+    task: int
+    """Which one of that."""
     depth: int
     """How deep its subtasks are nested: 1 where it is no subtask itself."""
 

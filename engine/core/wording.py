@@ -23,7 +23,7 @@ def describe(
         now: the time, by the clock that the core was told.
     """
     above = found.parent
-    of = [] if above is None else [f"it is a subtask of {task(above.range, above.index)}"]
+    of = [] if above is None else [f"it is a subtask of {task(above.range, above.task)}"]
     return [_state(found, now), *(_reason(reason, task, several, now) for reason in found.reasons), *of]
 
 

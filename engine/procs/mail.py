@@ -15,8 +15,8 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -167,7 +167,7 @@ class Mailbox:
         while self._acknowledge:
             data = frames.encode(frames.MailRead(self._row, self._generation, self._acknowledge))
             with _undisturbed():
-                if channel.send(self._sock, (data,)):
+                if _sent(self._sock, data):
                     self._acknowledge = 0
             if self._acknowledge:
                 _wait(self._sock, select.POLLOUT, _AGAIN)
@@ -191,7 +191,7 @@ class Mailbox:
         return self._row, self._generation
 
     def _send(self, data: bytes, parcels: list[Parcel]) -> None:
-        while not channel.send(self._sock, (data,), [parcel.fd for parcel in parcels]):
+        while not _sent(self._sock, data, [parcel.fd for parcel in parcels]):
             _wait(self._sock, select.POLLOUT, _AGAIN)
 
     def _read(self, deadline: float | None) -> bool:
@@ -204,7 +204,10 @@ class Mailbox:
         return True
 
     def _take_in(self) -> None:
-        received = self._receiver.receive()
+        try:
+            received = self._receiver.receive()
+        except channel.Closed:
+            _orphaned()
         if received is None:
             return
         frame = frames.to_mailbox.decode(bytes(received[0]))
@@ -217,6 +220,19 @@ class Mailbox:
                 self._unread.append((frame, received[1]))
             case frames.Answered():
                 self.answered(frame, received[1])
+
+
+def _sent(sock: socket.socket, data: bytes, fds: Sequence[int] = ()) -> bool:
+    try:
+        return channel.send(sock, (data,), fds)
+    except channel.Closed:
+        _orphaned()
+
+
+def _orphaned() -> NoReturn:
+    """The host has ended, and with it its agents: at once, or a task would fail by that, and its word would be found in
+    what an agent leaves behind."""
+    os._exit(0)
 
 
 _agent: tuple[socket.socket, int, int] | None = None

@@ -51,7 +51,6 @@ class Subtask:
     def __reduce__(self) -> Any:
         raise TypeError("the handle of a subtask can't be sent anywhere: only the task that submitted it waits for it")
 
-    @property
     def kept(self) -> bool:
         """Whether its result is large, and has not been fetched."""
         return self._kept
@@ -221,9 +220,9 @@ class _Desk:
 
     def fetch(self, one: Subtask) -> None:
         """See that its result is here."""
-        if one.kept:
+        if one.kept():
             self._box.say(frames.encode(frames.Withdrawn(*self._box.agent, [one._number], True)), [])
-            while one.kept:
+            while one.kept():
                 self._box.hear(None)
             if one._failure is not None:
                 raise RuntimeError(one._failure.message)

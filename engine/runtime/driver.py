@@ -17,11 +17,10 @@ from engine.runtime.held import claims_of, held, options_of, with_more
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.opened import Opened, Sink
 from engine.runtime.people import People
-from engine.runtime.results import OrderedWriter, Unreadable, row, value_of
+from engine.runtime.results import OrderedWriter, Readable, row
 from engine.runtime.run import Run
 from engine.runtime.turns import NOBODY, Turns, place
 from engine.wire import frames, values
-from engine.wire.memory import Parcel
 
 CHUNK: Final = 2_000
 """Arguments taken from a step at once, as one range."""
@@ -65,7 +64,7 @@ class Driver:
         self._earlier = earlier
         self._lines = 0
         self._kept_all = True
-        self._told_unreadable = False
+        self._readable = Readable(lambda text: run.fleet.event("warning", "result.unreadable", text))
         self._pools = {pool.name: number for number, pool in enumerate(spec.pools)}
         self.steps: dict[str, Opened] = {}
         self._fed: dict[Opened, None] = {}
@@ -90,17 +89,7 @@ class Driver:
 
     def read(self, item: Any, group: Group) -> Any:
         """The value of a result; None, and once a warning, for one that can't be read in this process."""
-        return self._value(item, group.parcels)
-
-    def _value(self, item: Any, parcels: list[Parcel]) -> Any:
-        try:
-            return value_of(item, parcels)
-        except Unreadable as error:
-            if not self._told_unreadable:
-                self._told_unreadable = True
-                text = f"a result can't be read here, and counts as None: {error}"
-                self._run.fleet.event("warning", "result.unreadable", text)
-            return None
+        return self._readable.value(item, group.parcels)
 
     @property
     def resumes(self) -> bool:
@@ -381,7 +370,7 @@ class Driver:
         elif opened.keep or opened.step.report:
             with earlier.reading():
                 item = item_of(outcome)
-            value = self._value(item, [])
+            value = self._readable.value(item, [])
             if opened.keep:
                 opened.kept_values[outcome.task] = value
             if opened.step.report:

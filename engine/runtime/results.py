@@ -7,7 +7,7 @@ import io
 import json
 import math
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,6 +59,23 @@ def value_of(item: Any, parcels: list[Parcel]) -> Any:
         return values.unwrap(item, parcels)
     except BaseException as error:
         raise Unreadable(_told(error)) from error
+
+
+class Readable:
+    """Values of results: None, and once a warning, for one that can't be read in this process."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn: Callable[[str], None] | None = warn
+
+    def value(self, item: Any, parcels: list[Parcel]) -> Any:
+        """The value of an item of a column."""
+        try:
+            return value_of(item, parcels)
+        except Unreadable as error:
+            warn, self._warn = self._warn, None
+            if warn is not None:
+                warn(f"a result can't be read here, and counts as None: {error}")
+            return None
 
 
 def _told(error: BaseException) -> str:

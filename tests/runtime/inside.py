@@ -34,14 +34,15 @@ def pool_of(engine: Engine, name: str = "main") -> Pool:
 
 
 def agents(engine: Engine, name: str = "main") -> list[int]:
-    """Pids of a pool's agents that are up, by row."""
+    """Pids of a pool's agents that are up, by row; without those who have just died: 0 is this very process group."""
     fleet = fleet_of(engine)
-    return [fleet.board.get(row, PID) for row in pool_of(engine, name).rows if fleet.core.agents[row].up]
+    found = [fleet.board.get(row, PID) for row in pool_of(engine, name).rows if fleet.core.agents[row].up]
+    return [pid for pid in found if pid]
 
 
 def host_pids(engine: Engine) -> list[int]:
-    """Pids of the hosts, by shard."""
-    return [wire.pid for _, wire in sorted(fleet_of(engine).hosts.wires.items())]
+    """Pids of the hosts, by shard; 0 would be this very process group."""
+    return [wire.pid for _, wire in sorted(fleet_of(engine).hosts.wires.items()) if wire.pid]
 
 
 def counts(engine: Engine, name: str = "main") -> dict[str, Any]:
@@ -57,6 +58,7 @@ def cared(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
 
 
 def kill(pid: int) -> None:
+    assert pid > 1
     os.kill(pid, signal.SIGKILL)
 
 
