@@ -309,6 +309,7 @@ class Desk:
         """What it had reserved, if it had, is for everybody again."""
         if not self._drop_reservation(line):
             return
+        self.releases += 1
         for of, _ in line.needs.amounts:
             self._call_all(of, 0)
         for resource, _ in line.needs.claims:

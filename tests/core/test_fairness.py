@@ -210,6 +210,26 @@ def test_a_reservation_is_void_in_a_pool_without_agents() -> None:
     assert not core.pools[1].queued, "they go on where there are agents"
 
 
+def test_who_asks_only_when_something_may_be_free_hears_of_a_reservation_that_is_gone() -> None:
+    core = fleet(2)
+    known(core, 1.0)
+    names = cycle(["a", "b"])
+    held, _ = core.hold(0.0, [Claim(next(names))])
+    both = core.submit(1, 1, 0, claims=[Claim("a"), Claim("b")])
+    while not core.desk.reserving:
+        following, bar = core.hold(0.0, [Claim(next(names))])
+        assert not bar
+        core.let_go(held)
+        held = following
+        take(core, Send)
+    free = Claim(next(names))
+    assert core.hold(0.0, [free]) == (0, free.name)
+    before = core.desk.releases
+    core.cancel(both, 0)
+    assert core.desk.releases > before
+    assert core.hold(0.0, [free])[0]
+
+
 CLAIMS = st.lists(st.builds(Claim, st.sampled_from(NAMES), st.booleans()), min_size=1, max_size=3)
 
 
