@@ -70,7 +70,8 @@ class Subtask:
 
         Raises what it raised, and as a future of an `Engine` does: `TaskPoisoned`, `TaskTimeout`, `RemoteError`,
         CancelledError, BrokenProcessPool where its pool can't start; RecursionError where nobody could ever run it,
-        because all wait; TimeoutError after `timeout` seconds.
+        because all wait; TimeoutError after `timeout` seconds; RuntimeError in another task than its own, unless the
+        result is here.
         """
         error = self.exception(timeout)
         if error is not None:
@@ -192,8 +193,8 @@ class _Desk:
     def wait(self, wanted: list[Subtask], need: int, timeout: float | None) -> bool:
         """Wait until so many of them are over; False if they are not in time."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        task = self._task()  # first: a fork of a task must not read what is its parent's
         self.look()
-        task = self._task()
         left = [one for one in wanted if not one._over]
         need -= len(wanted) - len(left)
         if need <= 0:
@@ -221,6 +222,8 @@ class _Desk:
     def fetch(self, one: Subtask) -> None:
         """See that its result is here."""
         if one.kept():
+            if one._task != self._task():
+                raise RuntimeError("a large result that was not fetched is gone when its task ends: this is another")
             self._box.say(frames.encode(frames.Withdrawn(*self._box.agent, [one._number], True)), [])
             while one.kept():
                 self._box.hear(None)
@@ -235,7 +238,7 @@ class _Desk:
         failures, kept = dict(frame.failures), frozenset(frame.kept)
         for number, item in enumerate(values.open_column(frame.column, parcels), frame.first):
             one = self._open.get(number)
-            if one is not None:
+            if one is not None and (one._kept or not one._over):  # else it is here, and was only asked for twice
                 one._failure, one._kept = failures.get(number), number in kept
                 one._item, one._parcels, one._over = item, parcels, True
 

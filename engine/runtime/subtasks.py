@@ -184,16 +184,15 @@ class SubtaskDesk:
 
     def _withdrawn(self, frame: frames.Withdrawn) -> None:
         parent = self.parents.get(frame.row)
-        if parent is None:
-            return
         for number in frame.numbers:
-            if frame.fetch:
-                item, parcels = parent.kept.pop(number, (None, []))
-                failures = [] if parcels else [(number, _ended("request", "its result was asked for before"))]
+            if frame.fetch:  # answered in any case: it is waited for
+                nothing: tuple[Any, list[Parcel]] = None, []
+                item, parcels = nothing if parent is None else parent.kept.pop(number, nothing)
+                failures = [] if parcels else [(number, _ended("request", "its result is not kept any more"))]
                 column = values.encode([item])
                 answer = frames.Answered(frame.row, frame.generation, number, msgspec.Raw(column), failures, [])
                 self._send(frame.row, frames.encode(answer), parcels)
-            elif (place := parent.places.get(number)) is not None:
+            elif parent is not None and (place := parent.places.get(number)) is not None:
                 self._fleet.core.cancel(*place, running=True)
 
     def kinds_of(self, row: int, ranges: Iterable[int]) -> set[str]:

@@ -72,6 +72,22 @@ def large(n: int) -> tuple[float, float]:
     return sums + float(several[0].result().sum()), float(submit(total, np.ones(n)).result(PATIENCE))
 
 
+_left: list[Any] = []
+
+
+def leaves_a_large_one(n: int) -> None:
+    """Over before it has read it."""
+    _left.append(using(pool="gpu").submit(ones, n))
+    wait(_left)
+
+
+def reads_what_was_left() -> str:
+    try:
+        return str(_left.pop().result(PATIENCE))
+    except RuntimeError as error:
+        return str(error)
+
+
 def many_large(count: int, n: int) -> float:
     """More of them unread than a process may have descriptors for."""
     several = [submit(ones, n) for _ in range(count)]

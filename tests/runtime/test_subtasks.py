@@ -68,6 +68,15 @@ def test_more_large_results_than_descriptors(engine: Engine) -> None:
     assert engine.submit(sub.many_large, 400, 1 << 14).result(120) == 400 << 14
 
 
+@pytest.mark.needs("pooling")
+def test_a_large_result_that_was_left_unread_is_gone_with_its_task() -> None:
+    """And who asks for it then is told so."""
+    with Engine(1, pools=[PoolSettings(name="gpu", size=1)], attachable=False) as engine:
+        engine.submit(sub.leaves_a_large_one, 1 << 17).result(30)
+        text = "a large result that was not fetched is gone when its task ends: this is another"
+        assert engine.submit(sub.reads_what_was_left).result(30) == text
+
+
 def test_one_agent_alone_runs_the_subtasks_of_its_own_task() -> None:
     """Its task waits, so another one is started in its place; both are one at a time."""
     with Engine(1, attachable=False) as engine:
