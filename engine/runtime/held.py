@@ -15,7 +15,16 @@ from engine.wire import values
 
 def held(step: Step, found: list[Any], before: int) -> tuple[list[Any], bool]:
     """Arguments of a step, as `Items` holds them, and whether each is ``(args, kwargs)``. `before`: how many of the
-    step came before them."""
+    step came before them. Raises `SpecError` for what can't be sent: results of others that could be read, but not
+    written again, or are nested too deeply."""
+    try:
+        return _held(step, found, before)
+    except Exception as error:  # their classes may raise anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SpecError(f"tasks {step.name!r}: can't be sent what they take: {why}") from error
+
+
+def _held(step: Step, found: list[Any], before: int) -> tuple[list[Any], bool]:
     if step.command is not None:
         texts = [None if item is None else command_text(item) for item in found]
         return [values.hold(((text, before + n), {})) for n, text in enumerate(texts, 1)], True
