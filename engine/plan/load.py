@@ -190,6 +190,8 @@ def _check_sources(whole: Whole, steps: list[Step], direct: Mapping[str, Any]) -
     for sourced, step in zip(whole.tasks, steps, strict=True):
         table = sourced.table
         of = sources(step.gate) if step.gate is not None else ()
+        if step.name in of:
+            raise SpecError(f"{sourced.where}: gate: of names another task; without it, its own result is looked at")
         for other in (table.gather, *table.results.values(), *of):
             if other is not None and other not in direct:
                 raise SpecError(f"{sourced.where}: no tasks {other!r}{near(other, direct)}")

@@ -27,7 +27,8 @@ def check_runnable(where: str, spec: RunSpec) -> None:
     people = [step for step in spec.steps if step.of_people]
     if people and spec.settings.plan_people == "refuse":
         number = spec.steps.index(people[0]) + 1
-        more = f", as are {len(people) - 1:,} more sets" if len(people) > 1 else ""
+        others = len(people) - 1
+        more = f", as are {others:,} more sets" if others > 1 else ", as is 1 more set" if others else ""
         raise SpecError(
             f"{where}: tasks {number} ({people[0].name!r}): neither a call nor a command: it is work of people{more}: "
             "--people wait waits until `shoal ctl done` says it is done, --people skip goes on as if it were"

@@ -261,6 +261,10 @@ REFUSED = {
         TASK + task("b") + '[[tasks]]\nname = "g"\nafter = ["a", "b"]\ngate = { result = "x", at_least = 1 }',
         "tasks 3 ('g'): gate does not say of which tasks the result is: add of",
     ),
+    "a gate of itself": (
+        TASK + 'gate = { of = "a", result = "x", at_least = 1 }',
+        "tasks 1 ('a'): gate: of names another task; without it, its own result is looked at",
+    ),
     "a gate with a call": (
         TASK + 'gate = { command = ["true"] }',
         "tasks 1 ('a'): gate has a command, so there can be no other, and no call",
