@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -150,16 +151,25 @@ def _at(result: Any, path: str) -> Any:
 
 
 def _compared(value: Any, sign: str, limit: Any) -> bool:
-    if sign == "=":
-        return bool(value == limit)
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    try:
+        if sign == "=":
+            return bool(value == limit)
+        if isinstance(value, bool) or not isinstance(value, Real):  # numpy's numbers are real ones, too
+            return False
+        found = {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}
+        return bool(found[sign])
+    except Exception:  # its class may raise anything; an array does that is neither equal nor not
         return False
-    found = {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}
-    return bool(found[sign])
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = repr(value)
+    try:
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            text = str(int(value))
+        elif isinstance(value, Real) and not isinstance(value, bool):
+            return f"{float(value):.6g}"
+        else:
+            text = repr(value)
+    except Exception:  # an integer of thousands of digits, too
+        return f"<{type(value).__name__}>"
     return text if len(text) <= 40 else text[:37] + "..."

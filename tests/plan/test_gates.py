@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,44 @@ def test_a_gate_goes_only_if_all_is_well(speedup: float, rate: float, memory: fl
     decided = decide(POOLING, found(speedup, rate, lost), {"memory_mb": memory}).decided
     assert (decided == "go") == (speedup >= 2 and rate >= 0.7 and memory < 100 and not lost)
     assert (decided == "stop") == (lost > 0)
+
+
+class Contrary:
+    """Nothing is to be had from it."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "good", "text"),
+    [
+        (np.int64(5), True, "x is 5, >= 3"),
+        (np.float32(3.5), True, "x is 3.5, >= 3"),
+        (np.int64(2), False, "x is 2, not >= 3"),
+        (np.float32("nan"), False, "x is nan, not >= 3"),
+        (10**400, True, "x is " + "1".ljust(37, "0") + "..., >= 3"),
+        pytest.param(10**5000, True, "x is <int>, >= 3", id="endless"),
+        (np.ones(2), False, "x is array([1., 1.]), not >= 3"),
+        (True, False, "x is True, not >= 3"),
+        (Contrary(), False, "x is <Contrary>, not >= 3"),
+    ],
+)
+def test_numbers_of_all_kinds_are_compared_and_nothing_else(value: Any, good: bool, text: str) -> None:
+    stop = decide(Gate(stop=(Condition(result="x", at_least=3),)), {"x": value}, {})
+    go = decide(Gate(go=(Condition(result="x", at_least=3),)), {"x": value}, {})
+    assert (stop.decided, go.decided) == (("stop", "go") if good else ("go", "hold"))
+    assert go.reasons == (text,)
+
+
+@pytest.mark.parametrize("value", [np.ones(2), Contrary()])
+def test_what_can_not_be_compared_equals_nothing(value: Any) -> None:
+    assert decide(Gate(go=(Condition(result="x", equals=1),)), {"x": value}, {}).decided == "hold"
 
 
 def test_what_a_command_has_printed_as_json_is_its_result() -> None:
