@@ -136,7 +136,8 @@ class Driver:
         run, core = self._run, self._run.fleet.core
         for opened in list(self._fed):
             while not opened.exhausted and not run.crowded:
-                if core.pools[opened.pool].queued >= READY or core.submitted - core.over > AHEAD:
+                full = core.pools[opened.pool].queued >= READY and not opened.step.of_people
+                if full or core.submitted - core.over > AHEAD:
                     break
                 if self.writer is not None and self.writer.waiting > AHEAD:
                     break

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import Any, Final
+
+import msgspec
 
 from engine.core.explain import holders
 from engine.core.patterns import overlaps
@@ -27,6 +28,8 @@ _NAMED: Final = 3
 """Holders that are named at once."""
 _TEXT: Final = 200
 """Characters of what somebody wrote, or a plan, that are said again."""
+_DEPTH: Final = 100
+"""Of a result: far from what other tasks could not be sent."""
 _TASK: Final = re.compile(r"(.+?)(?:\[(\d{1,12})\])?", re.DOTALL | re.ASCII)
 _DECISIONS: Final[dict[str, Decided]] = {"go": "go", "pivot": "pivot", "stop": "stop"}
 
@@ -45,12 +48,14 @@ class Questions:
     def done(self, task: str, who: str, note: str = "", found: str = "") -> str:
         """As `control.commands.Work`."""
         name, index = self._open_task(task)
-        try:
-            values = json.loads(found) if found else {}
-        except (ValueError, RecursionError):
+        try:  # by a strict reader: what NaN or half a character is in the record, a resumed run reads otherwise
+            values = msgspec.json.decode(found) if found else {}
+        except (msgspec.MsgspecError, RecursionError):
             values = None
         if not isinstance(values, dict):
             raise Refusal(f"{found[:_TEXT]!r} is no JSON object, such as " + '{"speedup": 3}')
+        if not _is_shallow(values, _DEPTH):
+            raise Refusal(f"a result is nested {_DEPTH} deep at the most")
         self._driver.people.done(name, index, who, note, values)
         return self._label(name, index)
 
@@ -79,7 +84,7 @@ class Questions:
 
     def _open_task(self, written: str) -> tuple[str, int]:
         """The task of people that is meant. Raises `Refusal`."""
-        name, index = _parsed(written)
+        name, index = self._parsed(written)
         if name not in self._numbers:
             people = [step.name for step in self._steps if step.of_people]
             raise Refusal(f"no task {written[:_TEXT]!r}{nearest(name, people)}")
@@ -124,7 +129,7 @@ class Questions:
 
     def explain(self, written: str) -> dict[str, Any] | None:
         """As `control.commands.Work`."""
-        name, index = _parsed(written)
+        name, index = self._parsed(written)
         number = self._numbers.get(name)
         if number is None or (index is not None and index >= (self._steps[number].total or index + 1)):
             return None
@@ -191,6 +196,13 @@ class Questions:
         names = ", ".join(task_name(fleet, one.range, one.index) for one in tasks[:_NAMED])
         return f"{name[:_TEXT]} is held by {names}" if names else f"{name[:_TEXT]} is not free"
 
+    def _parsed(self, written: str) -> tuple[str, int | None]:
+        """A step, and the number of a task in it: a step may be called ``b[1]`` itself."""
+        match = None if written in self._numbers else _TASK.fullmatch(written)
+        if match is None:
+            return written, None
+        return match[1], None if match[2] is None else int(match[2])
+
     def _step(self, name: str) -> Step:
         return self._steps[self._numbers[name]]
 
@@ -198,11 +210,11 @@ class Questions:
         return name if self._step(name).total == 1 else f"{name}[{index}]"
 
 
-def _parsed(written: str) -> tuple[str, int | None]:
-    match = _TASK.fullmatch(written)
-    if match is None:
-        return written, None
-    return match[1], None if match[2] is None else int(match[2])
+def _is_shallow(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    several = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(one, depth - 1) for one in several)
 
 
 def _reason(kind: str, text: str, name: str = "") -> dict[str, Any]:

@@ -11,6 +11,8 @@ from asked_runs import ctl, out, rows, shoal, waiting
 from killing import kill_all, over, started
 from processes import wait_for
 
+from engine.runtime.driver import CHUNK, READY
+
 PLAN = """
 [owners.ada]
 title = "Ada"
@@ -37,6 +39,8 @@ name = "beside"
 call = "builtins:abs"
 items = [-1, -2]
 """
+NAN = '{"x":NaN}'
+DEEP = '{"x":' + 600 * "[" + 600 * "]" + "}"
 RUN = ("run", "p.toml", "--headless", "--db", "runs.db", "--out", "out.jsonl")
 
 
@@ -50,7 +54,7 @@ def test_without_a_word_such_a_plan_is_refused_in_one_line(folder: Path) -> None
     done = shoal(folder, *RUN)
     assert done.returncode == 2
     assert done.stderr == (
-        "shoal: p.toml: tasks 2 ('review'): neither a call nor a command: it is work of people, as are 1 more sets: "
+        "shoal: p.toml: tasks 2 ('review'): neither a call nor a command: it is work of people, as is 1 more set: "
         "--people wait waits until `shoal ctl done` says it is done, --people skip goes on as if it were\n"
     )
     assert not (folder / "runs.db").exists()
@@ -79,6 +83,8 @@ def test_it_waits_until_somebody_says_it_is_done_though_all_is_killed(folder: Pa
             (("done", "build"), "build is not work of people: agents do it"),
             (("done", "reviw"), "no task 'reviw': did you mean 'review'?"),
             (("done", "review[0]", "--result", "3"), "'3' is no JSON object, such as {\"speedup\": 3}"),
+            (("done", "review[0]", "--result", NAN), f"{NAN!r} is no JSON object, such as " + '{"speedup": 3}'),
+            (("done", "review[0]", "--result", DEEP), "a result is nested 100 deep at the most"),
             (("failed", "review[0]", "--why", " "), "say why it failed: --why TEXT"),
         ):  # fmt: skip
             refused = shoal(folder, "ctl", "--run", "p", *words)
@@ -185,6 +191,25 @@ def test_people_hold_what_they_claim(folder: Path) -> None:
         wait_for(lambda: {one["task"] for one in waiting(folder)} == {"talk[1]", "read"})
         ctl(folder, "done", "talk[1]")
         ctl(folder, "done", "read")
+        _, told = process.communicate(timeout=60)
+    finally:
+        kill_all(process)
+    assert process.returncode == 0, told
+
+
+def test_people_are_told_though_agents_have_more_to_do_than_is_taken_in_at_once(folder: Path) -> None:
+    (folder / "until.py").write_text(
+        "import os, time\ndef until(n, path):\n    while not os.path.exists(path):\n        time.sleep(0.01)\n"
+    )
+    plan = '[[tasks]]\nname = "much"\ncall = "until:until"\n'
+    plan += f"over = {{ n = {{ from = 1, to = {READY + 2 * CHUNK} }} }}\n"
+    plan += 'arguments = { path = "may-end" }\n[[tasks]]\nname = "talk[1]"\nestimate = "1h"\n'
+    (folder / "p.toml").write_text(plan)
+    process = started(folder, *RUN, "--people", "wait")
+    try:
+        wait_for(lambda: [one["task"] for one in waiting(folder)] == ["talk[1]"], 30)
+        assert ctl(folder, "done", "talk[1]").startswith("talk[1] is done"), "it is called so itself"
+        (folder / "may-end").touch()
         _, told = process.communicate(timeout=60)
     finally:
         kill_all(process)
