@@ -15,7 +15,7 @@ from engine.procs import boot
 _TIMEOUT: Final = 60.0
 _ASK: Final = """\
 import json, os, engine, shoal
-from engine.runtime.run import version
+from engine.runtime.options import version
 print(json.dumps([os.path.dirname(os.path.realpath(engine.__file__)), version()]))
 """
 

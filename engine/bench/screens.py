@@ -27,7 +27,7 @@ from engine.runtime.executor import Engine
 
 _clock = time.perf_counter
 SHOWN: Final = {
-    "1": "task time", "2": "assignment", "3": "tasks a batch", "4": "progress", "5": " alerts",
+    "1": "task time", "2": "assignment", "3": "tasks a batch", "4": "no plan", "5": " alerts",
     "6": "where a task's time goes", "7": " runs", "8": " suites",
 }  # fmt: skip
 """By the key that leads to it, what is to be read on a screen and on no other."""

@@ -33,10 +33,11 @@ from engine.runtime.launch import StartError
 from engine.runtime.line import RecordError
 from engine.runtime.memory import cgroups, for_tasks
 from engine.runtime.nest import Image
+from engine.runtime.options import RunOptions
 from engine.runtime.planned import Planned
 from engine.runtime.questions import Questions
 from engine.runtime.results import OrderedWriter
-from engine.runtime.run import Run, RunOptions
+from engine.runtime.run import Run
 from engine.settings.types import Settings
 from engine.wire import values
 

@@ -87,7 +87,7 @@ class _Lazy(click.Group):
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from engine.runtime.run import version
+        from engine.runtime.options import version
 
         click.echo(f"shoal {version()}")
         ctx.exit()

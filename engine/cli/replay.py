@@ -11,8 +11,8 @@ import click
 
 from engine.cli.numeric import Number
 from engine.cli.preferences import screen_options
-from engine.cli.queues import Newest, options
 from engine.cli.recorded import StoreProblem, database, db_option, say, told
+from engine.cli.topics import Newest, options
 from engine.cli.words import on_terminal
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ _SPEEDS: Final = 0.01, 1000.0
 def replay(
     run: str,
     db: Path | None,
-    queues: bool,
-    shapes: bool,
-    plan: bool,
+    more: Newest,
     at: str | None,
     speed: float | None,
     plain: bool,
@@ -46,8 +44,7 @@ def replay(
     **wishes: Any,
 ) -> None:
     """Show how a recorded run was, on the screens that it had: any moment of it, at any speed. Where there is no
-    terminal, and with --plain, --json, --queues, --shapes or --plan, tell it: a line for each second, as `shoal watch`
-    does.
+    terminal, and with --plain, --json, --queues and the like, tell it: a line for each second, as `shoal watch` does.
 
     RUN is its id, the beginning of it, or `last`; it may still be going on. FILE is a recording that `shoal export
     --recording` has written: its name ends in .shoal, or has a slash.
@@ -59,8 +56,8 @@ def replay(
         if not recording.complete:
             say("made of samples: what its screens showed was not recorded, or not all the time")
         began = beginning(recording, at)
-        if plain or as_json or queues or shapes or plan or not on_terminal():
-            _tell(recording, began, speed, Newest(queues, shapes, plan), as_json)
+        if plain or as_json or more.asked or not on_terminal():
+            _tell(recording, began, speed, more, as_json)
         else:
             _show(recording, began, 1.0 if speed is None else speed, database(db), wishes)
 

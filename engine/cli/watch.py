@@ -9,7 +9,7 @@ import click
 
 from engine.cli.live import RUN_HELP, LiveProblem, connected, run_argument
 from engine.cli.numeric import Number
-from engine.cli.queues import Newest, options, plain
+from engine.cli.topics import Newest, options, plain
 from engine.cli.words import countdown, duration, number, printable, several, size
 
 if TYPE_CHECKING:
@@ -31,12 +31,11 @@ _PATIENCE: Final = 10.0
 @options
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a second.")
 @click.option("--every", type=Number(0.05, 3600), default=1.0, show_default=True, help="Seconds between two lines.")
-def watch(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: bool, every: float) -> None:
+def watch(run: str | None, more: Newest, as_json: bool, every: float) -> None:
     """See `help` above."""
     from engine.stream.client import StreamEnded
     from engine.stream.types import Event, Frame
 
-    more = Newest(queues, shapes, plan)
     with connected(run) as client:
         more.subscribe(client, ["frames", "events"], max(0.01, min(20.0, 1 / every)))
         began = time.monotonic()
@@ -67,11 +66,10 @@ def watch(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: bool
 @run_argument
 @options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status(run: str | None, queues: bool, shapes: bool, plan: bool, as_json: bool) -> None:
+def status(run: str | None, more: Newest, as_json: bool) -> None:
     """See `help` above."""
     from engine.stream.types import RATE_MAX
 
-    more = Newest(queues, shapes, plan)
     with connected(run) as client:
         if more.missing:
             more.subscribe(client, ["frames"], RATE_MAX)

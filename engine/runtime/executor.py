@@ -24,7 +24,8 @@ from engine.core.tasks import Options
 from engine.runtime import arguments, futures
 from engine.runtime.calls import Calls
 from engine.runtime.maps import MapChunk
-from engine.runtime.run import ControlError, Run, RunOptions
+from engine.runtime.options import ControlError, RunOptions
+from engine.runtime.run import Run
 from engine.runtime.specs import Exceptions, main_pool, options_with, spec
 from engine.runtime.worker import Barrier, Call, Errand, How, Worker
 from engine.settings.resolve import checked, resolve

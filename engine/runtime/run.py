@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -30,12 +27,12 @@ from engine.runtime.launch import StartError
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
 from engine.runtime.moments import Measure
+from engine.runtime.options import ControlError, RunOptions, settled, version
 from engine.runtime.recording import Recording, machine
 from engine.runtime.results import to_json
 from engine.runtime.sampler import Sampler
 from engine.runtime.samples import sampled
 from engine.runtime.specs import PoolSpec
-from engine.settings.types import Settings
 from engine.store import messages
 from engine.stream import places
 from engine.stream.plans import no_plan
@@ -66,65 +63,10 @@ _CALLS: Final = 500
 """Names of calls that have a job of their own in the record."""
 
 
-def version() -> str:
-    """Version of this installation."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("shoal")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0"
-
-
 _BEGIN_SECONDS: Final = 30.0
 """For the database to take the beginning of a resumption."""
 _PART: Final = 100_000
 """Characters of a spec in one message; it is all ASCII."""
-
-
-def _settled(database: Path | None) -> Path | None:
-    """The same file wherever the program goes: another recorder may have to open it. Raises `StartError`."""
-    try:
-        return None if database is None else database.absolute()
-    except OSError as error:  # the working folder was deleted
-        raise StartError(f"can't tell where {database} is: {error.strerror or error}") from error
-
-
-class ControlError(StartError):
-    """A run can't be made attachable."""
-
-
-@dataclass(slots=True)
-class RunOptions:
-    """How a run is kept and watched."""
-
-    name: str = "engine"
-    database: Path | None = None
-    """None: nothing is recorded. How durably is a setting."""
-    control: bool = True
-    command: list[str] = field(default_factory=lambda: list(sys.argv))
-    config: dict[str, Any] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
-    spec: str = ""
-    """What a resumption needs, as JSON; "" where there can be none."""
-    run: str | None = None
-    """The id of the run that is resumed; None: a new one."""
-    resumed: int = 0
-    """Which resumption it is, 0 for a new run."""
-    origin: str = ""
-    """The run whose tasks this one runs again; "" for none."""
-    rerun: str = ""
-    """Which of them: ``failed`` or ``all``."""
-    waits: Callable[[str], None] = logging.getLogger("shoal").info
-    """Told, as one line, what the run waits for that is not begun yet."""
-    results: Path | None = None
-    """The file that results are written to: the room on its disk is watched."""
-    lanes: dict[str, int] = field(default_factory=dict)
-    """How many tasks of each lane run at a time."""
-    requests: dict[str, str] = field(default_factory=dict)
-    """Kinds of requests between teams beside those that are always known, and the pool that answers them, "" for that
-    of who asks."""
 
 
 class Run:
@@ -154,7 +96,7 @@ class Run:
         self.resumed = options.resumed
         self.resumable = bool(options.spec or options.resumed)
         """Whether it can be resumed, as far as is known."""
-        options.database = _settled(options.database)
+        options.database = settled(options.database)
         self._options = options
         self._job_count = 0
         self._next_frame = 0.0

@@ -28,7 +28,8 @@ from engine.runtime import results
 from engine.runtime.fleet import Fleet
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.nest import Image
-from engine.runtime.run import Run, RunOptions
+from engine.runtime.options import RunOptions
+from engine.runtime.run import Run
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
 from engine.store import messages

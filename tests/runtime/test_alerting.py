@@ -26,7 +26,8 @@ from recorded import ask
 from engine.cli.main import shoal
 from engine.cli.watch import as_object, line
 from engine.runtime.alerting.alerting import FAILED, REST
-from engine.runtime.run import Run, RunOptions
+from engine.runtime.options import RunOptions
+from engine.runtime.run import Run
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, Settings, SettingsError
 from engine.store import queries

@@ -36,7 +36,8 @@ from engine.runtime.meters.meter import Meter
 from engine.runtime.meters.meters import Meters
 from engine.runtime.meters.processes import Processes
 from engine.runtime.meters.view import view
-from engine.runtime.run import Run, RunOptions
+from engine.runtime.options import RunOptions
+from engine.runtime.run import Run
 from engine.runtime.sampler import Sampler
 from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings

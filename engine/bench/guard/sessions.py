@@ -166,7 +166,7 @@ class Recorder:
         whole: bool = False,
     ) -> Session:
         """The session, measured and not judged."""
-        from engine.runtime.run import version
+        from engine.runtime.options import version
 
         speed = calibration.seconds()
         commit, dirty = _commit(Path(__file__).parents[3])
