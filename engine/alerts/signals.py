@@ -58,6 +58,7 @@ SIGNALS: Final[dict[str, Signal]] = {
 }  # fmt: skip
 
 EVENTS: Final[dict[str, tuple[str, ...]]] = {
+    "agent.descriptors": ("pool", "agent"),
     "agent.died": ("pool", "agent", "why"),
     "agent.ended": ("pool", "agent", "why"),
     "agent.failed": ("pool", "agent"),

@@ -83,13 +83,14 @@ class Agent:
         """Work until the host says that it is enough. Raises `channel.Closed` once the host is gone."""
         self._tasks.listen()
         while True:
-            received = self._receiver.receive(_DONTWAIT) if self._untold else None
+            received = self._receive(_DONTWAIT) if self._untold else None
             if received is None:
                 if self._untold:
                     self._outlet.bell(self._untold)
                     self._untold = 0
-                received = self._receiver.receive()
-                assert received is not None  # the end blocks
+                received = self._receive()
+                if received is None:
+                    continue
             message, parcels = received
             match frames.to_agent.decode(message):
                 case frames.Define() as frame:
@@ -106,6 +107,15 @@ class Agent:
                 case frames.Retire():
                     return
             del message, parcels, received
+
+    def _receive(self, flags: int = 0) -> tuple[memoryview, list[Parcel]] | None:
+        """What the host, or the engine, says next; None if that is nothing for now, or came to nothing."""
+        try:
+            return self._receiver.receive(flags)
+        except channel.Starved as starved:  # tasks have used up all that this process may open
+            if isinstance(frames.to_agent.decode(starved.message), frames.Direct):
+                return None  # the engine hears that it can't be told anything, and ends the loan
+            raise
 
     def _function(self, number: int) -> Function:
         known = self._functions.get(number)

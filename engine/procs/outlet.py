@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -137,7 +138,9 @@ class Outlet:
         """The engine, which has the agent on loan, listens at the other end of this channel."""
         if self._caller is not None:
             self._caller.close()
-        self._caller = socket.socket(fileno=os.dup(caller.fd))
+            self._caller = None
+        with contextlib.suppress(OSError):  # the tasks have used up all that this process may open
+            self._caller = socket.socket(fileno=os.dup(caller.fd))
 
     def direct(self) -> None:
         """The batch that begins now, of one task, comes from the engine itself, which is to hear what comes of it."""

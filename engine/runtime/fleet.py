@@ -438,6 +438,13 @@ class Fleet:
         self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
         self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
 
+    def repeat(self, row: int, batch: int) -> None:
+        """As `loans.Owner`."""
+        name = self.name(row)
+        text = f"no descriptor is left for what agent {name} sends (ulimit -n): what it had runs again"
+        self.event("error", "agent.descriptors", text, agent=name)
+        self.core.returned([(batch, 0, 0)])
+
     def _tell(self, size: int, sink: Callable[..., None], *said: Any) -> None:
         """Tell a sink; `size` is what it holds beyond what was recorded of it, in bytes."""
         if self.gate is None:

@@ -41,6 +41,10 @@ class Owner(Protocol):
     def distrust(self, row: int, batch: int, error: BaseException) -> None:
         """An agent has said of a batch what can't be read."""
 
+    def repeat(self, row: int, batch: int) -> None:
+        """What an agent on loan said of a batch is lost, because there was no descriptor left for it: it is to run
+        again."""
+
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """A host says anything else."""
 
@@ -233,8 +237,10 @@ class Hosts:
                 if wire.nest is not self._keeper_at(wire).nest:  # nobody is left to say how it ended
                     self._lost(wire, "has ended")
                 return False
-            except channel.Starved:
-                return self._starve(wire)
+            except channel.Starved as starved:
+                if not self._spares(wire, starved.message):
+                    return self._starve(wire)
+                continue
             except ValueError as error:
                 return self._distrust(wire, error)
             if received is None:
@@ -260,6 +266,17 @@ class Hosts:
     def _distrust(self, wire: Wire, error: BaseException) -> bool:
         """A host says what no host of ours says. Its death is the cure: what it had is run again by its successor."""
         return self._replace(wire, "host.garbage", f"a host sent what can't be read, and is replaced: {error}")
+
+    def _spares(self, wire: Wire, message: memoryview) -> bool:
+        """Whether what a message came without is not missed: it lends an agent, which goes back."""
+        if message[0] == frames.RECORD:
+            return False
+        with contextlib.suppress(*UNREADABLE):
+            frame = frames.from_host.decode(bytes(message))
+            if isinstance(frame, frames.Lent):
+                self.loans.lent(wire.shard, frame, [])
+                return True
+        return False
 
     def _starve(self, wire: Wire) -> bool:
         """The caller's program has opened so much that a large result is lost. Nobody can say it again."""

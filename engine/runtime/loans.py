@@ -44,6 +44,9 @@ class Owner(Protocol):
     def distrust(self, row: int, batch: int, error: BaseException) -> None:
         """An agent has said of a batch what can't be read."""
 
+    def repeat(self, row: int, batch: int) -> None:
+        """What an agent said of a batch is lost, because there was no descriptor left for it: it is to run again."""
+
 
 class Loan:
     """One agent on loan.
@@ -214,6 +217,9 @@ class Loans:
                 self.end(loan.shard)
             self._drop(loan)
             return False
+        except channel.Starved:
+            self._starve(loan)
+            return False
         except ValueError as error:
             self._owner.distrust(loan.row, loan.batch, error)
             self._drop(loan)
@@ -236,6 +242,16 @@ class Loans:
             self._put(loan.shard, frames.encode(frames.Over(loan.row, loan.generation, batch)))
             self._drop(loan)
         return True
+
+    def _starve(self, loan: Loan) -> None:
+        """The caller's program has opened so much that a large result is lost. Its agent has done nothing wrong."""
+        batch = loan.batch
+        if self.out.get(loan.shard) is loan:
+            self.end(loan.shard)
+        self._drop(loan)
+        if batch:
+            self._put(loan.shard, frames.encode(frames.Over(loan.row, loan.generation, batch)))
+            self._owner.repeat(loan.row, batch)
 
     def _hear_out(self, loan: Loan) -> None:
         while loan.line.fileno() >= 0 and self._heard(loan):

@@ -30,7 +30,15 @@ class Closed(Exception):
 
 
 class Starved(ValueError):
-    """A message came with more descriptors than this process may open: some of them are lost."""
+    """A message came with more descriptors than this process may open: some of them are lost.
+
+    Attributes:
+        message: what it says. It is overwritten as any other.
+    """
+
+    def __init__(self, message: memoryview) -> None:
+        super().__init__("a message with more descriptors than this process may open")
+        self.message = message
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -106,7 +114,7 @@ class Receiver:
         if told & _CUT:
             if told & _LONG:
                 raise ValueError("a message longer than any frame")
-            raise Starved("a message with more descriptors than this process may open")
+            raise Starved(self._view[:size])
         return self._view[:size], parcels
 
 

@@ -87,6 +87,48 @@ def test_a_result_that_is_lost_for_want_of_descriptors_is_worked_out_again() -> 
     assert "host.garbage" not in [event.kind for event in heard]
 
 
+@pytest.mark.needs("pooling")
+def test_calls_one_at_a_time_need_no_descriptor() -> None:
+    """Regression: an agent that was lent to whom no descriptor was left cost its host, and in the end the pool."""
+    heard = Heard()
+    with Engine(1, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        hosts = host_pids(engine)
+        with at_most(3):
+            assert [engine.submit(remote.same, number).result(30) for number in range(200)] == list(range(200))
+            assert not fleet_of(engine).hosts.loans.out
+        assert host_pids(engine) == hosts
+        assert any(map(fleet_of(engine).hosts.loans._after.get, range(1))), "one was lent, and went back"
+    assert [event.text for event in heard if event.level == "error" and event.kind.startswith("host")] == []
+
+
+@pytest.mark.needs("pooling")
+def test_a_result_that_is_lost_on_its_way_from_an_agent_on_loan_is_nobodys_fault() -> None:
+    """Regression: the agent was ended for saying what can't be read, and the task was to blame for that."""
+    heard = Heard()
+    with Engine(1, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        while not fleet_of(engine).hosts.loans.out:
+            engine.submit(remote.same, 1).result(30)
+        with at_most(3):
+            future = engine.submit(bytes, LARGE)
+            wait_for(lambda: heard.kinds("agent.descriptors"), what="the result to be lost")
+        assert future.result(30) == bytes(LARGE)
+    assert not heard.kinds("agent.garbage")
+    assert not heard.kinds("agent.died")
+
+
+@pytest.mark.needs("pooling")
+def test_an_agent_that_finds_no_descriptor_goes_on_with_calls_one_at_a_time() -> None:
+    """Regression: it ended when it was lent."""
+    heard = Heard()
+    with Engine(1, on_event=heard, attachable=False) as engine:
+        engine.submit(remote.use_up_descriptors, 10).result(30)
+        assert [engine.submit(remote.same, number).result(30) for number in range(200)] == list(range(200))
+        assert core_of(engine).restarts == 0
+    assert not heard.kinds("agent.died")
+
+
 @pytest.mark.needs("pooling")  # without it, there may be no host yet when descriptors are gone
 def test_arguments_that_find_no_descriptor_are_sent_once_there_is_one() -> None:
     with Engine(1, attachable=False) as engine:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from processes import at_most
 
 from engine.runtime import loans
 from engine.runtime.loans import Loans
@@ -29,6 +30,7 @@ class Bank:
         self.said: list[Any] = []
         self.heard: list[tuple[int, int]] = []
         self.distrusted: list[tuple[int, int]] = []
+        self.repeated: list[tuple[int, int]] = []
         self.loans = Loans(self.loop, self, self._put, channel.buffer(frames.RECEIVE))
         self.hosts, self.agent = channel.pair()
         self.line: socket.socket | None = None
@@ -43,6 +45,9 @@ class Bank:
 
     def distrust(self, row: int, batch: int, error: BaseException) -> None:
         self.distrusted.append((row, batch))
+
+    def repeat(self, row: int, batch: int) -> None:
+        self.repeated.append((row, batch))
 
     def come(self, tasks: int = loans.AFTER) -> None:
         """So many tasks come alone."""
@@ -190,6 +195,25 @@ def test_who_tells_no_more_is_handed_back_with_what_it_runs(bank: Bank) -> None:
     bank.line.close()
     bank.loop.step(1)
     assert bank.said == [frames.HandBack(ROW, GENERATION, BATCH, 1)]
+
+
+def test_what_is_lost_for_want_of_a_descriptor_runs_again(bank: Bank) -> None:
+    loan = bank.borrow()
+    bank.give(loan)
+    assert bank.line is not None
+    channel.send(bank.line, (frames.HEAD.pack(BATCH, 0, 1, 1),), [bank.line.fileno()])
+    with at_most(3):
+        bank.loop.step(1)
+    assert bank.said == [frames.HandBack(ROW, GENERATION, BATCH, 1), frames.Over(ROW, GENERATION, BATCH)]
+    assert (bank.heard, bank.distrusted, bank.repeated) == ([], [], [(ROW, BATCH)])
+    assert bank.loans.take(SHARD) is None
+
+
+def test_an_agent_that_comes_without_its_channel_goes_back(bank: Bank) -> None:
+    bank.come()
+    bank.loans.lent(SHARD, frames.Lent(ROW, GENERATION), [])
+    assert bank.said == [frames.Lend(), HAND_BACK]
+    assert bank.loans.take(SHARD) is None
 
 
 def test_what_a_dead_agent_had_told_is_heard_before_its_death(bank: Bank) -> None:
