@@ -455,6 +455,7 @@ class Host:
     def _end(self) -> None:
         """End every agent: the idle ones by closing their channel, whatever is left by force."""
         for slot in self._slots.values():
+            slot.sock.shutdown(socket.SHUT_RDWR)  # a fork of the engine may have a copy of it, from a loan
             slot.sock.close()
             slot.peer.close()
             if slot.current is not None or not slot.up:

@@ -537,7 +537,7 @@ class Fleet:
         if known and self.meter is not None:
             self.meter.down(row, why, up, leaving, agent.wanted)
 
-    def host_lost(self, shard_id: int, pid: int, text: str) -> None:
+    def host_lost(self, shard_id: int, pid: int, text: str, blameless: bool = False) -> None:
         """As `hosts.Owner`. What its agents had finished and it had not passed on is still in their rings."""
         shard = self.core.shards[shard_id]
         pool = self.core.pools[shard.pool]
@@ -549,6 +549,8 @@ class Fleet:
         self.post.lost(shard.rows)
         self.subtasks.lost(shard.rows)
         running = deaths.running(self.board, shard.rows)
+        if blameless:
+            running = dict.fromkeys(running, -1)
         self.event(
             "error", "host.died", f"the host of shard {pool.name}/{shard.id} {text}; its agents went with it",
             shard=shard.id, pool=pool.name, pid=pid,

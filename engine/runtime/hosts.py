@@ -48,8 +48,9 @@ class Owner(Protocol):
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """A host says anything else."""
 
-    def host_lost(self, shard_id: int, pid: int, text: str) -> None:
-        """A host is gone; `text` says how. All that it had said was told before."""
+    def host_lost(self, shard_id: int, pid: int, text: str, blameless: bool = False) -> None:
+        """A host is gone; `text` says how. All that it had said was told before. `blameless`: for no reason that lies
+        in what ran there."""
 
     def host_forked(self, shard_id: int) -> None:
         """A host is being forked: what is sent to it from now on will reach it."""
@@ -281,6 +282,7 @@ class Hosts:
     def _starve(self, wire: Wire) -> bool:
         """The caller's program has opened so much that a large result is lost. Nobody can say it again."""
         text = "no descriptor is left for what a host sends (ulimit -n): it is replaced, and what it had runs again"
+        wire.spent = True
         return self._replace(wire, "host.descriptors", text)
 
     def _replace(self, wire: Wire, kind: str, text: str) -> bool:
@@ -301,7 +303,7 @@ class Hosts:
             self._hear(wire, 1 << 30)
         self._loop.unwatch(wire.sock.fileno())
         wire.sock.close()
-        self._owner.host_lost(wire.shard, wire.pid, text)
+        self._owner.host_lost(wire.shard, wire.pid, text, wire.spent)
 
     # -- nurseries, as `keeper.Owner` ---------------------------------------------------------------------------------
 

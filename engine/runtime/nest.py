@@ -129,4 +129,6 @@ class Wire:
     """The nursery that forked it, which alone can tell how it ended."""
     pid: int = 0
     closed: bool = False
+    spent: bool = False
+    """It is replaced because this process has no descriptor left: what ran there is not to blame."""
     defined: set[int] = field(default_factory=set)

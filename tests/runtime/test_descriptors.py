@@ -88,6 +88,23 @@ def test_a_result_that_is_lost_for_want_of_descriptors_is_worked_out_again() -> 
 
 
 @pytest.mark.needs("pooling")
+def test_no_task_is_to_blame_for_a_want_of_descriptors(tmp_path: Path) -> None:
+    """Regression: what else ran at the host that is replaced was."""
+    heard = Heard()
+    with Engine(2, shards=1, crash_limit=1, on_event=heard, attachable=False) as engine:
+        engine.wait_ready(30)
+        began = tmp_path / "began"
+        held = engine.submit(remote.begin_and_wait, str(began), str(tmp_path / "go"))
+        wait_for(began.exists)
+        with at_most(3):
+            future = engine.submit(bytes, LARGE)
+            wait_for(lambda: heard.kinds("host.died"))
+        (tmp_path / "go").touch()
+        assert future.result(30) == bytes(LARGE)
+        held.result(30)
+
+
+@pytest.mark.needs("pooling")
 def test_calls_one_at_a_time_need_no_descriptor() -> None:
     """Regression: an agent that was lent to whom no descriptor was left cost its host, and in the end the pool."""
     heard = Heard()

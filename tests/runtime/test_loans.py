@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +18,7 @@ from inside import Heard, agents, cared, core_of, fleet_of, host_pids, kill
 from processes import wait_for
 
 from engine.core.invariants import check
+from engine.procs import agent
 from engine.procs.errors import RemoteError
 from engine.procs.scoreboard import HEAD, TAIL
 from engine.runtime import loans
@@ -315,6 +317,43 @@ def test_shutting_down_waits_for_what_runs(tmp_path: Path) -> None:
         borrow(engine)
         future = engine.submit(remote.nap, 0.05)
     assert future.result(0) == 0.05
+
+
+class TellsItsEnd:
+    """Standard output of an agent, which says when it is flushed for the last time: then the agent has ended itself."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        if sys._getframe(1).f_code is agent.main.__code__:
+            Path(self._path).touch()
+
+
+def have_the_end_told(path: str) -> None:
+    sys.stdout = TellsItsEnd(path)
+
+
+def test_a_fork_of_the_caller_keeps_no_agent_from_ending(tmp_path: Path) -> None:
+    """Regression: it had a copy of the channel of an agent on loan, which was then killed, half a second later."""
+    ended = tmp_path / "ended"
+    gone, stays = os.pipe()
+    with Engine(1, attachable=False) as engine:
+        borrow(engine)
+        engine.submit(have_the_end_told, str(ended)).result(30)
+        borrow(engine)
+        pid = os.fork()
+        if pid == 0:
+            os.close(stays)
+            os.read(gone, 1)
+            os._exit(0)
+    os.close(stays)
+    os.waitpid(pid, 0)
+    os.close(gone)
+    assert ended.exists()
 
 
 def test_calls_that_are_recorded(tmp_path: Path) -> None:
