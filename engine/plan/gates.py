@@ -164,12 +164,12 @@ def _compared(value: Any, sign: str, limit: Any) -> bool:
 
 def _shown(value: Any) -> str:
     try:
-        if isinstance(value, Integral) and not isinstance(value, bool):
-            text = str(int(value))
-        elif isinstance(value, Real) and not isinstance(value, bool):
-            return f"{float(value):.6g}"
-        else:
+        if isinstance(value, bool) or not isinstance(value, Real):
             text = repr(value)
+        elif isinstance(value, Integral):
+            text = str(int(value))
+        else:
+            return f"{float(value):.6g}"
     except Exception:  # an integer of thousands of digits, too
         return f"<{type(value).__name__}>"
     return text if len(text) <= 40 else text[:37] + "..."
