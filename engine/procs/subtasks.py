@@ -8,6 +8,7 @@ dies, is cancelled.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple
@@ -136,6 +137,12 @@ def _results(made: list[Subtask]) -> Iterator[Any]:
         del one
 
 
+def _here() -> None:
+    """One thread reads what comes for the task, or one would take another's answer and leave it waiting."""
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("subtasks are for the thread that runs the task, and not for others that it starts")
+
+
 class _Desk:
     """The subtasks of this agent's tasks: what was submitted, and what came of it."""
 
@@ -185,6 +192,7 @@ class _Desk:
         return made
 
     def _task(self) -> tuple[int, int]:
+        _here()
         task = tasks.current()
         if task is None:
             raise mail.NoAgent(f"{_WHAT} for tasks: none runs in this process")
@@ -216,6 +224,7 @@ class _Desk:
 
     def look(self) -> None:
         """Take in what has come."""
+        _here()
         while self._box.hear(0.0):
             pass
 

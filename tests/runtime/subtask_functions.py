@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,22 @@ def where(_: Any = None) -> tuple[str, int]:
 
 def of_one(x: Any, pool: str | None = None) -> Any:
     return using(pool=pool).submit(double, x).result(PATIENCE)
+
+
+def in_a_thread() -> str:
+    """What another thread of the task is told."""
+    told: list[str] = []
+
+    def other() -> None:
+        try:
+            submit(double, 1)
+        except RuntimeError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    return told[0]
 
 
 def keywords(x: int, *, more: int) -> int:

@@ -184,6 +184,11 @@ def test_outside_of_a_task_there_are_no_subtasks(engine: Engine) -> None:
     assert engine.submit(sub.in_a_fork).result(30) == 5
 
 
+def test_other_threads_of_a_task_have_none(engine: Engine) -> None:
+    told = engine.submit(sub.in_a_thread).result(30)
+    assert told == "subtasks are for the thread that runs the task, and not for others that it starts"
+
+
 def test_waiting_for_some_and_cancelling_others(engine: Engine, tmp_path: Path) -> None:
     assert engine.submit(sub.first_of, str(tmp_path / "gate")).result(30) == (1, 1, 2)
     wait_for(lambda: all_accounted_for(engine))
