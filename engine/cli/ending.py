@@ -9,11 +9,14 @@ from typing import Any, Final
 from engine.cli import summary as last_words
 from engine.cli.interrupts import GiveUp, Interrupts
 from engine.cli.reporter import Reporter, duration, say
+from engine.cli.words import printable
 from engine.plan.steps import SpecError
 from engine.runtime.driver import Driver
 from engine.runtime.results import OrderedWriter, report_text
 from engine.runtime.run import Run
 
+_LONGEST: Final = 300
+"""Characters of why a task failed."""
 _READER_LEFT: Final = 141
 """As a shell tells of a program that SIGPIPE ended."""
 
@@ -78,6 +81,9 @@ def end(
     if not options["as_json"] and (core.submitted or broken is None):
         lines = last_words.lines(summary, reporter.progress, times)
         _tell(summary, options, run.resumable, lines)
+        first = next((step.first_failed for step in driver.steps.values() if step.first_failed), "")
+        if first and options["no_record"]:  # else it is told where all of them are to be found
+            say(f"the first that failed: {_short(first)}")
         if driver.again:
             say(f"{driver.again:,} tasks ran again: their results are too large for the database, and were needed")
         for value in driver.reports:
@@ -141,6 +147,11 @@ def _finish(driver: Driver, writer: OrderedWriter) -> None:
 def _named(run: str, options: dict[str, Any]) -> str:
     """A run as commands about it take it."""
     return f"{run} --db {shlex.quote(options['db'])}" if options["db"] else run
+
+
+def _short(text: str) -> str:
+    told = printable(text)
+    return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
 
 def _tell(summary: dict[str, Any], options: dict[str, Any], resumable: bool, lines: list[str]) -> None:

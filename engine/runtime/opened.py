@@ -36,6 +36,8 @@ class Opened:
     """The gate that does not let its tasks be begun, and why."""
     bars: str = ""
     """The gate that does not let be begun what comes after it, and why."""
+    first_failed: str = ""
+    """The task of it that was the first to fail, and why, as one line; "" if none has."""
     passed: bool = False
     """It is over, and that was said."""
     course: Course = field(default_factory=Course)
@@ -91,6 +93,10 @@ class Sink:
         opened.over += len(group.items) - len(group.retried) - len(group.gone)
         opened.failed += len(group.failures)
         opened.course.hear(group)
+        if group.failures and not opened.first_failed:
+            index, failure = next(iter(group.failures.items()))
+            told = f"{failure.type}: {failure.message}" if failure.type else failure.message
+            opened.first_failed = f"{opened.step.name}[{self._base + index}]: {told}"
         if driver.writer is not None or opened.keep or opened.step.report:
             self._pass_on(group)
         driver.see(opened)
@@ -116,6 +122,7 @@ class Sink:
         opened.over += count
         opened.failed += count
         opened.course.lose(text)
+        opened.first_failed = opened.first_failed or f"{opened.step.name}[{self._base + first}]: {text}"
         if driver.writer is not None:
             failure = frames.Failure(0, kind, "", text, "", b"")
             for index in range(first, first + count):

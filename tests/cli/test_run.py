@@ -101,6 +101,14 @@ def test_csv_rows_and_a_failing_task(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in told.stdout
 
 
+def test_without_a_record_the_first_failure_is_told(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text("def f(x):\n    if x == '2':\n        raise ValueError('no\\nsuch thing')\n")
+    (tmp_path / "items.txt").write_text("1\n2\n3\n")
+    done = shoal("run", "user:f", "--items", "items.txt", "--headless", "--no-record", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "the first that failed: tasks[1]: ValueError: no such thing"
+
+
 def test_a_result_that_cannot_be_serialised_fails_its_task_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text("import threading\ndef lock(_):\n    return threading.Lock()\n")
     done = shoal("run", "job:lock", "--items", "-", "--out", "-", "--agents", "1", cwd=tmp_path, stdin="1\n")
