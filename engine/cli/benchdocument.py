@@ -152,7 +152,8 @@ def reproduces(session: Session, suite: Suite) -> str:
 
 
 def typed(words: Sequence[str]) -> list[str]:
-    """Words of a command line without options that say where something is written, or in which form."""
+    """Words of a command line without options that say where something is written, or in which form; and without the
+    folders of a machine, which mean nothing elsewhere."""
     kept: list[str] = []
     skip = False
     for word in words:
@@ -161,7 +162,7 @@ def typed(words: Sequence[str]) -> list[str]:
         elif word in ("--json", "--progress"):
             skip = True
         elif word not in ("--until-eof", "--no-store") and not word.startswith(("--json=", "--progress=")):
-            kept.append(word)
+            kept.append("FILE" if word.startswith("/") else word)
     return kept
 
 

@@ -113,6 +113,7 @@ def test_two_machines_are_told_apart() -> None:
         (["bench", "--json=b.json", "--rounds", "9"], ["bench", "--rounds", "9"]),
         (["bench", "peers", "--progress", "json", "--until-eof"], ["bench", "peers"]),
         (["bench", "--progress=json", "memory", "--no-store"], ["bench", "memory"]),
+        (["bench", "peers", "--python", "/opt/others/bin/python"], ["bench", "peers", "--python", "FILE"]),
     ],
 )
 def test_the_command_says_what_changes_the_measurement(words: list[str], kept_: list[str]) -> None:
