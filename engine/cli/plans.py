@@ -92,7 +92,7 @@ def _gate(plan: PlanSeen, gate: GateNow) -> str:
 
 def plan_object(plan: PlanSeen) -> dict[str, Any]:
     """All of it by name: steps with how they are written and how they are; what they come after by name."""
-    from engine.cli.topics import plain
+    from engine.cli.objects import plain
 
     outline, told = plan.outline, plan.told
     assert outline is not None

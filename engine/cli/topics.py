@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.live import LiveProblem
+from engine.cli.objects import plain
 
 if TYPE_CHECKING:
     from engine.stream.client import Client
@@ -155,14 +156,3 @@ def _object(told: Any) -> Any:
         first["windows"] = [plain(window) for message in told.messages for window in message.windows]
         return first
     return plain(told)
-
-
-def plain(value: Any) -> Any:
-    """A message with every struct in it as an object with names."""
-    import msgspec
-
-    if isinstance(value, msgspec.Struct):
-        return {name: plain(held) for name, held in msgspec.structs.asdict(value).items()}
-    if isinstance(value, list | tuple):
-        return [plain(held) for held in value]
-    return value

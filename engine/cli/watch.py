@@ -9,7 +9,8 @@ import click
 
 from engine.cli.live import RUN_HELP, LiveProblem, connected, run_argument
 from engine.cli.numeric import Number
-from engine.cli.topics import Newest, options, plain
+from engine.cli.objects import plain
+from engine.cli.topics import Newest, options
 from engine.cli.words import countdown, duration, number, printable, several, size
 
 if TYPE_CHECKING:
