@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
-from textual.widgets import Input
 
 from engine.stream.types import Topic
 from tui.commands import Command, bindings
@@ -15,6 +14,7 @@ from tui.plan.tree import HINT, StepFilter, kinds
 from tui.plan.words import claim_lines, mark_lines, owner_lines, path_lines
 from tui.screens.answering import answer, can_answer
 from tui.screens.base import LiveScreen
+from tui.screens.filtering import FilteringScreen
 from tui.screens.step import StepScreen
 from tui.view import Phase, View
 from tui.widgets.filter_line import FilterLine
@@ -26,7 +26,7 @@ _PANELS: Final = ("path", "marks", "claims", "owners")
 """Beside the steps, in their order."""
 
 
-class PlanScreen(LiveScreen):
+class PlanScreen(FilteringScreen):
     """The steps, and beside them what there is to say of them all."""
 
     CSS_PATH: ClassVar[str] = "plan.tcss"
@@ -79,7 +79,7 @@ class PlanScreen(LiveScreen):
         super().show(view, behind, phase)
         if self.has_panels:
             self._arrange()
-            self._tell_filter()
+            self.tell_found()
             answers = self.check_action("answer", ())
             if answers != self._answers:
                 self._answers = answers
@@ -107,11 +107,11 @@ class PlanScreen(LiveScreen):
         plan = self.steps.plan
         match action:
             case "filter":
-                return plan is not None and not isinstance(self.focused, Input)
+                return plan is not None and not self.writes
             case "unfilter":
                 return bool(self.steps.tree_.filter) and self.maximized is None
             case "open":
-                return self.steps.under_cursor is not None and not isinstance(self.focused, Input)
+                return self.steps.under_cursor is not None and not self.writes
             case "zoom":
                 return plan is not None and self.steps.look == "chart"
             case "panel":
@@ -210,37 +210,20 @@ class PlanScreen(LiveScreen):
 
     # -- filtering -----------------------------------------------------------------------------------------------------
 
-    def action_filter(self) -> None:
-        """Write a filter: where one can see it."""
-        if self.maximized is not None:
-            self.minimize()
-        self.query_one(FilterLine).write()
+    @property
+    def filtered(self) -> PlanList:
+        """The steps."""
+        return self.steps
 
-    def on_filter_line_written(self, message: FilterLine.Written) -> None:
-        """Filter at once; as long as it can't be read, the one before holds."""
-        try:
-            self.steps.narrow(StepFilter.read(message.text))
-        except ValueError as error:
-            self.query_one(FilterLine).tell(str(error), wrong=True)
-        else:
-            self._tell_filter()
+    def narrow(self, text: str) -> None:
+        """As `FilteringScreen`."""
+        self.steps.narrow(StepFilter.read(text))
 
-    def _tell_filter(self) -> None:
-        line = self.query_one(FilterLine)
+    def tell_found(self) -> None:
+        """How many steps fit."""
+        line = self.filter_line
         if line.has_class("-shown") and line.text == self.steps.tree_.filter.text:
             line.tell(self.steps.counted if line.text.strip() else "")
-
-    def action_unfilter(self) -> None:
-        """All again."""
-        self.query_one(FilterLine).clear()
-
-    def on_filter_line_left(self) -> None:
-        """Back to the steps."""
-        self.steps.focus()
-
-    def on_filter_line_moved(self, message: FilterLine.Moved) -> None:
-        """Another row, while one writes."""
-        self.steps.action_move(message.lines)
 
 
 _PATH: Final = (

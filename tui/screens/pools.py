@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
-from textual.widgets import Input
 
 from engine.stream.types import Condition, Topic
 from tui import format as fmt
@@ -16,6 +15,7 @@ from tui.agent_listing import AgentFilter, wanted
 from tui.commands import Command, bindings
 from tui.screens import acting
 from tui.screens.base import LiveScreen
+from tui.screens.filtering import FilteringScreen
 from tui.view import Phase, View
 from tui.widgets.agent_list import AgentList
 from tui.widgets.filter_line import FilterLine
@@ -25,7 +25,7 @@ from tui.widgets.pool_lines import PoolFacts
 from tui.widgets.pool_table import PoolTable
 
 
-class PoolsScreen(LiveScreen):
+class PoolsScreen(FilteringScreen):
     """The pools as a table, one of them in detail, and the list of its agents."""
 
     CSS_PATH: ClassVar[str] = "pools.tcss"
@@ -81,14 +81,14 @@ class PoolsScreen(LiveScreen):
         """A view more: and what is under way."""
         super().show(view, behind, phase)
         self._tell_progress()
-        self._tell_filter()
+        self.tell_found()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """There is nothing to halt but while many are told something."""
         if action == "halt":
             return bool(self.shoal.orders.progress)
         if action == "filter":
-            return not isinstance(self.focused, Input)
+            return not self.writes
         return super().check_action(action, parameters)
 
     # -- pools --------------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class PoolsScreen(LiveScreen):
         for histogram in self.query(Histogram):
             histogram.show_pool(message.pool or "")
         self.agents.show_pool(message.pool)
-        self._tell_filter()
+        self.tell_found()
         self.shoal.want()
 
     def on_pool_table_opened(self) -> None:
@@ -154,24 +154,18 @@ class PoolsScreen(LiveScreen):
 
     # -- agents -------------------------------------------------------------------------------------------------------
 
-    def action_filter(self) -> None:
-        """Write a filter: where one can see it."""
-        if self.maximized is not None:
-            self.minimize()
-        self.query_one(FilterLine).write()
+    @property
+    def filtered(self) -> AgentList:
+        """The agents."""
+        return self.agents
 
-    def on_filter_line_written(self, message: FilterLine.Written) -> None:
-        """Filter at once; as long as it can't be read, the one before holds."""
-        try:
-            self.agents.narrow(AgentFilter.read(message.text))
-        except ValueError as error:
-            self.query_one(FilterLine).tell(str(error), wrong=True)
-        else:
-            self._tell_filter()
+    def narrow(self, text: str) -> None:
+        """As `FilteringScreen`."""
+        self.agents.narrow(AgentFilter.read(text))
 
-    def _tell_filter(self) -> None:
+    def tell_found(self) -> None:
         """How many fit, or that nobody can say."""
-        line, listing = self.query_one(FilterLine), self.agents.listing
+        line, listing = self.filter_line, self.agents.listing
         if not line.has_class("-shown") or line.text != listing.filter.text:
             return
         unknown = listing.filter.unknown(listing.roster)
@@ -180,17 +174,9 @@ class PoolsScreen(LiveScreen):
         else:
             line.tell(f"{fmt.count(len(listing.order))} of {fmt.count(listing.there)}")
 
-    def on_filter_line_left(self) -> None:
-        """Back to the list."""
-        self.agents.focus()
-
-    def on_filter_line_moved(self, message: FilterLine.Moved) -> None:
-        """Another row while a filter is written."""
-        self.agents.action_move(message.lines)
-
     def on_agent_list_unfiltered(self) -> None:
         """All again."""
-        self.query_one(FilterLine).clear()
+        self.action_unfilter()
 
     def on_agent_list_opened(self, message: AgentList.Opened) -> None:
         """One of them; the cursor follows to the one that was looked at last."""

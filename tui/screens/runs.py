@@ -16,6 +16,7 @@ from tui.commands import Command, bindings
 from tui.screens.asking import AskingScreen, ask
 from tui.screens.base import LiveScreen
 from tui.screens.compare import CompareScreen
+from tui.screens.filtering import FilteringScreen
 from tui.screens.run import RunScreen
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.listing import Listing
@@ -29,7 +30,7 @@ _AT_ONCE: Final = 200_000
 _NO_RECORD: Final = "there is no record to ask"
 
 
-class RunsScreen(AskingScreen):
+class RunsScreen(FilteringScreen, AskingScreen):
     """All runs, and those that go on."""
 
     CSS_PATH: ClassVar[str] = "runs.tcss"
@@ -47,7 +48,7 @@ class RunsScreen(AskingScreen):
         Command("runs.sort-left", "less_than_sign", "sort(-1)", "Sort left", "Sort by the column before", 0, "<"),
         Command("runs.sort-right", "greater_than_sign", "sort(1)", "Sort", "Sort by the next column", 45, "<>"),
         Command("runs.invert", "I", "invert", "Invert", "The other way round", 0),
-        Command("runs.clear", "escape", "clear", "All", "Show all runs again", 0, "esc", palette=False),
+        Command("runs.clear", "escape", "unfilter", "All", "Show all runs again", 0, "esc", palette=False),
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(OFFERS)
 
@@ -85,7 +86,7 @@ class RunsScreen(AskingScreen):
         else:
             self.table.show_runs(answer)
             self.query_one(RunCard).about(self.table.under_cursor)
-            self._say_found()
+            self.tell_found()
         self.refresh_bindings()
 
     # -- the run under the cursor --------------------------------------------------------------------------------------
@@ -117,8 +118,8 @@ class RunsScreen(AskingScreen):
         """What can't be done now is not offered."""
         if not self.has_panels:
             return False
-        if action == "clear":
-            return bool(self.query_one(FilterLine).text)
+        if action == "unfilter":
+            return bool(self.filter_line.text)
         if action == "compare":
             return len(self.table.marked) == 2
         if action in ("open", "details", "mark"):
@@ -175,36 +176,21 @@ class RunsScreen(AskingScreen):
 
     # -- the filter ----------------------------------------------------------------------------------------------------
 
-    def action_filter(self) -> None:
-        """Write what is wanted."""
-        self.query_one(FilterLine).write()
+    @property
+    def filtered(self) -> RunsTable:
+        """The runs."""
+        return self.table
 
-    def action_clear(self) -> None:
-        """Nothing is filtered any more."""
-        self.query_one(FilterLine).clear()
-
-    def on_filter_line_written(self, event: FilterLine.Written) -> None:
-        """Filter at once."""
+    def narrow(self, text: str) -> None:
+        """As `FilteringScreen`."""
         archive = self.shoal.archive
-        line = self.query_one(FilterLine)
         try:
-            wanted = runs.parse(event.text, archive.moment) if archive is not None else runs.RunFilter()
-        except (ValueError, ArchiveError) as error:
-            line.tell(str(error), wrong=True)
-            return
+            wanted = runs.parse(text, archive.moment) if archive is not None else runs.RunFilter()
+        except ArchiveError as error:
+            raise ValueError(str(error)) from error
         self.table.filter(wanted)
-        self._say_found()
-        self.refresh_bindings()
 
-    def _say_found(self) -> None:
-        line = self.query_one(FilterLine)
-        if line.text:
-            line.tell(self.table.found())
-
-    def on_filter_line_left(self, _event: FilterLine.Left) -> None:
-        """Back to the list."""
-        self.table.focus()
-
-    def on_filter_line_moved(self, event: FilterLine.Moved) -> None:
-        """Another row, while one writes."""
-        self.table.action_move(event.lines)
+    def tell_found(self) -> None:
+        """How many runs fit."""
+        if self.filter_line.text:
+            self.filter_line.tell(self.table.found())
