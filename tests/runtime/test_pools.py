@@ -294,7 +294,7 @@ def test_no_task_is_blamed_for_what_an_agent_took_while_it_was_idle(tmp_path: Pa
     with Engine(1, memory_limit=400 << 20, crash_limit=1, attachable=False) as engine:
         first = engine.submit(remote.eat_later, 410, str(gate)).result(20)
         gate.touch()
-        wait_for(lambda: own(first) > 400 << 20, what="a fat agent")
+        wait_for(lambda: own(first) > 410 << 20, what="an agent that has eaten up")
         assert engine.submit(remote.nap, 0.2).result(20) == 0.2  # long enough to be looked at
         assert agents(engine) != [first]
         assert counts(engine)["recycled"] == 1

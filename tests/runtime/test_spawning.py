@@ -124,6 +124,7 @@ def test_a_machine_under_pressure_starts_one_at_a_time(tmp_path: Path, monkeypat
     with hold_starts(gate, max_workers=8, settings={"spawn_parallelism": 4}) as engine:
         start(engine)
         wait_for(lambda: starting(engine) == 4)
+        engine.submit(abs, -1)  # whatever happens next: nobody looks while nothing does
         wait_for(lambda: core_of(engine)._throttle == 0.0)
         gate.touch()
         assert engine.wait_ready(30) == 8
