@@ -67,7 +67,7 @@ def _verdict(verdict: Verdict | None) -> tuple[str, str]:
 UNITS: Final = {
     "rate": "/s", "spread": "B", "per_million": "B", "resident": "B", "nursery": "B", "hosts": "B", "engine": "B",
     "engine_cpu": "s", "recorder_cpu": "s", "p99": "s", "processor": "x", "gross": "x", "alone": "%", "watcher": "%",
-    "observer": "%", "agents": "x",
+    "observer": "%", "agents": "x", "gross_low": "x", "gross_high": "x", "left": "x",
     "elsewhere": "%", "memory": "B", "written": "B", "switch": "s", "first_switch": "s", "attach": "x", "seconds": "s",
     "import": "s", **{f"screen_{number}": "%" for number in range(2, 9)}, "p50": "s", "worst": "s", "failed": "%",
     "hits": "%", "balance": "%", "until_all_met": "s", "submitting": "s", "shutdown": "s",

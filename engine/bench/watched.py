@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from statistics import median
 from typing import Final, NamedTuple, Protocol
 
 from engine.bench import watch
 from engine.bench.engines import made, warm
 from engine.bench.reader import HZ, TOPICS, Reader
 from engine.bench.shared import Result
+from engine.bench.statistics import median, median_interval
 from engine.bench.tasks import work
 from engine.procs.scoreboard import DONE, FAILED, Scoreboard
 from engine.runtime.executor import Engine
@@ -167,9 +167,11 @@ def throughput(agents: int, iterations: int, seconds: float, pairs: int, kind: C
     one second to the next, by which tasks a second differ by a twentieth and more. So it is not these that are
     compared, but what they come from: which share of the processor time that the run took, or that nobody took, agents
     had. They know nothing of watchers, so a task takes the same of it. ``agents``: whether that is so: the ratio of
-    what a task takes of agents. ``gross``: the ratio of tasks a second. ``processor``: of the processor time that a
-    task takes of everybody but the watcher. ``watcher``: the watcher's own, as a share of a core. ``observer``: of the
-    engine's own, what it says that it spends on those who look on, less without one, as a share of a core.
+    what a task takes of agents. ``gross``: the ratio of tasks a second, ``gross_low`` and ``gross_high`` its interval
+    (95 %, by the ranks of the pairs). ``left``: the same, with the share of the processors that the watcher took added.
+    ``processor``: of the processor time that a task takes of everybody but the watcher. ``watcher``: the watcher's own,
+    as a share of a core. ``observer``: of the engine's own, what it says that it spends on those who look on, less
+    without one, as a share of a core.
 
     Tasks count once they are over where they ran. Where thousands of agents share a few cores each has its turn every
     few seconds, and so have the hosts that fetch outcomes: these come in waves, up to several times as many in one
@@ -190,13 +192,21 @@ def throughput(agents: int, iterations: int, seconds: float, pairs: int, kind: C
                 watcher.detach(taken.seconds)
             if at % 2:
                 found.append((turns[True], turns[False]))
+    gross = [one.tasks / one.seconds * other.seconds / other.tasks for one, other in found]
+    cores = len(os.sched_getaffinity(0))
+    likely = median_interval(gross)
     return {
-        "value": median(one.share / other.share for one, other in found),
-        "gross": median(one.tasks / one.seconds * other.seconds / other.tasks for one, other in found),
-        "processor": median(one.cost / other.cost for one, other in found),
-        "agents": median(one.agents / one.tasks * other.tasks / other.agents for one, other in found),
-        "watcher": median(one.watcher / one.seconds for one, _ in found),
-        "observer": median(one.observer / one.seconds - other.observer / other.seconds for one, other in found),
+        "value": median([one.share / other.share for one, other in found]),
+        "gross": median(gross),
+        "gross_low": likely.low,
+        "gross_high": likely.high,
+        "left": median(
+            [ratio + one.watcher / one.seconds / cores for ratio, (one, _) in zip(gross, found, strict=True)]
+        ),
+        "processor": median([one.cost / other.cost for one, other in found]),
+        "agents": median([one.agents / one.tasks * other.tasks / other.agents for one, other in found]),
+        "watcher": median([one.watcher / one.seconds for one, _ in found]),
+        "observer": median([one.observer / one.seconds - other.observer / other.seconds for one, other in found]),
     }
 
 
