@@ -80,7 +80,7 @@ def end(
     times = watch.times if watch is not None else None if database is None else last_words.ask(database, run.id)
     if not options["as_json"] and (core.submitted or broken is None):
         lines = last_words.lines(summary, reporter.progress, times)
-        _tell(summary, options, run.resumable, lines)
+        _tell(summary, options, run.books.resumable, lines)
         first = next((step.first_failed for step in driver.steps.values() if step.first_failed), "")
         if first and options["no_record"]:  # else it is told where all of them are to be found
             say(f"the first that failed: {_short(first)}")
@@ -101,7 +101,7 @@ def end(
     if not left and broken is None:
         if give_up.given_up:
             say("shoal: interrupted: the database has not got all of this run")
-        if interrupted and run.resumable and not options["as_json"]:
+        if interrupted and run.books.resumable and not options["as_json"]:
             say(f"to go on: shoal resume {_named(run.id, options)}")
     return _exit_code(broken, left, interrupted, bad)
 

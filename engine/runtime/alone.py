@@ -147,7 +147,7 @@ class Alone:
         worker.in_hand = futures
         tasks = FutureTasks([held], futures)
         job = Job(known.number, 1, tasks, tasks, known.job, star, how.pool, how.options)
-        job.record = self._run.place(known.call, how.pool, 1)
+        job.record = self._run.books.place(known.call, how.pool, 1)
         sent = fleet.sent_one(job, known.options, shard, batch)
         tasks.range = sent.range
         worker.in_hand = []

@@ -221,7 +221,7 @@ class Driver:
         pool = self._pools[step.pool]
         keep = step.name in self._kept
         # Numbered as in the plan: the order in which they begin may be another one when the run is resumed.
-        job = self._run.add_job(
+        job = self._run.books.add_job(
             step.name, "" if step.of_people else call, pool, number + 1, exact=keep or step.report
         )  # fmt: skip
         arguments = iter(step.arguments)
@@ -330,12 +330,12 @@ class Driver:
 
     def _keep(self, first: int, items: list[str], all_of_them: bool) -> None:
         """Have items that come by a stream recorded, for nobody can read them again."""
-        if items and not self._run.keep_items(first, items) and self._kept_all:
+        if items and not self._run.books.keep_items(first, items) and self._kept_all:
             self._kept_all = False
             text = "there is more on standard input than the database keeps: this run can't be resumed"
             self._run.fleet.event("warning", "items.dropped", text)
         if all_of_them and self._kept_all:
-            self._run.keep_items(first + len(items), [])
+            self._run.books.keep_items(first + len(items), [])
 
     def _left(self, opened: Opened, base: int, count: int, line: int) -> Iterator[tuple[int, int]]:
         """Which of `count` tasks from number `base` on are to be run: pieces, counted from there. `line` is the first

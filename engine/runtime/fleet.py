@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-import msgspec
-
 from engine.core.actions import (
     Action,
     End,
@@ -34,10 +32,11 @@ from engine.core.core import Core
 from engine.core.pools import Shard
 from engine.core.tasks import Options
 from engine.procs import scoreboard
-from engine.procs.scoreboard import BUSY, PID, Scoreboard
-from engine.runtime import deaths, groups, limits, memory, pressure
+from engine.procs.scoreboard import Scoreboard
+from engine.runtime import limits, memory, pressure
 from engine.runtime.functions import Functions
 from engine.runtime.gate import Gate
+from engine.runtime.hearing import Hearing
 from engine.runtime.hosts import Hosts
 from engine.runtime.jobs import Group, Job
 from engine.runtime.loop import Loop
@@ -49,7 +48,7 @@ from engine.runtime.subtasks import SubtaskDesk
 from engine.settings.types import Settings
 from engine.stream.types import Event, Level
 from engine.wire import frames
-from engine.wire.memory import Parcel, stow_some
+from engine.wire.memory import Parcel
 
 Phase = Literal["new", "preparing", "running", "closed"]
 
@@ -136,14 +135,12 @@ class Fleet:
         self._admission = Admission(settings.memory_reserve)
         self._groups = memory.cgroups()
         self._allow_memory()
-        self._distrusted: dict[tuple[int, int], dict[int, str]] = {}
-        """By row and generation of agents that said what can't be read: of which batches they said it, and what."""
         self._measured = 0.0
         self.post = PostOffice(self.core, self._to_row)
         self.subtasks = SubtaskDesk(self, self._to_row)
         self.extended: Callable[[int], None] = lambda pool: None
         """Called with the number of a pool that has agents where it never had any."""
-        self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, control)
+        self.hosts = Hosts(self.loop, self.board, self._board_fd, pools, settings, self, Hearing(self), control)
         self._sending = Sending(self.core, self.functions, self.hosts, self._jobs)
         for pool, more in zip(known, spare, strict=True):
             self.core.add_pool(
@@ -331,8 +328,7 @@ class Fleet:
                     ender(action.range, action.first, action.count, action.kind, action.text)
                 if action.kind == "poisoned":
                     self._tell_poisoned(job, action)
-                tell = self._tell if job.parent is None else _at_once
-                tell(0, job.sink.ended, action.first, action.count, action.kind, action.text)
+                self.tell(job, 0, job.sink.ended, action.first, action.count, action.kind, action.text)
             case RangeOver():
                 job = self._jobs.pop(action.range)
                 sink = job.sink
@@ -368,6 +364,14 @@ class Fleet:
         text = f"{name}[{job.record[1] + action.first}] is given up: {action.text}"
         self.event("warning", "task.poisoned", text, pool=pool, job=name, task=job.record[1] + action.first)
 
+    def tell(self, job: Job, size: int, sink: Callable[..., None], *said: Any) -> None:
+        """Tell a job's sink by the gate, if there is one; `size` is what it holds beyond what was recorded of it, in
+        bytes. Subtasks go by no gate: what they have done outlives their parent's attempt for nobody."""
+        if self.gate is None or job.parent is not None:
+            sink(*said)
+        else:
+            self.gate.tell(size, sink, *said)
+
     def _to_row(self, row: int, data: bytes, parcels: list[Parcel]) -> None:
         self.hosts.put(self.core.agents[row].shard, data, parcels)
 
@@ -391,178 +395,6 @@ class Fleet:
         for number in pools:
             self.core.break_pool(number, why)
 
-    # -- what hosts say, as `hosts.Owner` -----------------------------------------------------------------------------
-
-    def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
-        """As `hosts.Owner`: outcomes. An agent whose record can't be read is ended, and its host lives: user code has
-        found the channel, and the tasks of its neighbours have nothing to do with it.
-        """
-        meter = self.meter
-        began = 0 if meter is None else time.monotonic_ns()
-        try:
-            found = groups.accept(self.core, row, record, parcels, meter is not None)
-        except groups.GARBAGE as error:
-            self.distrust(row, int.from_bytes(record[:8], "little"), error)
-            return
-        if found is None:
-            return
-        if self.subtasks.parents:
-            self.subtasks.over(row)
-        batch, group = found
-        number = batch.range.id
-        job = self._jobs.get(number)
-        if job is None:  # all that was left of it had been cancelled
-            return
-        if meter is not None:
-            meter.outcomes(group, batch, job.function in self.functions.commands, len(record), began, parcels)
-        if group.retried or group.gone:
-            for index in range(group.first, group.first + len(group.items)):
-                if index not in group.retried and index not in group.gone:
-                    job.source.release(index, 1)
-            self._tell_retried(number, group)
-        else:
-            job.source.release(group.first, len(group.items))
-        kept = sum(recorder(number, group) for recorder in self.recorders) if self.recorders else 0
-        tell = self._tell if job.parent is None else _at_once
-        if not parcels:
-            tell(0, job.sink.outcomes, group)
-            return
-        stow_some(parcels)  # not before: what is recorded travels on, for which it would need its descriptor again
-        tell(max(0, sum(parcel.size() for parcel in parcels) - kept), job.sink.outcomes, group)
-
-    def distrust(self, row: int, batch: int, error: BaseException) -> None:
-        """As `hosts.Owner`."""
-        agent = self.core.agents[row]
-        name, why = self.name(row), " ".join(str(error).split()) or type(error).__name__
-        self._distrusted.setdefault((row, agent.generation), {})[batch] = why
-        self.event("error", "agent.garbage", f"agent {name} said what can't be read, and is ended: {why}", agent=name)
-        self.hosts.put(agent.shard, frames.encode(frames.Kill([(row, agent.generation)], "")))
-
-    def repeat(self, row: int, batch: int) -> None:
-        """As `loans.Owner`."""
-        name = self.name(row)
-        text = f"no descriptor is left for what agent {name} sends (ulimit -n): what it had runs again"
-        self.event("error", "agent.descriptors", text, agent=name)
-        self.core.returned([(batch, 0, 0)])
-
-    def _tell(self, size: int, sink: Callable[..., None], *said: Any) -> None:
-        """Tell a sink; `size` is what it holds beyond what was recorded of it, in bytes."""
-        if self.gate is None:
-            sink(*said)
-        else:
-            self.gate.tell(size, sink, *said)
-
-    def _tell_retried(self, number: int, group: Group) -> None:
-        pid = self.board.get(group.row, PID)
-        for index, failure in group.retried.items():
-            for told in self.attempts:
-                text = f"{failure.type}: {failure.message}"
-                told(number, index, group.attempts.get(index, 1), group.row, pid, failure.kind, text)
-
-    def _blame(self, batches: Iterable[tuple[int, int]], row: int, pid: int, why: str, text: str) -> None:
-        """Tell of the attempt that ended with its agent: that of the task that is to blame for it, if one is."""
-        for number, offset in batches:
-            guilty = self.core.culprit(number, offset, why)
-            if guilty is not None:
-                found, index = guilty
-                attempt = 1 + found.attempts.get(index, 0) + found.tries.get(index, 0)
-                for told in self.attempts:
-                    told(found.id, index, attempt, row, pid, why or "died", text)
-
-    def _reclaimed(self, down: frames.AgentDown) -> frames.AgentDown:
-        """The end of an agent, with why if it said what can't be read. The batches that it said it of may be over for
-        its host, and are not for us: it is as if the agent had died in them."""
-        said = self._distrusted.pop((down.row, down.generation), None)
-        if said is None:
-            return down
-        known = {number for number, _ in down.batches}
-        lost = [(number, self.core.batches[number].accepted) for number in said if number in self.core.batches]
-        lost = [(number, offset) for number, offset in lost if number not in known]
-        # Who was to be replaced after its batch has not done it: somebody must be to blame, or it is so for ever.
-        why = "" if lost and down.why in ("recycled", "retired") else down.why
-        words = f"it said what can't be read: {next(iter(said.values()))}"
-        return msgspec.structs.replace(down, why=why, words=words, batches=[*down.batches, *lost])
-
-    def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
-        """As `hosts.Owner`."""
-        now = time.monotonic()
-        match frame:
-            case frames.AgentsUp():
-                for row, _, _ in frame.rows:
-                    self.since[row], self.worked[row] = now, self.board.get(row, BUSY)
-                if self.meter is not None:
-                    self.meter.up(frame.rows, frame.times)
-                self.core.agents_up((row, generation) for row, generation, _ in frame.rows)
-            case frames.AgentDown():
-                lent = self.hosts.loans.down(frame.row, frame.generation, self.core.agents[frame.row].shard)
-                if lent and all(lent != number for number, _ in frame.batches):  # it had not begun it
-                    frame = msgspec.structs.replace(frame, batches=[*frame.batches, (lent, -1)])
-                frame = self._reclaimed(frame)
-                how = frame.words if frame.why in deaths.TOLD else deaths.how(frame.status)
-                text = deaths.describe(frame)
-                name = self.name(frame.row)
-                level, kind = deaths.EVENTS.get(frame.why, ("warning", "agent.died"))
-                if kind:
-                    since = {"happened": time.time() - (now - frame.noticed)} if frame.noticed else {}
-                    self.event(level, kind, f"agent {name} {text}", agent=name, **deaths.details(frame), **since)
-                self.post.lost([frame.row])
-                self.subtasks.lost([frame.row], frame.generation)
-                self._blame(frame.batches, frame.row, frame.pid, frame.why, text)
-                reason = how if frame.why else text
-                self._down(now, frame.row, frame.generation, frame.batches, frame.why, reason)
-            case frames.MailOpened() | frames.Posted() | frames.MailRead():
-                self.post.heard(frame, parcels)
-            case frames.Submitted() | frames.Awaits() | frames.Withdrawn():
-                self.subtasks.heard(frame, parcels)
-            case frames.Returned():
-                self.core.returned(frame.batches)
-            case frames.SpawnFailed():
-                self.event("warning", "agent.failed", f"agent {self.name(frame.row)}: {frame.error}")
-                self._down(now, frame.row, frame.generation, (), "spawn", frame.error)
-            case frames.Output():
-                for row, pid, stream, line in frame.lines:
-                    name = self.name(row) if row >= 0 else f"process {pid}"
-                    kind = "agent.stdout" if stream == 1 else "agent.stderr"
-                    self.event("info", kind, f"{name}: {line}", agent=name, pid=pid, line=line)
-                if frame.dropped:
-                    text = f"{frame.dropped} lines of output left out: too many a second"
-                    self.event("warning", "output.dropped", text, lines=frame.dropped)
-
-    def _down(
-        self, now: float, row: int, generation: int, batches: Iterable[tuple[int, int]], why: str, text: str
-    ) -> None:
-        agent = self.core.agents[row]
-        known, up, leaving = agent.generation == generation, agent.up, agent.leaving
-        self.core.agent_down(now, row, generation, batches, why, text)
-        if known and self.meter is not None:
-            self.meter.down(row, why, up, leaving, agent.wanted)
-
-    def host_lost(self, shard_id: int, pid: int, text: str, blameless: bool = False) -> None:
-        """As `hosts.Owner`. What its agents had finished and it had not passed on is still in their rings."""
-        shard = self.core.shards[shard_id]
-        pool = self.core.pools[shard.pool]
-        deaths.end_agents(self.board, shard.rows)
-        self.hosts.loans.lost(shard_id)
-        self._distrusted = {who: said for who, said in self._distrusted.items() if who[0] not in shard.rows}
-        for row, record in deaths.salvage(self.board, shard.rows):
-            self.record(row, record, [])
-        self.post.lost(shard.rows)
-        self.subtasks.lost(shard.rows)
-        running = deaths.running(self.board, shard.rows)
-        if blameless:
-            running = dict.fromkeys(running, -1)
-        self.event(
-            "error", "host.died", f"the host of shard {pool.name}/{shard.id} {text}; its agents went with it",
-            shard=shard.id, pool=pool.name, pid=pid,
-        )  # fmt: skip
-        self._blame(running.items(), -1, pid, "died", f"the host {text}")
-        there = [agent for row in shard.rows if (agent := self.core.agents[row]).up]
-        leaving = [agent.leaving for agent in there]
-        self.core.host_down(time.monotonic(), shard_id, running, f"the host {text}")
-        if self.meter is not None:
-            for agent, leaves in zip(there, leaving, strict=True):
-                self.meter.down(agent.row, "", True, leaves, agent.wanted)
-
     # -- names --------------------------------------------------------------------------------------------------------
 
     def name(self, row: int) -> str:
@@ -574,11 +406,6 @@ class Fleet:
     def agents(self) -> int:
         """As many as there may be at a time."""
         return sum(pool.maximum for pool in self.core.pools)
-
-
-def _at_once(size: int, sink: Callable[..., None], *said: Any) -> None:
-    """As `Fleet._tell`, but by no gate: what a subtask has done outlives its parent's attempt for nobody."""
-    sink(*said)
 
 
 def batch_seconds(settings: Settings) -> float:

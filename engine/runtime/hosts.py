@@ -13,9 +13,8 @@ from typing import Any, Final, Protocol
 from engine.core.pools import Shard
 from engine.procs import orphans, scoreboard
 from engine.procs.scoreboard import Scoreboard
-from engine.runtime import deaths, groups
+from engine.runtime import deaths, groups, loans
 from engine.runtime.keeper import Keeper
-from engine.runtime.loans import Loans
 from engine.runtime.loop import Loop
 from engine.runtime.nest import Image, Wire
 from engine.runtime.specs import PoolSpec, care
@@ -32,18 +31,8 @@ _SMALL: Final = 512
 """Bytes of a message after which another one seldom waits: where much is going on, records are bundled."""
 
 
-class Owner(Protocol):
-    """Who hears of hosts: the fleet."""
-
-    def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
-        """An agent has outcomes, or what it takes for some."""
-
-    def distrust(self, row: int, batch: int, error: BaseException) -> None:
-        """An agent has said of a batch what can't be read."""
-
-    def repeat(self, row: int, batch: int) -> None:
-        """What an agent on loan said of a batch is lost, because there was no descriptor left for it: it is to run
-        again."""
+class Hearer(loans.Hearer, Protocol):
+    """Who hears what agents and their hosts say."""
 
     def host_said(self, frame: frames.FromHost, parcels: list[Parcel]) -> None:
         """A host says anything else."""
@@ -51,6 +40,10 @@ class Owner(Protocol):
     def host_lost(self, shard_id: int, pid: int, text: str, blameless: bool = False) -> None:
         """A host is gone; `text` says how. All that it had said was told before. `blameless`: for no reason that lies
         in what ran there."""
+
+
+class Owner(Protocol):
+    """Whose hosts they are: the fleet."""
 
     def host_forked(self, shard_id: int) -> None:
         """A host is being forked: what is sent to it from now on will reach it."""
@@ -74,7 +67,7 @@ class Hosts:
 
     def __init__(
         self, loop: Loop, board: Scoreboard, board_fd: Parcel, specs: list[PoolSpec], settings: Settings, owner: Owner,
-        control: str,
+        hearer: Hearer, control: str,
     ) -> None:  # fmt: skip
         """`control`: path of the engine's control socket, for a nursery to remove if the engine is killed."""
         self._loop = loop
@@ -83,9 +76,10 @@ class Hosts:
         self._specs = specs
         self._settings = settings
         self._owner = owner
+        self._hearer = hearer
         self._buffer = channel.buffer(frames.RECEIVE)
         self._wires: dict[int, Wire] = {}
-        self.loans = Loans(loop, owner, self._put, self._buffer)
+        self.loans = loans.Loans(loop, hearer, self._put, self._buffer)
         self._early: dict[int, Shard] = {}
         """Those whose hosts can't be forked yet, by number."""
         self._settled = False
@@ -162,7 +156,7 @@ class Hosts:
             with contextlib.suppress(*UNREADABLE):
                 frame = frames.from_host.decode(received[0])
                 if isinstance(frame, frames.Output):
-                    self._owner.host_said(frame, [])
+                    self._hearer.host_said(frame, [])
         return True
 
     def close(self) -> None:
@@ -200,7 +194,7 @@ class Hosts:
         try:
             sock = nest.start_host(shard.id, config)
         except OSError as error:  # no descriptor is left, most likely: it is tried again, later each time
-            self._owner.host_lost(shard.id, 0, f"can't be started: {error.strerror or error}")
+            self._hearer.host_lost(shard.id, 0, f"can't be started: {error.strerror or error}")
             return
         wire = Wire(shard.id, shard.pool, sock, channel.Receiver(sock, self._buffer), channel.Outbox(sock), nest)
         self._wires[shard.id] = wire
@@ -250,14 +244,14 @@ class Hosts:
             try:
                 if view[0] == frames.RECORD:
                     for row, record in groups.split(view):
-                        self._owner.record(row, record, parcels)
+                        self._hearer.record(row, record, parcels)
                 else:
                     frame = frames.from_host.decode(bytes(view))
                     if isinstance(frame, frames.Lent):
                         self.loans.lent(wire.shard, frame, parcels)
                         continue
                     stow_some(parcels)
-                    self._owner.host_said(frame, parcels)
+                    self._hearer.host_said(frame, parcels)
             except (*UNREADABLE, ValueError, IndexError) as error:
                 return self._distrust(wire, error)
             if len(view) < _SMALL and limit <= _MANY:  # nothing more is likely: asking costs as much as being told
@@ -303,7 +297,7 @@ class Hosts:
             self._hear(wire, 1 << 30)
         self._loop.unwatch(wire.sock.fileno())
         wire.sock.close()
-        self._owner.host_lost(wire.shard, wire.pid, text, wire.spent)
+        self._hearer.host_lost(wire.shard, wire.pid, text, wire.spent)
 
     # -- nurseries, as `keeper.Owner` ---------------------------------------------------------------------------------
 

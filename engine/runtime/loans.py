@@ -35,8 +35,8 @@ IDLE: Final = 1.0
 """Seconds without a task after which an agent is handed back."""
 
 
-class Owner(Protocol):
-    """Who hears of outcomes: the fleet."""
+class Hearer(Protocol):
+    """Who hears of outcomes."""
 
     def record(self, row: int, record: bytes | memoryview, parcels: list[Parcel]) -> None:
         """An agent has outcomes, or what it takes for some."""
@@ -100,12 +100,12 @@ class Loans:
         due: when `tick` is to be called, by the monotonic clock; None: it need not.
     """
 
-    def __init__(self, loop: Loop, owner: Owner, put: Callable[[int, bytes], None], view: memoryview) -> None:
+    def __init__(self, loop: Loop, hearer: Hearer, put: Callable[[int, bytes], None], view: memoryview) -> None:
         """`put` sends a message to the host of a shard; `view`: a buffer that any frame fits."""
         self.out: dict[int, Loan] = {}
         self.due: float | None = None
         self._loop = loop
-        self._owner = owner
+        self._hearer = hearer
         self._put = put
         self._view = view
         self._back: dict[int, Loan] = {}
@@ -221,7 +221,7 @@ class Loans:
             self._starve(loan)
             return False
         except ValueError as error:
-            self._owner.distrust(loan.row, loan.batch, error)
+            self._hearer.distrust(loan.row, loan.batch, error)
             self._drop(loan)
             return False
         if received is None:
@@ -233,11 +233,11 @@ class Loans:
             if not batch or found != batch or first or count != 1:
                 raise ValueError("outcomes of a batch that it does not run")
         except (ValueError, struct.error) as error:
-            self._owner.distrust(loan.row, batch, error)
+            self._hearer.distrust(loan.row, batch, error)
             self._drop(loan)
             return False
         loan.batch, loan.since = 0, time.monotonic()
-        self._owner.record(loan.row, record, parcels)
+        self._hearer.record(loan.row, record, parcels)
         if self._back.get(loan.row) is loan:
             self._put(loan.shard, frames.encode(frames.Over(loan.row, loan.generation, batch)))
             self._drop(loan)
@@ -251,7 +251,7 @@ class Loans:
         self._drop(loan)
         if batch:
             self._put(loan.shard, frames.encode(frames.Over(loan.row, loan.generation, batch)))
-            self._owner.repeat(loan.row, batch)
+            self._hearer.repeat(loan.row, batch)
 
     def _hear_out(self, loan: Loan) -> None:
         while loan.line.fileno() >= 0 and self._heard(loan):

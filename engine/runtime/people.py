@@ -139,11 +139,11 @@ class People:
         """Somebody says that a task can't be done, or was in vain."""
         opened, work = self._opened[name], self._take(name, index)
         text = f"{why} (said by {who})"
-        self._run.keep_said(opened.job, index, time.time(), None, (KIND, text))
+        self._run.books.keep_said(opened.job, index, time.time(), None, (KIND, text))
         self._hears.said(opened, index, work.line, None, frames.Failure(0, KIND, "", text, "", b""))
 
     def _done(self, opened: Opened, index: int, work: Work, value: dict[str, Any]) -> None:
-        self._run.keep_said(opened.job, index, time.time(), value, None)
+        self._run.books.keep_said(opened.job, index, time.time(), value, None)
         self._hears.said(opened, index, work.line, value, None)
 
     def _take(self, name: str, index: int) -> Work:

@@ -326,7 +326,7 @@ class Worker:
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
         call = f"{module}:{name}" if module and name else type(function).__qualname__
         job.name = name or type(function).__qualname__
-        return self.run.submit(job, *self.run.place(call, job.pool, job.count))
+        return self.run.submit(job, *self.run.books.place(call, job.pool, job.count))
 
     def _number(
         self, function: Callable[..., Any], star: bool, held: list[Any], how: How

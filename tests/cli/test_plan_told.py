@@ -351,7 +351,7 @@ def test_nobody_asks_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
         made.append(at)
         return []
 
-    monkeypatch.setattr("engine.runtime.run.no_plan", telling)
+    monkeypatch.setattr("engine.runtime.showing.no_plan", telling)
     with Engine(1) as engine:
         engine.wait_ready(60)
         with closing(Client(places.runtime_folder() / f"{engine.run_id}.sock")) as client:

@@ -26,6 +26,7 @@ from engine.procs.scoreboard import HEAD, TAIL, Scoreboard
 from engine.procs.slots import Held, Slot
 from engine.runtime import results
 from engine.runtime.fleet import Fleet
+from engine.runtime.hearing import Hearing
 from engine.runtime.jobs import Group, Items, Job
 from engine.runtime.nest import Image
 from engine.runtime.options import RunOptions
@@ -131,9 +132,10 @@ class _Sink:
 def records(folder: Path) -> Iterator[tuple[list[bytes], Feed]]:
     """What hosts pass on of agents, as the engine takes it."""
     fleet = Fleet([PoolSpec(PoolSettings(size=2, max_size=2, shards=1), Image())])
+    hearing = Hearing(fleet)
     fleet.submit(Job(1, 100, Items(list(range(100))), _Sink(), "fit"))
     try:
-        yield [record(1, 3), record(1, 5, 3), record(2, 1)], lambda data: fleet.record(0, data, [])
+        yield [record(1, 3), record(1, 5, 3), record(2, 1)], lambda data: hearing.record(0, data, [])
     finally:
         fleet.close()
 

@@ -240,7 +240,9 @@ def test_a_threshold_is_seen_soon_and_counted_in_frames(tmp_path: Path) -> None:
         fired = reader.event("alert.firing", rule="depth")
         assert (fired.level, fired.data["severity"], fired.text) == ("error", "critical", "depth: 39 wait")
         run = engine._worker.run
-        wait_for(lambda: run.frame is not None and run.frame.alerts == (0, 1), what="a frame that counts it")
+        wait_for(
+            lambda: run.showing.frame is not None and run.showing.frame.alerts == (0, 1), what="a frame that counts it"
+        )
         (tmp_path / "go").touch()
         reader.event("alert.resolved", rule="depth")
         assert len([future.result(20) for future in futures]) == 40
@@ -474,10 +476,13 @@ def test_alerts_that_fail_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -
                 for asked in (listening, late):
                     wait_for(lambda: asked.read().now and asked.now[-1].unknown, what="it is told")  # noqa: B023
                     assert (asked.now[-1].unknown, asked.now[-1].alerts) == (FAILED, [])
-            wait_for(lambda: run.frame is not None and run.frame.alerts is None, what="a frame that knows of none")
-            assert run.frame is not None
-            assert "alerts unknown" in line(run.frame)
-            assert as_object(reader.client.hello, run.frame)["alerts"] is None
+            wait_for(
+                lambda: run.showing.frame is not None and run.showing.frame.alerts is None,
+                what="a frame that knows of none",
+            )
+            assert run.showing.frame is not None
+            assert "alerts unknown" in line(run.showing.frame)
+            assert as_object(reader.client.hello, run.showing.frame)["alerts"] is None
             refused = CliRunner().invoke(shoal, ["alerts", engine.run_id])
             assert refused.exit_code != 0
             assert refused.stderr.splitlines() == [f"Error: nobody knows which alerts there are: {FAILED}"]

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from recorded import Run, ask
 
-from engine.runtime import run as run_module
+from engine.runtime.books import Books
 from engine.runtime.bounds import bounded
 from engine.runtime.executor import Engine
 from engine.runtime.line import DATAGRAM
@@ -103,14 +103,15 @@ def test_a_failure_of_any_length_is_recorded(tmp_path: Path) -> None:
 
 
 def test_what_was_not_recorded_is_said_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = run_module.Run.place
+    place = Books.place
 
-    def odd(run: run_module.Run, call: str, pool: int, count: int) -> tuple[int, int]:
-        assert run.recording is not None
-        run.recording.line.tell(JobMade(9, "odd", "call", 1 << 63))
-        return place(run, call, pool, count)
+    def odd(books: Books, call: str, pool: int, count: int) -> tuple[int, int]:
+        recording = books._run.recording
+        assert recording is not None
+        recording.line.tell(JobMade(9, "odd", "call", 1 << 63))
+        return place(books, call, pool, count)
 
-    monkeypatch.setattr(run_module.Run, "place", odd)
+    monkeypatch.setattr(Books, "place", odd)
     database = tmp_path / "runs.db"
     events: list[Event] = []
     with Engine(1, record=database, attachable=False, on_event=events.append) as engine:

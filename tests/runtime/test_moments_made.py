@@ -15,7 +15,7 @@ from recorded import ask
 from stream_frames import START, frame, pool
 
 from engine.runtime import moments as moments_module
-from engine.runtime import run as run_module
+from engine.runtime import showing
 from engine.runtime.executor import Engine
 from engine.runtime.moments import Measure, Moments
 from engine.store.messages import Moment
@@ -165,7 +165,7 @@ def told(database: Path) -> list[ToReader]:
 
 @pytest.mark.needs("pooling")  # an agent is killed that has nothing to do
 def test_a_run_as_readers_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.02)
+    monkeypatch.setattr(showing, "SAMPLE_SECONDS", 0.02)
     database = tmp_path / "runs.db"
     with Engine(2, record=database, attachable=False) as engine:
         pid = engine.submit(os.getpid).result(60)
@@ -197,7 +197,7 @@ def test_a_run_as_readers_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_can_be_switched_off_and_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.02)
+    monkeypatch.setattr(showing, "SAMPLE_SECONDS", 0.02)
     database = tmp_path / "runs.db"
     with Engine(1, record=database, settings={"record_moments": False}) as engine:
         engine.submit(neg, 1).result(60)
@@ -210,7 +210,7 @@ def test_it_can_be_switched_off_and_on(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_run_without_them_is_made_of_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.02)
+    monkeypatch.setattr(showing, "SAMPLE_SECONDS", 0.02)
     database = tmp_path / "runs.db"
     with Engine(1, record=database, attachable=False, settings={"record_moments": "off"}) as engine:
         engine.submit(neg, 1).result(60)

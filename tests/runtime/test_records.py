@@ -12,9 +12,9 @@ import pytest
 from processes import scaled, wait_for
 from recorded import ask, kill_recorder, recorders, results
 
+from engine.runtime import books, showing
 from engine.runtime import launch as launch_module
 from engine.runtime import line as line_module
-from engine.runtime import run as run_module
 from engine.runtime.executor import Engine
 from engine.runtime.launch import StartError
 from engine.settings.types import PoolSettings
@@ -56,7 +56,7 @@ def test_calls_of_one_name_are_one_job(tmp_path: Path) -> None:
 
 
 def test_calls_of_many_names_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "_CALLS", 1)
+    monkeypatch.setattr(books, "_CALLS", 1)
     with Engine(1, record=tmp_path / "runs.db", attachable=False) as engine:
         for call in (neg, abs, hash):
             engine.submit(call, 1).result(60)
@@ -64,7 +64,7 @@ def test_calls_of_many_names_share_one(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_once_a_second_there_is_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.01)
+    monkeypatch.setattr(showing, "SAMPLE_SECONDS", 0.01)
     database = tmp_path / "runs.db"
     with Engine(1, record=database, attachable=False) as engine:
         while not ask(database, "SELECT 1 FROM samples WHERE done >= 5 AND pool = -1"):
@@ -83,7 +83,7 @@ def keep(size: int) -> int:
 
 @pytest.mark.needs("pooling")
 def test_samples_have_the_memory_that_agents_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.05)
+    monkeypatch.setattr(showing, "SAMPLE_SECONDS", 0.05)
     database = tmp_path / "runs.db"
     with Engine(2, pools=[PoolSettings(name="io", size=1)], record=database, attachable=False) as engine:
         view = engine.using(pool="io")
@@ -101,7 +101,7 @@ def test_samples_have_the_memory_that_agents_hold(tmp_path: Path, monkeypatch: p
 
 
 def test_samples_are_left_out_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAMPLE_SECONDS", 0.001)
+    monkeypatch.setattr(showing, "SAMPLE_SECONDS", 0.001)
     database = tmp_path / "runs.db"
     events: list[Event] = []
     with Engine(1, record=database, attachable=False, on_event=events.append) as engine:
