@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from engine.procs.failures import SoftTimeout
     from engine.procs.mail import Message, NoAgent, address, receive, send
     from engine.procs.subtasks import Subtask, Subtasks, ask, submit, using, wait
-    from engine.runtime.executor import Engine
-    from engine.runtime.launch import StartError
-    from engine.runtime.limits import TooMany
+    from engine.runtime.calls.executor import Engine
+    from engine.runtime.fleet.launch import StartError
+    from engine.runtime.fleet.limits import TooMany
     from engine.settings.types import PoolSettings
     from engine.stream.types import Event
 
@@ -56,7 +56,7 @@ __all__ = [
 _HERE = _path.dirname(_path.realpath(__file__))  # no pathlib: it is a tenth of what `shoal --help` takes
 _HOMES = {
     "Claim": "engine.core.claims",
-    "Engine": "engine.runtime.executor",
+    "Engine": "engine.runtime.calls.executor",
     "Event": "engine.stream.types",
     "Message": "engine.procs.mail",
     "NoAgent": "engine.procs.mail",
@@ -64,12 +64,12 @@ _HOMES = {
     "RemoteError": "engine.procs.errors",
     "RemoteTraceback": "engine.procs.errors",
     "SoftTimeout": "engine.procs.failures",
-    "StartError": "engine.runtime.launch",
+    "StartError": "engine.runtime.fleet.launch",
     "Subtask": "engine.procs.subtasks",
     "Subtasks": "engine.procs.subtasks",
     "TaskPoisoned": "engine.procs.errors",
     "TaskTimeout": "engine.procs.errors",
-    "TooMany": "engine.runtime.limits",
+    "TooMany": "engine.runtime.fleet.limits",
     "address": "engine.procs.mail",
     "ask": "engine.procs.subtasks",
     "receive": "engine.procs.mail",

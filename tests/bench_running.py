@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.bench.lines import planned
 from engine.bench.rows import SUITES
-from engine.cli.benches import KeptBenches
+from engine.cli.bench.benches import KeptBenches
 from engine.stream.benchmarks import Begun, Measured, Message, Planned
 from tui.archive import ArchiveError
 from tui.bench.record import End, How

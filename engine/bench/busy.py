@@ -14,7 +14,7 @@ from typing import Final
 from engine.bench.engines import made, warm
 from engine.bench.tasks import nap
 from engine.procs import boot
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 
 _BUSY: Final = 0.87
 """Share of the agents that have something to do."""

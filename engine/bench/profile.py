@@ -32,7 +32,7 @@ def profiled(folder: Path) -> Iterator[None]:
 
     The text for people is what `text` makes of the folder.
     """
-    from engine.runtime import line
+    from engine.runtime.record import line
 
     starter: Any = line
     os.environ[FOLDER] = str(folder)

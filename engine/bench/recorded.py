@@ -24,10 +24,10 @@ from engine.bench import watch
 from engine.bench.engines import made, warm
 from engine.bench.shared import Result
 from engine.bench.tasks import eight_bytes, identity, work
-from engine.runtime.executor import Engine
-from engine.runtime.jobs import Group
-from engine.runtime.loop import Loop
-from engine.runtime.recording import Recording
+from engine.runtime.calls.executor import Engine
+from engine.runtime.fleet.jobs import Group
+from engine.runtime.fleet.loop import Loop
+from engine.runtime.record.recording import Recording
 from engine.settings.types import Settings
 from engine.store import messages
 

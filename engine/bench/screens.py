@@ -23,7 +23,7 @@ from engine.bench.busy import Busy
 from engine.bench.shared import Result, command_seconds
 from engine.bench.terminal import Terminal
 from engine.bench.watched import throughput
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 
 _clock = time.perf_counter
 SHOWN: Final = {

@@ -20,7 +20,7 @@ from engine.bench.shared import Result
 from engine.bench.statistics import median, median_interval
 from engine.bench.tasks import work
 from engine.procs.scoreboard import DONE, FAILED, Scoreboard
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 from engine.stream import places
 
 _clock = time.perf_counter

@@ -23,7 +23,7 @@ from engine.chaos import nasty, storm, victims
 from engine.chaos.accounting import Account, account
 from engine.chaos.cases import Case, cases, plan_file
 from engine.procs import boot, system
-from engine.runtime import memory
+from engine.runtime.fleet import memory
 from engine.store import queries
 from engine.store.schema import StoreError
 

@@ -12,30 +12,30 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
-    "run": ("engine.cli.run", "Run a plan, a callable or a command over many items."),
-    "resume": ("engine.cli.resume", "Go on with a run that was cut off."),
-    "rerun": ("engine.cli.rerun", "Run again what has failed of a run, or all of it."),
-    "plan": ("engine.cli.plan", "Check, simulate and report a plan, without running it."),
-    "ps": ("engine.cli.ps", "List the runs that are going on."),
-    "attach": ("engine.cli.attach", "Open the screen of a run."),
-    "watch": ("engine.cli.watch", "Tell how a run is, one line a second."),
-    "status": ("engine.cli.watch", "Tell how a run is, once."),
-    "agents": ("engine.cli.agents", "List the agents of a run."),
-    "explain": ("engine.cli.explain", "Say why a task does not run: dependency, claim, lane, pool."),
-    "events": ("engine.cli.events", "Tell what has happened to a run, and what happens."),
-    "alerts": ("engine.cli.alerts", "List the alerts of a run, and check rules."),
-    "ctl": ("engine.cli.ctl", "Have a run pause, resume, end, scale a pool, replace an agent ..."),
-    "runs": ("engine.cli.runs", "List recorded runs."),
-    "show": ("engine.cli.show", "Show one recorded run."),
-    "compare": ("engine.cli.compare", "Show two recorded runs side by side."),
-    "replay": ("engine.cli.replay", "Tell once more how a recorded run was, second by second."),
-    "report": ("engine.cli.report", "Tell of a recorded run in Markdown, for a ticket."),
-    "search": ("engine.cli.search", "Find words in failures, output and events."),
-    "export": ("engine.cli.export", "Write a run's results, its samples or a recording of it."),
-    "prune": ("engine.cli.prune", "Delete old runs, and give their space back."),
-    "backup": ("engine.cli.backup", "Copy the database, also while runs are recorded."),
-    "db": ("engine.cli.db", "Check the database."),
-    "bench": ("engine.cli.bench", "Measure how fast the engine is here, beside other tools."),
+    "run": ("engine.cli.running.run", "Run a plan, a callable or a command over many items."),
+    "resume": ("engine.cli.running.resume", "Go on with a run that was cut off."),
+    "rerun": ("engine.cli.running.rerun", "Run again what has failed of a run, or all of it."),
+    "plan": ("engine.cli.plans.plan", "Check, simulate and report a plan, without running it."),
+    "ps": ("engine.cli.live.ps", "List the runs that are going on."),
+    "attach": ("engine.cli.live.attach", "Open the screen of a run."),
+    "watch": ("engine.cli.live.watch", "Tell how a run is, one line a second."),
+    "status": ("engine.cli.live.watch", "Tell how a run is, once."),
+    "agents": ("engine.cli.live.agents", "List the agents of a run."),
+    "explain": ("engine.cli.live.explain", "Say why a task does not run: dependency, claim, lane, pool."),
+    "events": ("engine.cli.live.events", "Tell what has happened to a run, and what happens."),
+    "alerts": ("engine.cli.live.alerts", "List the alerts of a run, and check rules."),
+    "ctl": ("engine.cli.live.ctl", "Have a run pause, resume, end, scale a pool, replace an agent ..."),
+    "runs": ("engine.cli.recorded.runs", "List recorded runs."),
+    "show": ("engine.cli.recorded.show", "Show one recorded run."),
+    "compare": ("engine.cli.recorded.compare", "Show two recorded runs side by side."),
+    "replay": ("engine.cli.recorded.replay", "Tell once more how a recorded run was, second by second."),
+    "report": ("engine.cli.recorded.report", "Tell of a recorded run in Markdown, for a ticket."),
+    "search": ("engine.cli.recorded.search", "Find words in failures, output and events."),
+    "export": ("engine.cli.recorded.export", "Write a run's results, its samples or a recording of it."),
+    "prune": ("engine.cli.recorded.prune", "Delete old runs, and give their space back."),
+    "backup": ("engine.cli.recorded.backup", "Copy the database, also while runs are recorded."),
+    "db": ("engine.cli.recorded.db", "Check the database."),
+    "bench": ("engine.cli.bench.bench", "Measure how fast the engine is here, beside other tools."),
     "chaos": ("engine.cli.chaos", "Try it in a storm that kills, stops and starves everything it starts."),
     "config": ("engine.cli.config", "Show the settings, and where each value comes from."),
 }
@@ -120,7 +120,7 @@ def shoal(ctx: click.Context) -> None:
 
     if not on_terminal():
         raise click.exceptions.NoArgsIsHelpError(ctx)
-    from engine.cli.history import history
+    from engine.cli.recorded.history import history
 
     history()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.cli.archive import StoreArchive
+    from engine.cli.recorded.archive import StoreArchive
     from engine.stream.recordings import Recording
     from tui.preferences import Preferences
     from tui.shell import Outcome
@@ -35,7 +35,7 @@ def load() -> None:
 
 def _archive(database: Path | None) -> StoreArchive:
     """Loaded once somebody looks at the history: the screen of a run need not wait for it."""
-    from engine.cli.archive import StoreArchive
+    from engine.cli.recorded.archive import StoreArchive
 
     return StoreArchive(database)
 
@@ -46,7 +46,7 @@ def show(path: Path, preferences: Preferences) -> Outcome:
     Raises `StreamError` if no engine answers there, before the terminal is touched.
     """
     load()
-    from engine.cli.live import again
+    from engine.cli.live.live import again
     from tui import session
     from tui.feed import SocketFeed
 
@@ -59,7 +59,7 @@ def show(path: Path, preferences: Preferences) -> Outcome:
 def show_history(preferences: Preferences) -> Outcome:
     """Show the recorded runs until the user leaves, and return how that ended."""
     load()
-    from engine.cli.archive import StoreArchive
+    from engine.cli.recorded.archive import StoreArchive
     from tui import session
 
     return session.show(None, preferences=preferences, archive=StoreArchive())
@@ -71,7 +71,7 @@ def show_recording(recording: Recording, at: float, speed: float, database: Path
     Raises `RecordingError` if it can't be read, before the terminal is touched.
     """
     load()
-    from engine.cli.archive import StoreArchive
+    from engine.cli.recorded.archive import StoreArchive
     from tui import session
     from tui.replay import ReplayFeed
 

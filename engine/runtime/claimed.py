@@ -11,7 +11,7 @@ from engine.core.claims import Resource
 from engine.core.explain import Explanation, Task, explain, holders
 from engine.core.wording import describe
 from engine.procs.scoreboard import BATCH, OFFSET, STATE
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet.fleet import Fleet
 from engine.stream.claims import ClaimsNow, ClaimView, HolderView, LaneView
 from engine.stream.types import BUSY
 

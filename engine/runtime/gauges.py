@@ -7,7 +7,7 @@ import os
 import time
 from typing import Final
 
-from engine.runtime.limits import cores
+from engine.runtime.fleet.limits import cores
 from engine.stream.types import MachineView
 
 _LEAST: Final = 0.25

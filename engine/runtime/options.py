@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.runtime.launch import StartError
+from engine.runtime.fleet.launch import StartError
 from engine.settings.types import Settings
 
 

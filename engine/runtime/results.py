@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import msgspec
 
-from engine.runtime.replacing import Replacement
+from engine.runtime.record.replacing import Replacement
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 

@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from engine.metrics.observer import Observer
-from engine.runtime import earlier
 from engine.runtime.alerting.alerting import Alerting
-from engine.runtime.books import Books
 from engine.runtime.control import Control
 from engine.runtime.control.commands import Alerts, Commands, Work
 from engine.runtime.control.listener import Peer
 from engine.runtime.control.pages import page
 from engine.runtime.control.refusal import Refusal
-from engine.runtime.fleet import Fleet
-from engine.runtime.jobs import Job
-from engine.runtime.launch import StartError
+from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.fleet.jobs import Job
+from engine.runtime.fleet.launch import StartError
+from engine.runtime.fleet.specs import PoolSpec
 from engine.runtime.meters.meters import LOOPBACK, Meters
 from engine.runtime.options import ControlError, RunOptions, settled, version
-from engine.runtime.recording import Recording, machine
+from engine.runtime.record import earlier
+from engine.runtime.record.books import Books
+from engine.runtime.record.recording import Recording, machine
 from engine.runtime.sampler import Sampler
 from engine.runtime.showing import Showing
-from engine.runtime.specs import PoolSpec
 from engine.store import messages
 from engine.stream import places
 from engine.stream.types import STREAM_VERSION, Command, Frame, Hello, Level, Page, Reply
 
 if TYPE_CHECKING:  # only a run of a plan loads it
-    from engine.runtime.planned import Planned
+    from engine.runtime.plans.planned import Planned
 
 _BEGIN_SECONDS: Final = 30.0
 """For the database to take the beginning of a resumption."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.procs.scoreboard import MEMORY, STATE
 from engine.procs.weight import together
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet.fleet import Fleet
 from engine.runtime.gauges import Machine
 from engine.stream.types import BUSY, CELLS_MAX, DEAD, DRAINING, IDLE, STARTING, Cells, Frame, PoolView, RunState
 

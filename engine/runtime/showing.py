@@ -13,7 +13,7 @@ import msgspec
 from engine.metrics.observer import Observer
 from engine.runtime.claimed import claims_now
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
-from engine.runtime.samples import sampled
+from engine.runtime.record.samples import sampled
 from engine.store import messages
 from engine.stream.plans import no_plan
 from engine.stream.types import ClaimsNow, Frame, RunState, Topic, ToReader
@@ -21,11 +21,11 @@ from engine.stream.types import ClaimsNow, Frame, RunState, Topic, ToReader
 if TYPE_CHECKING:
     from engine.runtime.alerting.alerting import Alerting
     from engine.runtime.control import Control
-    from engine.runtime.fleet import Fleet
+    from engine.runtime.fleet.fleet import Fleet
     from engine.runtime.meters.meters import Meters
-    from engine.runtime.moments import Measure
-    from engine.runtime.planned import Planned
-    from engine.runtime.recording import Recording
+    from engine.runtime.plans.planned import Planned
+    from engine.runtime.record.moments import Measure
+    from engine.runtime.record.recording import Recording
     from engine.runtime.sampler import Sampler
 
 _MINUTE: Final = 60.0

@@ -11,7 +11,7 @@ from engine.runtime.claimed import task_name
 from engine.stream.claims import WaitView
 
 if TYPE_CHECKING:
-    from engine.runtime.fleet import Fleet
+    from engine.runtime.fleet.fleet import Fleet
 
 MOST: Final = 100
 """Tasks that readers are told of."""

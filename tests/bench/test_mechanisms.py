@@ -11,11 +11,11 @@ from engine.bench.report import best_shards
 from engine.bench.rows import SUITES
 from engine.bench.run import measure
 from engine.bench.verdicts import Finding, judge
-from engine.cli import benchsession
+from engine.cli.bench import session
 
 
 def test_the_help_knows_all_suites_without_loading_them() -> None:
-    assert set(benchsession.SUITES) == set(SUITES)
+    assert set(session.SUITES) == set(SUITES)
 
 
 def test_an_idle_agent_is_found_if_half_of_them_are_busy_and_not_if_all_are() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from processes import scaled
 
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 from shoal import TaskPoisoned
 
 LIMIT = 400 << 20

@@ -24,8 +24,8 @@ from processes import scaled, wait_for
 from recorded import SHOAL, Run, ask, recorded, recorders, results
 
 from engine.chaos import nasty
-from engine.runtime import memory
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
+from engine.runtime.fleet import memory
 from shoal import RemoteError, TaskPoisoned
 
 # -- disk --------------------------------------------------------------------------------------------------------------

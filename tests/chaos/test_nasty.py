@@ -16,7 +16,7 @@ from processes import enabled, marked_processes, scaled, wait_for
 from engine.chaos import nasty
 from engine.procs.scoreboard import HEAD
 from engine.procs.tasks import Tasks
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 from engine.stream.types import Event
 from engine.wire import frames
 from shoal import TaskPoisoned

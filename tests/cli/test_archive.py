@@ -13,7 +13,7 @@ import pytest
 from processes import wait_for
 from recorded_runs import GONE, START, began, group, made, write
 
-from engine.cli.archive import StoreArchive
+from engine.cli.recorded.archive import StoreArchive
 from engine.store.messages import (
     AlertNow,
     Attempt,

@@ -11,7 +11,7 @@ import pytest
 from full_screens import FullScreen
 from processes import marked_processes, wait_for
 
-from engine.cli.benches import KeptBenches
+from engine.cli.bench.benches import KeptBenches
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from commands import line, run
 
 from engine.bench.catalogue import ALL, BY_NAME
 from engine.bench.guard import history
-from engine.cli.benchdocument import document, newest, reproduces, typed
+from engine.cli.bench.document import document, newest, reproduces, typed
 
 
 def kept(*sessions: object) -> Path:

@@ -14,8 +14,8 @@ import pytest
 from processes import enabled, marked_processes, wait_for
 
 from engine.bench.guard import fingerprint, history
-from engine.cli.benches import KeptBenches
-from engine.cli.benchmeasuring import Measuring
+from engine.cli.bench.benches import KeptBenches
+from engine.cli.bench.measuring import Measuring
 from engine.stream.benchmarks import Begun, Ended, Failed, Measured, Message, Planned
 from tui.archive import ArchiveError
 from tui.bench.record import LAST_GOOD, How
@@ -217,7 +217,7 @@ def test_nothing_is_left_of_one_that_is_stopped(tmp_path: Path, monkeypatch: pyt
 
 
 def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.cli.benchmeasuring._PATIENCE", 0.0)
+    monkeypatch.setattr("engine.cli.bench.measuring._PATIENCE", 0.0)
     measuring = Measuring(long())
     begun(measuring)
     os.kill(measuring.pid, signal.SIGSTOP)
@@ -230,7 +230,7 @@ def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_nothing_is_left_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys; from engine.cli import view; view.load(); from engine.cli.benchmeasuring import Measuring\n"
+        "import sys; from engine.cli import view; view.load(); from engine.cli.bench.measuring import Measuring\n"
         f"measuring = Measuring({long()!r})\n"
         "while measuring.next() is not None: print(flush=True)\n"
     )

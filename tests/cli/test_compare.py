@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from recorded_runs import GONE, START, began, group, made, write
 
-from engine.cli.compare import compare
+from engine.cli.recorded.compare import compare
 from engine.store.messages import PoolMade, RunEnded
 
 

@@ -18,8 +18,8 @@ from rich.cells import cell_len
 from stream_frames import event, frame, pool
 from terminal import Screen, Terminal
 
-from engine.cli.display import ASCII, UNICODE, Glyphs, Live, Region, draw, is_unicode
-from engine.cli.progress import Progress
+from engine.cli.running.display import ASCII, UNICODE, Glyphs, Live, Region, draw, is_unicode
+from engine.cli.running.progress import Progress
 
 
 def progress_of(*alerts: str, **given: object) -> Progress:

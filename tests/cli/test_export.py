@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from recorded_runs import START, began, call, group, made, write
 
-from engine.cli import formats
-from engine.cli.export import export
+from engine.cli.recorded import formats
+from engine.cli.recorded.export import export
 from engine.store.messages import Ended, Failed, PoolSample, RunEnded, Sampled
 from engine.store.schema import open_database
 from engine.store.writer import Writer

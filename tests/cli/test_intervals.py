@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cli import intervals
-from engine.cli.intervals import _binomial_interval, _student, below, of_failures, of_quantiles, of_rates, ranks
+from engine.cli.recorded import intervals
+from engine.cli.recorded.intervals import (
+    _binomial_interval,
+    _student,
+    below,
+    of_failures,
+    of_quantiles,
+    of_rates,
+    ranks,
+)
 
 
 @pytest.mark.parametrize(("freedom", "wanted"), [(4, 2.776), (7, 2.365), (10, 2.228), (19, 2.093), (30, 2.042)])

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import wait_for
 
-from engine.cli.items import FileItems, StdinItems
+from engine.cli.running.items import FileItems, StdinItems
 from engine.plan.steps import NOTHING_YET, SpecError
 
 

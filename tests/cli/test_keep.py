@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import pytest
 from recorded_runs import GONE, began, call, group, made, write
 
-from engine.cli.backup import backup
-from engine.cli.db import check
-from engine.cli.prune import prune
-from engine.cli.runs import runs
-from engine.cli.search import search
+from engine.cli.recorded.backup import backup
+from engine.cli.recorded.db import check
+from engine.cli.recorded.prune import prune
+from engine.cli.recorded.runs import runs
+from engine.cli.recorded.search import search
 from engine.store import backup as copying
 from engine.store import checking, pruning, queries
 from engine.store.messages import Failed, Happened, RunEnded

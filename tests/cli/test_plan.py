@@ -13,8 +13,8 @@ from plans import task
 from recorded_runs import START, began, group, made, write
 
 from engine.cli.main import shoal
-from engine.cli.plan import plan as group_of_commands
-from engine.cli.planreport import document, of_file
+from engine.cli.plans.plan import plan as group_of_commands
+from engine.cli.plans.report import document, of_file
 from engine.plan.kept import VERSION, Kept, encode
 from engine.plan.load import load
 from engine.settings.types import Settings

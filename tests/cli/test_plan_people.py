@@ -11,7 +11,7 @@ from asked_runs import ctl, out, rows, shoal, waiting
 from killing import kill_all, over, started
 from processes import wait_for
 
-from engine.runtime.driver import CHUNK, READY
+from engine.runtime.plans.driver import CHUNK, READY
 
 PLAN = """
 [owners.ada]

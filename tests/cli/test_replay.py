@@ -18,10 +18,10 @@ from recorded import ask
 from recorded_runs import GONE, START, began, call, made, write
 from stream_frames import frame, pool
 
-from engine.cli.export import export
+from engine.cli.live.watch import line
 from engine.cli.main import shoal
-from engine.cli.replay import replay
-from engine.cli.watch import line
+from engine.cli.recorded.export import export
+from engine.cli.recorded.replay import replay
 from engine.store.messages import Happened, Moment, RunEnded, Sampled, ToRecorder
 from engine.stream.moments import pack
 from engine.stream.types import Cells, Event, Frame, PoolQueue, QueuesNow, Shape, ShapesNow, Spread
@@ -156,7 +156,7 @@ def test_after_midnight_it_is_the_next_day(tmp_path: Path) -> None:
 
 def test_at_a_speed_it_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("engine.cli.replay.time.sleep", waits.append)
+    monkeypatch.setattr("engine.cli.recorded.replay.time.sleep", waits.append)
     assert lines(call(replay, "abb2", "--speed", "4", "--at", "+10", "--db", path)) == LINES[9:]
     assert waits == pytest.approx([0.25] * 10)
 
@@ -165,7 +165,7 @@ def test_it_does_not_wait_for_hours_in_which_nothing_was(tmp_path: Path, monkeyp
     found = tmp_path / "runs.db"
     write(found, began("abb2", "sweep"), *moments(1, 5000), *end(5001))
     waits: list[float] = []
-    monkeypatch.setattr("engine.cli.replay.time.sleep", waits.append)
+    monkeypatch.setattr("engine.cli.recorded.replay.time.sleep", waits.append)
     assert len(lines(call(replay, "abb2", "--speed", "1", "--db", found))) == 3
     assert waits == pytest.approx([1, 10, 1])
 

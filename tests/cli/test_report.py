@@ -18,9 +18,9 @@ from recorded_runs import GONE, START, began, call, group, made, write
 
 from engine.alerts.told import as_event
 from engine.alerts.types import NOTHING, Signals, Transition
-from engine.cli.markdown import block, code, cut, plain, sparkline, table
-from engine.cli.report import report
-from engine.cli.throughput import step_for, throughput
+from engine.cli.recorded.markdown import block, code, cut, plain, sparkline, table
+from engine.cli.recorded.report import report
+from engine.cli.recorded.throughput import step_for, throughput
 from engine.cli.words import printable
 from engine.plan.kept import VERSION, Kept, encode
 from engine.settings.types import Settings

@@ -15,9 +15,9 @@ from stream_frames import START, event, frame, pool
 
 from engine.alerts import told
 from engine.alerts.types import Alert, Timeline, Transition
-from engine.cli.progress import Alerts, Pace, Progress, Thinning
-from engine.cli.reporter import Reporter
-from engine.cli.summary import Times, data, lines, quantiles
+from engine.cli.running.progress import Alerts, Pace, Progress, Thinning
+from engine.cli.running.reporter import Reporter
+from engine.cli.running.summary import Times, data, lines, quantiles
 from engine.cli.words import clean, countdown
 from engine.store.queries import Durations
 from engine.stream.types import Event, Level

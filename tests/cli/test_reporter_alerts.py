@@ -10,8 +10,8 @@ from stream_frames import START
 
 from engine.alerts.told import as_event
 from engine.alerts.types import Transition
-from engine.cli import summary
-from engine.cli.reporter import Reporter
+from engine.cli.running import summary
+from engine.cli.running.reporter import Reporter
 from engine.stream.types import Event
 
 INFO = """

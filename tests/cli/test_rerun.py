@@ -13,7 +13,7 @@ import pytest
 from killing import SHOAL, kill_all, over, started
 from processes import wait_for
 
-from engine.cli.rerun import rerun as command
+from engine.cli.running.rerun import rerun as command
 
 WORK = '''
 import os, signal, time

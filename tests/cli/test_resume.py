@@ -15,14 +15,15 @@ import pytest
 from killing import SHOAL, kill_all, over, started
 from processes import wait_for
 
-from engine.cli import again
-from engine.cli.again import keep
-from engine.cli.headless import run_headless
-from engine.cli.resume import go_on
-from engine.cli.run import run as command
+from engine.cli.running import again
+from engine.cli.running.again import keep
+from engine.cli.running.headless import run_headless
+from engine.cli.running.resume import go_on
+from engine.cli.running.run import run as command
 from engine.plan import kept as plan
 from engine.plan.steps import RunSpec, Step
-from engine.runtime import driver, recording
+from engine.runtime.plans import driver
+from engine.runtime.record import recording
 from engine.runtime.results import OrderedWriter
 from engine.settings.types import PoolSettings
 from engine.store.aside import Aside

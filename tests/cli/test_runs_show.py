@@ -16,8 +16,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.cli.runs import STATUSES, runs
-from engine.cli.show import show
+from engine.cli.recorded.runs import STATUSES, runs
+from engine.cli.recorded.show import show
 from engine.cli.words import duration, number, printable
 from engine.core.pools import split
 from engine.store import queries

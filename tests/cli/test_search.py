@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from recorded_runs import START, began, call, group, made, write
 
-from engine.cli.search import search
+from engine.cli.recorded.search import search
 from engine.store.messages import Failed, Happened, RunEnded
 from engine.stream.types import Event
 

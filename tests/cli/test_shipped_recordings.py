@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from recorded_runs import call
 
-from engine.cli.replay import replay
+from engine.cli.recorded.replay import replay
 from engine.stream.files import FileRecording
 from engine.stream.types import ToReader
 

@@ -10,8 +10,8 @@ from typing import get_args
 import click
 import pytest
 
-from engine.cli.run import DURABILITIES, STRATEGIES, Count, Seconds, make_spec
-from engine.cli.run import run as command
+from engine.cli.running.run import DURABILITIES, STRATEGIES, Count, Seconds, make_spec
+from engine.cli.running.run import run as command
 from engine.plan.steps import RunSpec, SpecError
 from engine.settings.types import Durability, PoolSettings, Settings, SettingsError, Strategy
 

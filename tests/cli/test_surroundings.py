@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from processes import marked_processes, wait_for
 
-from engine.cli import headless, interrupts, resultsfile
+from engine.cli.running import headless, interrupts, resultsfile
 from engine.plan.steps import SpecError
-from engine.runtime.held import command_text
+from engine.runtime.calls.held import command_text
 
 SHOAL = [sys.executable, "-P", "-m", "engine.cli"]
 
@@ -343,7 +343,7 @@ def test_a_reader_of_other_commands_that_leaves(place: Path) -> None:
 
 def test_as_many_descriptors_as_may_be(place: Path) -> None:
     code = (
-        "import resource as r; from engine.cli.headless import _more_descriptors as more;"
+        "import resource as r; from engine.cli.running.headless import _more_descriptors as more;"
         "_, hard = r.getrlimit(r.RLIMIT_NOFILE); r.setrlimit(r.RLIMIT_NOFILE, (64, hard)); more();"
         "print(r.getrlimit(r.RLIMIT_NOFILE) == (hard, hard))"
     )

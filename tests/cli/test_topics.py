@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.cli.claims import claim_lines
-from engine.cli.measures import pool_lines
-from engine.cli.topics import Newest, Windows
+from engine.cli.live.claims import claim_lines
+from engine.cli.live.measures import pool_lines
+from engine.cli.live.topics import Newest, Windows
 from engine.stream.claims import ClaimsNow, ClaimView, HolderView, LaneView, WaitView
 from engine.stream.measures import MetricsNow, PoolMetrics, Spread
 

@@ -13,7 +13,7 @@ from typing import Any
 from stream_frames import event, frame, pool
 from told import Told
 
-from engine.cli.items import FileItems
+from engine.cli.running.items import FileItems
 from engine.plan.claims import of_task
 from engine.plan.load import load
 from engine.plan.ownership.contention import contention

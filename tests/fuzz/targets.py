@@ -25,13 +25,13 @@ from engine.procs.ring import Reader, RingBroken, Writer
 from engine.procs.scoreboard import HEAD, TAIL, Scoreboard
 from engine.procs.slots import Held, Slot
 from engine.runtime import results
-from engine.runtime.fleet import Fleet
-from engine.runtime.hearing import Hearing
-from engine.runtime.jobs import Group, Items, Job
-from engine.runtime.nest import Image
+from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.fleet.hearing import Hearing
+from engine.runtime.fleet.jobs import Group, Items, Job
+from engine.runtime.fleet.nest import Image
+from engine.runtime.fleet.specs import PoolSpec
 from engine.runtime.options import RunOptions
 from engine.runtime.run import Run
-from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
 from engine.store import messages
 from engine.store.schema import StoreError, open_database

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from processes import marked_processes
 
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 
 SIZE = int(os.environ.get("SHOAL_TEST_LARGE", "200")) * 1_000_000
 

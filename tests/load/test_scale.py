@@ -17,7 +17,7 @@ import pytest
 from processes import enabled, wait_for
 
 from engine.procs.scoreboard import OFFSET
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
 
 FULL = os.environ.get("SHOAL_TEST_LOAD") == "full"
 WARM = enabled("pooling")

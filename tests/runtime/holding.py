@@ -7,7 +7,7 @@ from pathlib import Path
 import remote_functions as remote
 from processes import wait_for
 
-from engine.runtime.futures import TaskFuture
+from engine.runtime.calls.futures import TaskFuture
 from shoal import Engine
 
 

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 
 from engine.runtime.control import Control
 from engine.runtime.control.listener import Peer
-from engine.runtime.loop import Loop
+from engine.runtime.fleet.loop import Loop
 from engine.stream.types import (
     STREAM_VERSION,
     Command,

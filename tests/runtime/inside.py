@@ -13,8 +13,8 @@ import pytest
 from engine.core.core import Core
 from engine.core.pools import Pool
 from engine.procs.scoreboard import PID
-from engine.runtime import hosts, specs
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet import hosts, specs
+from engine.runtime.fleet.fleet import Fleet
 from shoal import Engine, Event
 
 STARTING = 1

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from engine.core.admission import Room
-from engine.runtime import memory
 from engine.runtime.alerting import machine
+from engine.runtime.fleet import memory
 
 GIB = 1 << 30
 

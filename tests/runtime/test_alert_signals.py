@@ -12,8 +12,8 @@ from engine.alerts.types import labels
 from engine.core.tasks import Batch, Options, TaskRange
 from engine.procs.scoreboard import BATCH, STATE
 from engine.runtime.alerting.signals import Readings
-from engine.runtime.fleet import Fleet
-from engine.runtime.specs import PoolSpec
+from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.fleet.specs import PoolSpec
 from engine.settings.types import PoolSettings
 from engine.stream.types import BUSY
 

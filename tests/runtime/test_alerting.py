@@ -23,12 +23,12 @@ from click.testing import CliRunner
 from processes import wait_for
 from recorded import ask
 
+from engine.cli.live.watch import as_object, line
 from engine.cli.main import shoal
-from engine.cli.watch import as_object, line
 from engine.runtime.alerting.alerting import FAILED, REST
+from engine.runtime.fleet.specs import PoolSpec
 from engine.runtime.options import RunOptions
 from engine.runtime.run import Run
-from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings, Settings, SettingsError
 from engine.store import queries
 from engine.store.recording import StoredRecording

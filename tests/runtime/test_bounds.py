@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from recorded import Run, ask
 
-from engine.runtime.books import Books
-from engine.runtime.bounds import bounded
-from engine.runtime.executor import Engine
-from engine.runtime.line import DATAGRAM
+from engine.runtime.calls.executor import Engine
+from engine.runtime.record.books import Books
+from engine.runtime.record.bounds import bounded
+from engine.runtime.record.line import DATAGRAM
 from engine.store import messages
 from engine.store.messages import (
     AlertNow,

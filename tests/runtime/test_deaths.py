@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from engine.runtime import deaths
+from engine.runtime.fleet import deaths
 
 
 @pytest.mark.parametrize("buried", [True, False])

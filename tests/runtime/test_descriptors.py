@@ -170,7 +170,7 @@ def test_a_result_for_which_an_agent_finds_no_descriptor_is_its_tasks_failure(si
 LATE = """
 import sys
 from engine.cli import main
-from engine.runtime import driver
+from engine.runtime.plans import driver
 
 def begins(self, *given):
     begin(self, *given)

@@ -25,10 +25,10 @@ from disks import remount, small_disk
 from processes import marked_processes, wait_for
 from recorded import Run, ask, kill_recorder, locked, recorded, recorders, results
 
-from engine.cli import headless
+from engine.cli.running import headless
 from engine.plan.steps import RunSpec, Step
-from engine.runtime import line
-from engine.runtime.executor import Engine
+from engine.runtime.calls.executor import Engine
+from engine.runtime.record import line
 from engine.settings.types import PoolSettings, Settings
 from engine.stream import places
 from engine.stream.types import Event
@@ -292,7 +292,7 @@ def test_with_durability_off_nothing_waits_for_the_database(database: Path) -> N
 
 @needs_pooling
 def test_what_waits_is_bounded(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.runtime import recording
+    from engine.runtime.record import recording
 
     monkeypatch.setattr(recording, "_CROWDED", 100_000)
     events: list[Event] = []

@@ -20,10 +20,10 @@ from inside import core_of
 from processes import at_most, marked_processes, wait_for
 from recorded import ask, kill_recorder, locked, recorders
 
-from engine.runtime import recording
-from engine.runtime.jobs import Group
-from engine.runtime.loop import Loop
-from engine.runtime.recording import Recording
+from engine.runtime.fleet.jobs import Group
+from engine.runtime.fleet.loop import Loop
+from engine.runtime.record import recording
+from engine.runtime.record.recording import Recording
 from engine.store import messages, queries
 from engine.stream.types import Event
 from engine.wire import values

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from recorded_runs import GONE, began, group, made, write
 
-from engine.cli.items import KeptItems
+from engine.cli.running.items import KeptItems
 from engine.plan.steps import SpecError
-from engine.runtime.earlier import Earlier, check_owner, is_large, item_of, line_of
-from engine.runtime.launch import StartError
-from engine.runtime.recording import _detail, _storable
+from engine.runtime.fleet.launch import StartError
+from engine.runtime.record.earlier import Earlier, check_owner, is_large, item_of, line_of
+from engine.runtime.record.recording import _detail, _storable
 from engine.runtime.results import row, value_of
 from engine.store import pruning
 from engine.store.columns import stored

@@ -49,7 +49,7 @@ def python(code: str, *path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_importing_it_loads_nothing_before_it_is_asked_for(tmp_path: Path) -> None:
     code = "import sys, shoal; print('engine' in sys.modules); from shoal import *; print(Engine.__name__, TooMany)"
-    assert python(code, HERE).stdout == "False\nEngine <class 'engine.runtime.limits.TooMany'>\n"
+    assert python(code, HERE).stdout == "False\nEngine <class 'engine.runtime.fleet.limits.TooMany'>\n"
 
 
 def test_a_library_that_is_hidden_says_so(theirs: Path) -> None:

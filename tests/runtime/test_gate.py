@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from engine.runtime.gate import Gate
+from engine.runtime.fleet.gate import Gate
 
 
 class Log:

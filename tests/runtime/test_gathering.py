@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime.gathering import MOST, Gathered, small
-from engine.runtime.jobs import Group
+from engine.runtime.fleet.jobs import Group
+from engine.runtime.record.gathering import MOST, Gathered, small
 from engine.store import messages
 from engine.store.blocks import FEWEST
 from engine.wire import frames

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.runtime.imports import imports_of
+from engine.runtime.calls.imports import imports_of
 
 SCRIPT = """
 import json

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from engine.runtime import keeper as keepers
-from engine.runtime.keeper import Keeper
-from engine.runtime.launch import StartError
-from engine.runtime.loop import Loop
-from engine.runtime.nest import Image
+from engine.runtime.fleet import keeper as keepers
+from engine.runtime.fleet.keeper import Keeper
+from engine.runtime.fleet.launch import StartError
+from engine.runtime.fleet.loop import Loop
+from engine.runtime.fleet.nest import Image
 from engine.wire.memory import Parcel
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime import limits
-from engine.runtime import memory as free
-from engine.runtime.limits import TooMany, check, default_shards
+from engine.runtime.fleet import limits
+from engine.runtime.fleet import memory as free
+from engine.runtime.fleet.limits import TooMany, check, default_shards
 
 Machine = Callable[..., None]
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from processes import at_most
 
-from engine.runtime import loans
-from engine.runtime.loans import Loans
-from engine.runtime.loop import Loop
+from engine.runtime.fleet import loans
+from engine.runtime.fleet.loans import Loans
+from engine.runtime.fleet.loop import Loop
 from engine.wire import channel, frames, values
 from engine.wire.memory import Parcel
 

@@ -21,7 +21,7 @@ from engine.core.invariants import check
 from engine.procs import agent
 from engine.procs.errors import RemoteError
 from engine.procs.scoreboard import HEAD, TAIL
-from engine.runtime import loans
+from engine.runtime.fleet import loans
 from engine.workloads import coordination
 from shoal import Engine, TaskPoisoned
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from engine.procs.poll import Poll
-from engine.runtime.loop import Loop
+from engine.runtime.fleet.loop import Loop
 
 
 @pytest.mark.parametrize("seconds", [None, 0.0, 1e9])

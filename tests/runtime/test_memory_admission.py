@@ -18,7 +18,7 @@ from processes import wait_for
 
 from engine.core import admission
 from engine.core.admission import Room
-from engine.runtime import memory
+from engine.runtime.fleet import memory
 from engine.stream import places
 from engine.stream.client import Client
 from shoal import Engine

@@ -20,7 +20,7 @@ from processes import wait_for
 
 import shoal
 from engine.core.mail import Mail
-from engine.runtime import post
+from engine.runtime.fleet import post
 from shoal import Engine, NoAgent, PoolSettings, TaskPoisoned
 
 READER = "reader/0"

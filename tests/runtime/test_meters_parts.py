@@ -25,8 +25,9 @@ from engine.metrics.windows import Windows
 from engine.procs import scoreboard
 from engine.procs.scoreboard import BATCH, BUSY, MEMORY, OFFSET, PID, START, STATE, Scoreboard
 from engine.procs.weight import packed
-from engine.runtime.fleet import Fleet
-from engine.runtime.jobs import Group
+from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.fleet.jobs import Group
+from engine.runtime.fleet.specs import PoolSpec
 from engine.runtime.meters import machine
 from engine.runtime.meters.board import Board
 from engine.runtime.meters.book import Book
@@ -39,7 +40,6 @@ from engine.runtime.meters.view import view
 from engine.runtime.options import RunOptions
 from engine.runtime.run import Run
 from engine.runtime.sampler import Sampler
-from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
 from engine.stream.types import Frame, PoolView
 

@@ -14,10 +14,10 @@ from processes import wait_for
 from recorded import ask
 from stream_frames import START, frame, pool
 
-from engine.runtime import moments as moments_module
 from engine.runtime import showing
-from engine.runtime.executor import Engine
-from engine.runtime.moments import Measure, Moments
+from engine.runtime.calls.executor import Engine
+from engine.runtime.record import moments as moments_module
+from engine.runtime.record.moments import Measure, Moments
 from engine.store.messages import Moment
 from engine.store.recording import StoredRecording
 from engine.stream.moments import unpack

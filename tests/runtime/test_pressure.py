@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.runtime.pressure import measure, throttle
+from engine.runtime.fleet.pressure import measure, throttle
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import pytest
 from processes import scaled, wait_for
 from recorded import ask, kill_recorder, recorders, results
 
-from engine.runtime import books, showing
-from engine.runtime import launch as launch_module
-from engine.runtime import line as line_module
-from engine.runtime.executor import Engine
-from engine.runtime.launch import StartError
+from engine.runtime import showing
+from engine.runtime.calls.executor import Engine
+from engine.runtime.fleet import launch as launch_module
+from engine.runtime.fleet.launch import StartError
+from engine.runtime.record import books
+from engine.runtime.record import line as line_module
 from engine.settings.types import PoolSettings
 from engine.store import queries
 from engine.store.places import default_database

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.procs.scoreboard import MEMORY, STATE
 from engine.procs.weight import packed
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.fleet.specs import PoolSpec
+from engine.runtime.record.samples import sampled
 from engine.runtime.sampler import Sampler
-from engine.runtime.samples import sampled
-from engine.runtime.specs import PoolSpec
 from engine.settings.types import PoolSettings
 from engine.store.messages import PoolSample, Sampled
 from engine.stream.types import ABSENT, BUSY, DEAD, DRAINING, IDLE, STARTING, Frame, MachineView, PoolView

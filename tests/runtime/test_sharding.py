@@ -13,7 +13,7 @@ from inside import Heard, agents, counts, host_pids, kill
 from processes import wait_for
 from recorded import SHOAL
 
-from engine.runtime.specs import PoolSpec, clipped
+from engine.runtime.fleet.specs import PoolSpec, clipped
 from engine.settings.types import PoolSettings, Settings, Strategy
 from shoal import Engine
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from engine.runtime import line as lines
-from engine.runtime.launch import StartError
-from engine.runtime.line import Line
-from engine.runtime.loop import Loop
+from engine.runtime.fleet.launch import StartError
+from engine.runtime.fleet.loop import Loop
+from engine.runtime.record import line as lines
+from engine.runtime.record.line import Line
 from engine.store.messages import Busy, Ready, encode
 from engine.wire.channel import Closed, pair, send
 

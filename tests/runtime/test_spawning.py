@@ -12,8 +12,8 @@ from inside import STARTING, Heard, agents, children, core_of, counts, fleet_of,
 from processes import wait_for
 
 from engine.procs.scoreboard import STATE
-from engine.runtime import pressure
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet import pressure
+from engine.runtime.fleet.fleet import Fleet
 from shoal import Engine
 
 pytestmark = pytest.mark.needs("pooling")  # forks of what was started once: without it there are none

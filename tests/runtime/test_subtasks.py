@@ -16,7 +16,7 @@ from test_claims_held import most_at_once
 
 import shoal
 from engine.core.invariants import check
-from engine.runtime import limits
+from engine.runtime.fleet import limits
 from shoal import Engine, NoAgent, PoolSettings, TaskPoisoned, TaskTimeout
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_frames import event, frame, pool
 
-from engine.runtime.moments import Moments
+from engine.runtime.record.moments import Moments
 from engine.store.messages import Happened, ToRecorder
 from engine.store.recording import StoredRecording
 from engine.store.schema import open_database

@@ -18,7 +18,7 @@ from engine.bench.guard import cells as kept
 from engine.bench.progress import Progress
 from engine.bench.report import figure
 from engine.bench.run import MeasurementFailed, measure
-from engine.runtime import memory
+from engine.runtime.fleet import memory
 from engine.stream.benchmarks import Row as Planned
 
 AGENTS: Final = (100, 200, 300, 500)

@@ -12,10 +12,10 @@ from typing import Final
 from engine.alerts.types import NOTHING, Labels, Signals, labels
 from engine.core.pools import Pool
 from engine.procs.scoreboard import BATCH, OFFSET, START, STATE
-from engine.runtime import memory
 from engine.runtime.alerting import machine
 from engine.runtime.alerting.means import Mean
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet import memory
+from engine.runtime.fleet.fleet import Fleet
 from engine.stream.types import BUSY, DRAINING
 
 _SELDOM: Final = 1.0

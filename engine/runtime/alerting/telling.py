@@ -16,14 +16,14 @@ from engine.alerts.types import Alert, Transition
 from engine.alerts.urgency import order
 from engine.runtime.alerting import views
 from engine.runtime.alerting.passing import Outlets
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet.fleet import Fleet
 from engine.store import messages
 from engine.stream.types import AlertsNow, Event, Frame, Level
 
 if TYPE_CHECKING:
     from engine.metrics.observer import Observer
     from engine.runtime.control import Control
-    from engine.runtime.recording import Recording
+    from engine.runtime.record.recording import Recording
 
 
 class Owner(Protocol):

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from engine.runtime import claimed, limits
+from engine.runtime import claimed
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet import limits
+from engine.runtime.fleet.fleet import Fleet
 from engine.runtime.subtasks_told import waits_data
 from engine.stream.types import Level
 
 if TYPE_CHECKING:
-    from engine.runtime.planned import Planned
+    from engine.runtime.plans.planned import Planned
 
 _SIZE: Final = re.compile(r"(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
 _FAMILIAR: Final = 200
@@ -246,7 +247,7 @@ class Commands:
     def _explained_step(self, written: str) -> dict[str, Any] | None:
         """Why a step of a plan does not go on, or a task of one has not begun; None if that is not known."""
         if self._target.plan is not None:
-            from engine.runtime.stepwise import step_explained  # a run that has no plan does not load it
+            from engine.runtime.plans.stepwise import step_explained  # a run that has no plan does not load it
 
             known = step_explained(self._target.plan, self._target.fleet, written)
             if known is not None:

@@ -13,7 +13,7 @@ from engine.runtime.control import fitting
 from engine.runtime.control.listener import Peer, listen, peer_of
 from engine.runtime.control.reader import Budget, Reader
 from engine.runtime.control.topics import TOPICS, known
-from engine.runtime.loop import Loop
+from engine.runtime.fleet.loop import Loop
 from engine.stream.types import (
     RATE_MAX,
     REQUEST_MAX,

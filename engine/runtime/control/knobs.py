@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.runtime.control.refusal import Refusal
-from engine.runtime.fleet import Fleet, batch_seconds
+from engine.runtime.fleet.fleet import Fleet, batch_seconds
 from engine.settings.fields import fields, nearest, shown
 from engine.settings.types import Settings
 

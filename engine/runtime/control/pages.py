@@ -12,7 +12,7 @@ from typing import Any, Final
 from engine.core.dispatch import EPOCH_SHIFT
 from engine.procs.scoreboard import BATCH, BUSY, DONE, FAILED, MEMORY, OFFSET, PID, START, STATE
 from engine.procs.weight import unpacked
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet.fleet import Fleet
 from engine.stream import filters
 from engine.stream.types import ABSENT, AGENT_STATES, DEAD, PAGE_MAX, AgentRow, Page
 from engine.stream.types import BUSY as WORKING

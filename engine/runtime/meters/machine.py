@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from engine.runtime import memory
+from engine.runtime.fleet import memory
 
 Resource: TypeAlias = Literal["cpu", "memory", "io"]
 RESOURCES: Final[tuple[Resource, ...]] = ("cpu", "memory", "io")
@@ -68,7 +68,7 @@ class Readings:
     Attributes:
         pressures: by resource, as `pressure` has it.
         throttled: as `throttled` has it, of this process's group.
-        memory: bytes in use, and bytes there are, as `engine.runtime.memory.held` has it.
+        memory: bytes in use, and bytes there are, as `engine.runtime.fleet.memory.held` has it.
         resident: bytes of this process.
         max_fds: descriptors that it may have open.
     """

@@ -15,7 +15,7 @@ from engine.core.batching import Cut
 from engine.core.core import Core
 from engine.core.tasks import Batch, Found
 from engine.metrics.pending import Pending, Series
-from engine.runtime.jobs import Group
+from engine.runtime.fleet.jobs import Group
 from engine.runtime.meters.log import Log
 from engine.wire.memory import Parcel
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from engine.metrics.observer import Observer
     from engine.metrics.server import MetricsServer
     from engine.metrics.snapshot import Snapshot
-    from engine.runtime.fleet import Fleet
-    from engine.runtime.line import Line
+    from engine.runtime.fleet.fleet import Fleet
     from engine.runtime.meters.sampling import Sampling
+    from engine.runtime.record.line import Line
     from engine.store.messages import Distribution
     from engine.stream.types import Frame, MetricsNow, QueuesNow, ShapesNow, Topic
 

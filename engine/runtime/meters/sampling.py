@@ -16,7 +16,7 @@ from engine.metrics.pending import Pending
 from engine.metrics.series import Histograms
 from engine.metrics.snapshot import Builder, Snapshot
 from engine.metrics.windows import Windows
-from engine.runtime.fleet import Fleet
+from engine.runtime.fleet.fleet import Fleet
 from engine.runtime.meters.board import Board
 from engine.runtime.meters.book import Book
 from engine.runtime.meters.counting import Counting
@@ -31,7 +31,7 @@ from engine.store.messages import Distribution
 from engine.stream.types import Frame, QueuesNow
 
 if TYPE_CHECKING:
-    from engine.runtime.line import Line
+    from engine.runtime.record.line import Line
 
 _SLOWLY: Final = 1.0
 """Seconds between two looks at what changes slowly, or is many: shards' histograms, pressure, the database's log."""

@@ -17,7 +17,7 @@ import remote_functions as remote
 from holding import Held
 from processes import scaled, wait_for
 
-from engine.runtime.futures import TaskFuture
+from engine.runtime.calls.futures import TaskFuture
 from shoal import Engine
 
 Single = tuple[Engine, Held]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from processes import wait_for
 
-from engine.runtime.futures import FutureTasks, TaskFuture
-from engine.runtime.jobs import Group
+from engine.runtime.calls.futures import FutureTasks, TaskFuture
+from engine.runtime.fleet.jobs import Group
 
 
 class Nobody:

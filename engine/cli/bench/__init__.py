@@ -1,0 +1,1 @@
+"""``shoal bench`` and its commands: benchmarks measured, kept, compared and told."""

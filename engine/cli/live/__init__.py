@@ -1,0 +1,1 @@
+"""Commands about runs that are going on: looked at, asked, steered."""

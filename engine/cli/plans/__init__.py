@@ -1,0 +1,1 @@
+"""``shoal plan``, and plans as they are told in text, data and Markdown."""

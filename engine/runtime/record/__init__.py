@@ -1,0 +1,1 @@
+"""What is told to the recorder, and what is known from before."""
