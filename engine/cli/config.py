@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from engine.cli.running.run import warn_misspelt
+from engine.cli.running.starting import warn_misspelt
 from engine.cli.words import printable
 
 if TYPE_CHECKING:

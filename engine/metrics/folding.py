@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.metrics.pending import Series
-from engine.metrics.series import Histograms
+from engine.metrics.series import Histograms, Series
 
 
 def durations(starts: Iterable[int], ends: list[memoryview]) -> NDArray[np.int64]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from engine.metrics.series import Histograms
-
-Series: TypeAlias = tuple[str, tuple[str, ...]]
-"""The name of a family, and the values of its labels, in their order."""
+    from engine.metrics.series import Histograms, Series
 
 WEIGHT: Final = 1 << 19
 """How much may be pending: a value of a group weighs 1, what is appended 40 more. Up to 6 MB."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.metrics.families import family
 
 if TYPE_CHECKING:
     from engine.metrics.histogram import Histogram
+
+Series: TypeAlias = tuple[str, tuple[str, ...]]
+"""The name of a family, and the values of its labels, in their order."""
 
 
 class Histograms:

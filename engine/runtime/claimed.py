@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any, Final
 
@@ -12,69 +11,18 @@ from engine.core.explain import Explanation, Task, explain, holders
 from engine.core.wording import describe
 from engine.procs.scoreboard import BATCH, OFFSET, STATE
 from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.naming import range_name, task_name
+from engine.runtime.subtasks_told import waits_now
 from engine.stream.claims import ClaimsNow, ClaimView, HolderView, LaneView
 from engine.stream.types import BUSY
 
 MOST: Final = 100
 """Claims, and lanes, that readers are told of."""
 _HOLDERS: Final = 3
-_NAME_MAX: Final = 60
-"""Characters of a task's name."""
 _CLAIM_MAX: Final = 200
 """Characters of a claim's."""
 _REASONS: Final = 40
 """Reasons that are told at once."""
-_TASK: Final = re.compile(r"(.+?)(?:\[(\d{1,12})\])?", re.DOTALL | re.ASCII)
-_NUMBERED: Final = re.compile(r"(\d{1,15}):(\d{1,12})", re.ASCII)
-
-
-class Unknown(ValueError):
-    """No task, or several, are called so. The text is one line for people."""
-
-
-def task_name(fleet: Fleet, number: int, index: int) -> str:
-    """``job[number]`` of a task, by its range and its index there; ``range:index`` of one that is known no more."""
-    if number in fleet.outside:
-        return fleet.outside[number]
-    job = fleet.job(number)
-    return f"{number}:{index}" if job is None else f"{job.name[:_NAME_MAX] or 'task'}[{job.record[1] + index}]"
-
-
-def range_name(fleet: Fleet, number: int) -> str:
-    """Of a range that others come after, or of a gate."""
-    job = fleet.job(number)
-    if job is None:
-        return f"gate {number}"
-    name = job.name[:_NAME_MAX] or "task"
-    return f"{name}[{job.record[1]}]" if job.count == 1 else f"{name} ({job.count:,} tasks)"
-
-
-def find(fleet: Fleet, written: str) -> tuple[int, int]:
-    """The range and index of a task that is not over, as somebody has written it: ``job[number]``, the job alone where
-    it has one task, or ``range:index``. Raises `Unknown`."""
-    if (match := _NUMBERED.fullmatch(written)) is not None:
-        number, index = int(match[1]), int(match[2])
-        job = fleet.job(number)
-        if job is None or index >= job.count:
-            raise Unknown(f"no task {written} is known: it is over, or never was")
-        return number, index
-    match = _TASK.fullmatch(written)
-    name, at = (match[1], match[2]) if match is not None else (written, None)
-    named = [(number, job) for number, job in fleet.jobs() if job.name == name]
-    found = [
-        (number, 0 if at is None else int(at) - job.record[1])
-        for number, job in named
-        if (job.count == 1 if at is None else 0 <= int(at) - job.record[1] < job.count)
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(f"{number}:{index}" for number, index in found[:5])
-        raise Unknown(f"{len(found):,} tasks are called {written[:_CLAIM_MAX]}: say which, {several} ...")
-    if at is None and named:
-        first = named[0][1].record[1]
-        raise Unknown(f"{name[:_CLAIM_MAX]} has several tasks: say which, such as {name[:_CLAIM_MAX]}[{first}]")
-    raise Unknown(f"no task {written[:_CLAIM_MAX]!r} that is not over; they are called NAME[NUMBER]")
 
 
 def explained(fleet: Fleet, number: int, index: int) -> tuple[Explanation, list[str]]:
@@ -130,8 +78,6 @@ def claims_now(fleet: Fleet) -> ClaimsNow | None:
     says = memory.limit < UNLIMITED and (memory.holders or memory.queues)
     if not known.lanes and not known.resources and not says and not fleet.subtasks.ever:
         return None
-    from engine.runtime.subtasks_told import waits_now  # late: it names tasks as this does
-
     behind = time.time() - time.monotonic()
     claims = [(one, *_waiting(one)) for one in known.resources.values() if one.holders or one.queues]
     lanes = [(lane, *_waiting(lane)) for lane in known.lanes.values()]

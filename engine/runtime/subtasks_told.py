@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.aside import Wait
 from engine.core.tasks import FINAL, SENT
-from engine.runtime.claimed import task_name
+from engine.runtime.naming import task_name
 from engine.stream.claims import WaitView
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from processes import wait_for
 from engine.cli.running import again
 from engine.cli.running.again import keep
 from engine.cli.running.headless import run_headless
+from engine.cli.running.leftovers import Way
 from engine.cli.running.resume import go_on
 from engine.cli.running.run import run as command
 from engine.plan import kept as plan
@@ -192,7 +193,7 @@ def test_what_was_put_aside_is_taken_in_before_anything_runs(
 
     with monkeypatch.context() as patched:
         patched.setattr(time, "sleep", sleep)
-        found = again.find("last", {"db": str(folder / "runs.db")}, again.Way("resumed", "goes on"))
+        found = again.find("last", {"db": str(folder / "runs.db")}, Way("resumed", "goes on"))
     assert len(slept) == 1, "it has waited for whoever was at it"
     assert found.run.done == 4
     assert not aside.path.exists()

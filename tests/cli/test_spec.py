@@ -10,8 +10,10 @@ from typing import get_args
 import click
 import pytest
 
-from engine.cli.running.run import DURABILITIES, STRATEGIES, Count, Seconds, make_spec
+from engine.cli.numeric import Count, Seconds
+from engine.cli.running.run import DURABILITIES, STRATEGIES
 from engine.cli.running.run import run as command
+from engine.cli.running.spec import make_spec
 from engine.plan.steps import RunSpec, SpecError
 from engine.settings.types import Durability, PoolSettings, Settings, SettingsError, Strategy
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from engine.metrics import folding
 from engine.metrics.histogram import Histogram
-from engine.metrics.pending import Pending, Series
-from engine.metrics.series import Histograms
+from engine.metrics.pending import Pending
+from engine.metrics.series import Histograms, Series
 
 RUN: Series = ("shoal_task_run_seconds", ("main", "call"))
 OTHER: Series = ("shoal_task_run_seconds", ("io", "command"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -39,11 +38,6 @@ def keep(session: Session, told: Telling) -> None:
     else:
         told.session = session.id
         pruning.bound(history.default_folder(), session.suite)
-
-
-def asked_to_end(number: int, frame: FrameType | None) -> None:
-    """End by way of what is to be removed: measurements, and their databases."""
-    raise SystemExit(128 + number)
 
 
 def opened(output: str | None) -> Path | None:

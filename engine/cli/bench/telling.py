@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -83,9 +84,7 @@ def telling(form: str, until_eof: bool) -> Iterator[Telling]:
     """Something to tell with. A signal to end, or an end of standard input with `until_eof`, ends it by way of what is
     to be removed: measurements, and their databases.
     """
-    from engine.cli.bench.session import asked_to_end
-
-    before = signal.signal(signal.SIGTERM, asked_to_end)
+    before = signal.signal(signal.SIGTERM, _asked_to_end)
     if until_eof:
         threading.Thread(target=_end_at_eof, args=(sys.stdin.fileno(),), name="shoal-eof", daemon=True).start()
     told = Telling(form)
@@ -104,3 +103,8 @@ def _end_at_eof(descriptor: int) -> None:
         while os.read(descriptor, _CHUNK):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _asked_to_end(number: int, frame: FrameType | None) -> None:
+    """End by way of what is to be removed: measurements, and their databases."""
+    raise SystemExit(128 + number)

@@ -9,7 +9,7 @@ def history() -> None:
     """Show it until the user leaves."""
     from engine.cli.config import ConfigProblem
     from engine.cli.preferences import preferences
-    from engine.cli.running.run import warn_misspelt
+    from engine.cli.running.starting import warn_misspelt
     from engine.cli.view import show_history
     from engine.settings.types import SettingsError
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from engine.cli.running.leftovers import await_recorder, take_in, take_in_all
-from engine.cli.running.run import make_spec, wants_screen, warn_misspelt
+from engine.cli.running.leftovers import Way, await_recorder, take_in, take_in_all
+from engine.cli.running.spec import make_spec
+from engine.cli.running.starting import wants_screen, warn_misspelt
 
 if TYPE_CHECKING:
     from engine.plan.kept import Kept
@@ -35,15 +36,6 @@ def on_screen_or(options: dict[str, Any], begin: Callable[[], int]) -> int:
 
         return run_on_screen(sys.argv[1:])
     return begin()
-
-
-class Way(NamedTuple):
-    """What is done with a recorded run, in words."""
-
-    done: str
-    """As in "it can't be resumed"."""
-    goes: str
-    """As in "the run goes on"."""
 
 
 class Found(NamedTuple):

@@ -7,12 +7,11 @@ import os
 import select
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.cli.recorded.recorded import say
 
 if TYPE_CHECKING:
-    from engine.cli.running.again import Way
     from engine.store.queries import Run
 
 _RECORDER: Final = b"engine.store.recorder"
@@ -21,6 +20,15 @@ _RECORDER_SECONDS: Final = 90.0
 """For the recorder of an engine that is gone to write what it was told: it tries for a minute."""
 _QUIET_SECONDS: Final = 2.0
 """After which it is said what is waited for."""
+
+
+class Way(NamedTuple):
+    """What is done with a recorded run, in words."""
+
+    done: str
+    """As in "it can't be resumed"."""
+    goes: str
+    """As in "the run goes on"."""
 
 
 def await_recorder(run: Run, way: Way) -> None:

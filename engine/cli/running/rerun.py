@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from engine.cli.numeric import Count, Seconds, Size
 from engine.cli.running import again
-from engine.cli.running.again import Way
-from engine.cli.running.run import Count, Seconds, Size, code_of
+from engine.cli.running.leftovers import Way
+from engine.cli.running.starting import code_of
 
 if TYPE_CHECKING:
     from engine.cli.running.again import Found, Ready

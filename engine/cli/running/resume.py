@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.running import again, leftovers
-from engine.cli.running.again import Way
-from engine.cli.running.run import code_of
+from engine.cli.running.leftovers import Way
+from engine.cli.running.starting import code_of
 
 if TYPE_CHECKING:
     from engine.plan.kept import Kept

@@ -1,24 +1,15 @@
-"""``shoal run``: from the command line to a spec, then headless or on the screen."""
+"""``shoal run``: a plan, a callable or a command, headless or on the screen."""
 
 from __future__ import annotations
 
-import math
-import os
-import shutil
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from engine.cli.words import on_terminal
-
-if TYPE_CHECKING:
-    from engine.plan.kept import Kept
-    from engine.plan.steps import RunSpec
-    from engine.settings.sources import Source
-    from engine.settings.types import PoolSettings
+from engine.cli.numeric import Count, Seconds, Size
+from engine.cli.running.spec import make_spec
+from engine.cli.running.starting import code_of, wants_screen, warn_misspelt
 
 STRATEGIES: Final = ("least-loaded", "hash", "round-robin", "random")
 """As `engine.settings.types.Strategy` has them: written again here, for help must not load it."""
@@ -26,55 +17,6 @@ STRATEGIES: Final = ("least-loaded", "hash", "round-robin", "random")
 PEOPLE: Final = ("refuse", "wait", "skip")
 GATES: Final = ("wait", "fail")
 DURABILITIES: Final = ("off", "normal", "full")
-
-
-class Count(click.ParamType[Any]):
-    """A number of at least 1, or ``auto``, which is 0."""
-
-    name = "N|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """As click asks for it."""
-        if value == "auto" or isinstance(value, int):
-            return 0 if value == "auto" else value  # 0 is told from None, which is "not given"
-        try:
-            number = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor 'auto'", param, ctx)
-        if number < 1:
-            self.fail(f"{number} is not at least 1", param, ctx)
-        return number
-
-
-class Seconds(click.ParamType[Any]):
-    """A number of seconds above 0."""
-
-    name = "S"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As click asks for it."""
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        if not 0 < number < math.inf:
-            self.fail(f"{value} is not a number of seconds above 0", param, ctx)
-        return number
-
-
-class Size(click.ParamType[Any]):
-    """Bytes, as ``500M`` or ``2G``."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """As click asks for it."""
-        from engine.settings.sizes import parse_size
-
-        try:
-            return parse_size(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
@@ -171,40 +113,6 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     ctx.exit(code_of(start))
 
 
-def code_of(work: Callable[[], int]) -> int:
-    """The exit code of work; 2, and one line, where it can't be begun."""
-    try:
-        return work()
-    except Exception as error:
-        told = _refused(error)
-        if told is None:
-            raise
-        for line in told:
-            click.echo(f"shoal: {line}", err=True)
-        return 2
-
-
-def _refused(error: Exception) -> list[str] | None:
-    """What a person is told of why something can't be begun; None if this is no such reason. What knows them is loaded
-    only now: a screen need not wait for it.
-    """
-    from engine.plan.steps import SpecError
-    from engine.settings.types import SettingsError
-
-    if isinstance(error, (SpecError, SettingsError)):
-        return str(error).splitlines()  # alert rules have one for each thing that is wrong
-    from engine.runtime.fleet.launch import StartError
-    from engine.runtime.fleet.limits import TooMany
-    from engine.stream.places import UnsafeFolder
-
-    return [str(error)] if isinstance(error, (StartError, TooMany, UnsafeFolder)) else None
-
-
-def wants_screen(options: dict[str, Any]) -> bool:
-    """Whether a run is to be shown on a screen: a person sits there, and has not said no."""
-    return not options["headless"] and not options["as_json"] and options["serve"] is None and on_terminal()
-
-
 def _check_recorded(options: dict[str, Any]) -> None:
     from engine.plan.steps import SpecError
 
@@ -216,14 +124,6 @@ def _check_recorded(options: dict[str, Any]) -> None:
         raise SpecError("--resume-or-start needs items that can be read again: put them into a file")
 
 
-def warn_misspelt() -> None:
-    """Say which environment variables are nearly, but not, the name of a setting."""
-    from engine.settings.sources import misspelt
-
-    for line in misspelt(os.environ):
-        click.echo(f"shoal: warning: {line}", err=True)
-
-
 def _inputs(what: tuple[str, ...], options: dict[str, Any]) -> list[str | int]:
     """Files that a run reads, as paths or descriptors: results must not be written over them."""
     if options["items"] == "-":
@@ -231,149 +131,3 @@ def _inputs(what: tuple[str, ...], options: dict[str, Any]) -> list[str | int]:
     if options["items"]:
         return [options["items"]]
     return [what[0]]  # a plan
-
-
-def make_spec(what: tuple[str, ...], options: dict[str, Any], dashes: bool, kept: Kept | None = None) -> RunSpec:
-    """What the command line asks for. Raises `SpecError`, and `SettingsError` for a setting from any of its sources.
-
-    `kept`: what was kept of it when it was first asked for: the settings are those of then, and so is the plan.
-    """
-    from engine.plan.load import load, parse
-    from engine.plan.runnable import check_runnable
-    from engine.plan.steps import SpecError
-    from engine.settings.resolve import resolve
-
-    first = what[0] if what else ""
-    plan = first.endswith(".toml") and not dashes
-    if not what:
-        raise SpecError("nothing to run: give a plan, module:function, or -- and a command (shoal run --help)")
-    command_line = _command_line(options)
-    if plan:
-        if len(what) > 1:
-            raise SpecError(f"one plan at a time: what is {what[1]!r}?")
-        if options["items"]:
-            raise SpecError("a plan has its items inside: leave --items out")
-        if kept is None:
-            spec = load(Path(first), command_line, set=_assigned(options))
-        else:
-            spec = parse(
-                Path(first), kept.plan or "", settings=kept.settings, set=kept.assigned, included=kept.included
-            )
-        unknown = [lane for lane in options["lane"] or () if lane.partition("=")[0] not in spec.outline.lanes]
-        if unknown:
-            known = ", ".join(spec.outline.lanes) or "none"
-            raise SpecError(f"--lane {unknown[0]}: no lane of that name in {first}; known: {known}")
-        check_runnable(first, spec)
-        for step in spec.steps:
-            step.timeout = options["timeout"] or step.timeout
-            step.soft_timeout = options["soft_timeout"] or step.soft_timeout
-            step.retries = options["retries"] if options["retries"] is not None else step.retries
-    else:
-        spec = _spec_of_items(what, options, dashes)
-        spec.settings = resolve(command_line).settings if kept is None else kept.settings
-        spec.steps[0].lane = _lane(options, spec.settings.lanes)
-    spec.pools[0] = _first_pool(spec.pools[0], options)
-    spec.name = options["name"] or spec.name
-    return spec
-
-
-def _command_line(options: dict[str, Any]) -> Source:
-    """The settings among the options. Raises `SettingsError`."""
-    from engine.settings.sources import Source
-    from engine.settings.types import SettingsError
-
-    values: dict[str, object] = dict(_assigned(options))
-    names = {name: f"--set {name}" for name in values}
-    own = {
-        "batch_max": "batch_max_size", "strategy": "shard_strategy", "agents": "pool_size", "shards": "shard_count",
-        "durability": "record_durability", "metrics_port": "metrics_port", "people": "plan_people",
-        "gates": "plan_gates",
-    }  # fmt: skip
-    for option, name in own.items():
-        value = options[option]
-        if value is None or (value and option in ("agents", "shards")):
-            continue  # a number of these is the first pool's; auto must also win over what else sets the number
-        written = f"--{option.replace('_', '-')}"
-        if name in values:
-            raise SettingsError(f"{written} and --set {name} are the same: leave one out")
-        # 0 is auto, but for the port.
-        values[name], names[name] = value if option == "metrics_port" else value or None, written
-    limits = " ".join(lane for lane in options["lane"] or () if "=" in lane)
-    if limits:
-        if "lanes" in values:
-            raise SettingsError("--lane and --set lanes are the same: leave one out")
-        values["lanes"], names["lanes"] = limits, "--lane"
-    return Source(values, names)
-
-
-def _lane(options: dict[str, Any], limits: dict[str, int]) -> str | None:
-    """The lane in which tasks of a callable or a command run. Raises `SpecError`."""
-    from engine.plan.steps import SpecError
-
-    given: tuple[str, ...] = tuple(options["lane"] or ())
-    if len(given) > 1:
-        raise SpecError(f"--lane {given[1]}: these tasks run in one lane, and that is {given[0].partition('=')[0]!r}")
-    name = given[0].partition("=")[0] if given else None
-    if name is not None and name not in limits:
-        raise SpecError(f"--lane {name}: nobody says how many tasks of it run at a time: --lane {name}=N")
-    return name
-
-
-def _assigned(options: dict[str, Any]) -> dict[str, str]:
-    """What ``--set`` says, by name. Raises `SettingsError`."""
-    from engine.settings.types import SettingsError
-
-    found: dict[str, str] = {}
-    for text in options["assigned"]:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(f"--set {text}: write NAME=VALUE, such as batch_size=10")
-        found[name.strip()] = value
-    return found
-
-
-def _first_pool(pool: PoolSettings, options: dict[str, Any]) -> PoolSettings:
-    """The pool that options of pools are meant for, with those that were given; 0 stands for auto."""
-    from msgspec.structs import replace
-
-    own = {"agents": "size", "shards": "shards", "max_tasks": "max_tasks", "memory_limit": "memory_limit"}
-    given = {name: options[option] or None for option, name in own.items() if options[option] is not None}
-    return replace(pool, **given)
-
-
-def _spec_of_items(what: tuple[str, ...], options: dict[str, Any], dashes: bool) -> RunSpec:
-    from engine.cli.running.items import FileItems
-    from engine.plan.steps import RunSpec, SpecError, Step
-    from engine.settings.fields import is_reference
-    from engine.settings.types import PoolSettings
-
-    step = Step(
-        "tasks", timeout=options["timeout"], soft_timeout=options["soft_timeout"], retries=options["retries"] or 0
-    )
-    if dashes:
-        step.command = list(what)
-        name = Path(what[0]).name
-        if "{" not in what[0] and shutil.which(what[0]) is None:
-            raise SpecError(f"no program {what[0]!r} on the PATH")
-    elif len(what) == 1 and ":" in what[0]:
-        step.call = name = what[0]
-        if not is_reference(what[0]):
-            raise SpecError(f"{what[0]!r} is not module:function, such as engine.workloads.coordination:echo")
-    else:
-        raise SpecError(
-            f"{what[0]!r} is neither a plan (.toml) nor module:function; "
-            f"put -- before a command: shoal run --items FILE -- {what[0]}"
-        )
-    source = options["items"]
-    if source is None:
-        raise SpecError("no items: give --items FILE, or --items - for standard input")
-    if source != "-":
-        items = FileItems(Path(source))
-        step.arguments, step.total = items, items.count
-    elif options.get("kept_items") is not None:
-        step.arguments, step.total = options["kept_items"]
-    elif options["serve"] is not None or sys.stdin.isatty():
-        raise SpecError("--items - reads standard input, which is your terminal: pipe something into it")
-    else:
-        step.stream = True
-    return RunSpec(name, [PoolSettings()], [step])

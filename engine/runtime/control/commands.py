@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from engine.runtime import claimed
+from engine.runtime import claimed, naming
 from engine.runtime.control import knobs
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet import limits
@@ -230,8 +230,8 @@ class Commands:
     def _explain(self, written: str) -> Done:
         fleet = self._target.fleet
         try:
-            found, lines = claimed.explained(fleet, *claimed.find(fleet, written))
-        except claimed.Unknown:
+            found, lines = claimed.explained(fleet, *naming.find(fleet, written))
+        except naming.Unknown:
             known = self._explained_step(written)
             if known is None:
                 raise

@@ -14,7 +14,8 @@ from engine.core.actions import Send
 from engine.core.batching import Cut
 from engine.core.core import Core
 from engine.core.tasks import Batch, Found
-from engine.metrics.pending import Pending, Series
+from engine.metrics.pending import Pending
+from engine.metrics.series import Series
 from engine.runtime.fleet.jobs import Group
 from engine.runtime.meters.log import Log
 from engine.wire.memory import Parcel

@@ -14,9 +14,9 @@ from engine.core.wording import seconds
 from engine.plan.gates import Decision
 from engine.plan.model import Decided
 from engine.plan.steps import RunSpec, Step
-from engine.runtime.claimed import task_name
 from engine.runtime.control.refusal import Refusal
 from engine.runtime.fleet.fleet import Fleet
+from engine.runtime.naming import task_name
 from engine.runtime.plans.driver import Driver
 from engine.runtime.plans.opened import Opened
 from engine.settings.fields import nearest
