@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -21,9 +21,12 @@ from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
 if TYPE_CHECKING:
+    from collections import deque
     from types import ModuleType
 
-    from engine.runtime.calls.worker import How, Thing, Worker
+    from engine.runtime.calls.futures import TaskFuture
+    from engine.runtime.calls.inbox import How, Thing
+    from engine.runtime.calls.maps import MapChunk
     from engine.runtime.fleet.loans import Loan
     from engine.runtime.run import Run
     from engine.settings.types import Settings
@@ -35,6 +38,16 @@ BREATH: Final = 0.001
 so long. He can't run as long as the engine's thread does, and most that is to be done then is done once for both."""
 _SHORT: Final = 32 << 10
 """Bytes of arguments beyond which a call goes the usual way."""
+
+
+class Owner(Protocol):
+    """The thread that the run belongs to."""
+
+    inbox: deque[Thing]
+    signalled: bool
+    woken: bool
+    closing: bool
+    in_hand: MapChunk | list[TaskFuture | None]
 
 
 class _Known:
@@ -69,7 +82,7 @@ class _Known:
 class Alone:
     """Sends them, and waits for what comes of them."""
 
-    def __init__(self, run: Run, worker: Worker) -> None:
+    def __init__(self, run: Run, worker: Owner) -> None:
         self._run = run
         self._fleet = run.fleet
         self._worker = worker

@@ -19,9 +19,10 @@ from engine.core.claims import Claim
 from engine.runtime import claimed
 from engine.runtime.calls import arguments
 from engine.runtime.calls.futures import TaskFuture
+from engine.runtime.calls.inbox import Barrier, Call, Errand, How
 from engine.runtime.calls.maps import Chunks, Left, MapChunk
 from engine.runtime.calls.stats import stats
-from engine.runtime.calls.worker import CHUNK, Barrier, Call, Errand, How, Worker
+from engine.runtime.calls.worker import CHUNK, Worker
 from engine.runtime.fleet.specs import Exceptions, options_with
 from engine.runtime.run import Run
 from engine.wire import values

@@ -23,8 +23,9 @@ from msgspec import structs
 from engine.core.tasks import Options
 from engine.runtime.calls import arguments, futures
 from engine.runtime.calls.calls import Calls
+from engine.runtime.calls.inbox import Barrier, Call, Errand, How
 from engine.runtime.calls.maps import MapChunk
-from engine.runtime.calls.worker import Barrier, Call, Errand, How, Worker
+from engine.runtime.calls.worker import Worker
 from engine.runtime.fleet.specs import Exceptions, main_pool, options_with, spec
 from engine.runtime.options import ControlError, RunOptions
 from engine.runtime.run import Run

@@ -9,8 +9,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from dataclasses import replace
+from typing import Any, Final
 
 from engine.core.batching import BYTES, MOST_TRIVIAL
 from engine.core.claims import Claim
@@ -19,6 +19,7 @@ from engine.procs.agent import APPLY
 from engine.runtime.calls.alone import BREATH, Alone
 from engine.runtime.calls.futures import FutureTasks, TaskFuture
 from engine.runtime.calls.imports import imports_of
+from engine.runtime.calls.inbox import Barrier, Errand, How, Retract, Thing
 from engine.runtime.calls.maps import MapChunk
 from engine.runtime.fleet.jobs import Job
 from engine.runtime.run import Run
@@ -31,69 +32,6 @@ _TAKEN: Final = 16
 _DEFINITIONS: Final = 200
 """Callables that are defined once for every agent; lambdas beyond that travel with their arguments, lest they pile up.
 """
-
-
-@dataclass(slots=True, frozen=True, eq=False)
-class How:
-    """How calls are to be run: in which pool, with which options."""
-
-    pool: int
-    options: Options
-    claims: tuple[Claim, ...] = ()
-    each: Callable[..., Any] | None = None
-    """Gives what a call claims beside that, by its arguments."""
-    lane: str | None = None
-    memory: int = 0
-    """Bytes that a call takes."""
-
-
-Call: TypeAlias = tuple[TaskFuture, Callable[..., Any], bool, Any, How, tuple[Claim, ...]]
-"""One submitted task on its way to the worker thread: future, function, whether its argument is ``(args, kwargs)``,
-that argument as it is held, how it is to be run, and what it alone claims.
-"""
-
-
-class Barrier:
-    """Somebody waits until every agent is there."""
-
-    __slots__ = ("passed",)
-
-    def __init__(self) -> None:
-        self.passed = threading.Event()
-
-
-class Errand:
-    """Something that a caller has done in the thread that owns the run, and waits for."""
-
-    __slots__ = ("error", "over", "result", "work")
-
-    def __init__(self, work: Callable[[Run], Any]) -> None:
-        self.work = work
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.over = threading.Event()
-
-    def run(self, run: Run) -> None:
-        """Do it, and tell whoever waits."""
-        try:
-            self.result = self.work(run)
-        except Exception as error:
-            self.error = error
-        self.over.set()
-
-
-class Retract:
-    """What was cancelled by a caller, on its way."""
-
-    __slots__ = ("running", "what")
-
-    def __init__(self, what: TaskFuture | MapChunk, running: bool) -> None:
-        self.what = what
-        self.running = running
-
-
-Thing: TypeAlias = Call | MapChunk | Retract | Barrier | Errand
-"""What callers want of the thread."""
 
 
 class Worker:

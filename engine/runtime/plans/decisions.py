@@ -5,20 +5,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from engine.plan.gates import METRICS, Decision, decide, sources
 from engine.plan.model import Decided, Gate
 from engine.plan.steps import Step
-from engine.runtime.run import Run
 from engine.stream.types import Level
 
 if TYPE_CHECKING:  # a run that is begun has no need of it
+    from engine.runtime.fleet.fleet import Fleet
+    from engine.runtime.record.recording import Recording
+    from engine.runtime.sampler import Sampler
     from engine.store.queries import StoredDecision
 
 _DECIDED: Final[dict[str, Decided]] = {"go": "go", "pivot": "pivot", "stop": "stop"}
 GIVES_BACK: Final = "builtins:dict"
 """The call of a gate that does nothing itself: its result is what it looks at, so that this is recorded."""
+
+
+class Owner(Protocol):
+    """The run whose gates they are."""
+
+    fleet: Fleet
+    recording: Recording | None
+    sampler: Sampler
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """Tasks that were done, and failed, without this engine."""
 
 
 class Gates:
@@ -30,7 +44,7 @@ class Gates:
         held: those that wait for somebody.
     """
 
-    def __init__(self, run: Run, steps: Sequence[Step], asks: bool, answers: Iterable[StoredDecision] = ()) -> None:
+    def __init__(self, run: Owner, steps: Sequence[Step], asks: bool, answers: Iterable[StoredDecision] = ()) -> None:
         """`answers`: what people have said before the run was resumed, the newest last."""
         self._run = run
         self._answers = {one.gate: one for one in answers}

@@ -77,7 +77,7 @@ class Driver:
         answers = () if earlier is None or not any(step.gate for step in spec.steps) else earlier.answers()
         self.gates = Gates(run, spec.steps, asks, answers)
         self.people = People(run, spec, self)
-        self.turns = Turns(run, spec, self._begun, lambda step: bool(self._bar(step)))
+        self.turns = Turns(run.fleet, spec, self._begun, lambda step: bool(self._bar(step)))
         self._kept = {name for step in spec.steps for name in (step.gather, *step.results.values()) if name}
         self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]

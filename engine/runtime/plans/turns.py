@@ -10,7 +10,7 @@ from typing import Final
 from engine.plan.effort import span_text
 from engine.plan.readiness import Readiness
 from engine.plan.steps import RunSpec, Step, numbers
-from engine.runtime.run import Run
+from engine.runtime.fleet.fleet import Fleet
 
 NOBODY: Final = ""
 """In place of a pool, where a step needs no agent."""
@@ -23,10 +23,12 @@ class Turns:
         left: how many there are.
     """
 
-    def __init__(self, run: Run, spec: RunSpec, begun: Callable[[int], bool], barred: Callable[[Step], bool]) -> None:
+    def __init__(
+        self, fleet: Fleet, spec: RunSpec, begun: Callable[[int], bool], barred: Callable[[Step], bool]
+    ) -> None:
         """`begun`: whether a step had begun before the run was resumed, and so has waited. `barred`: whether it will
         fail, for a gate does not let it be begun, and so need not wait."""
-        self._run = run
+        self._fleet = fleet
         self._spec = spec
         self._begun = begun
         self._barred = barred
@@ -81,10 +83,10 @@ class Turns:
             if seconds:
                 due = self._due[step.name] = time.monotonic() + seconds
                 heapq.heappush(self._timed, (due, number))
-                if self._run.fleet.core.draining:
+                if self._fleet.core.draining:
                     return
                 text = f"{step.name} begins in {span_text(seconds, self._spec.outline.calendar)}"
-                self._run.fleet.event("info", "tasks.waiting", text, job=step.name, seconds=seconds)
+                self._fleet.event("info", "tasks.waiting", text, job=step.name, seconds=seconds)
                 return
         self._stand(number)
 
