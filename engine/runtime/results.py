@@ -9,7 +9,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -115,11 +115,28 @@ def _hook(value: Any) -> Any:
 _json = msgspec.json.Encoder(enc_hook=_hook)
 
 
+_BITS: Final = 14_000
+"""Of the largest integer that is written in decimals, which Python refuses beyond 4,300 of them: the time that it takes
+grows with their square."""
+
+
 def to_json(value: Any) -> str:
     """Any value as JSON. What JSON has no word for becomes text, NaN and infinities too: other programs can read it.
+    Integers of more than 4,200 digits or so become text in hexadecimal.
 
     Never raises.
     """
+    text = as_json(value)
+    if text is not None:
+        return text
+    try:
+        return _json.encode(_careful(msgspec.to_builtins(value, enc_hook=_hook), hex)).decode()
+    except Exception:
+        return _json.encode(_shown(value)).decode()
+
+
+def as_json(value: Any) -> str | None:
+    """The same; None where integers would become text, or nothing be left of the value but its repr."""
     if value is None:
         return "null"
     try:
@@ -129,22 +146,28 @@ def to_json(value: Any) -> str:
     except Exception:  # a lone surrogate somewhere, or anything that the methods of its class may raise
         pass
     try:  # msgspec writes null for NaN, too: look at each value
-        return _json.encode(_careful(msgspec.to_builtins(value, enc_hook=_hook))).decode()
+        return _json.encode(_careful(msgspec.to_builtins(value, enc_hook=_hook), _too_large)).decode()
     except Exception:
-        return _json.encode(_shown(value)).decode()
+        return None
 
 
-def _careful(value: Any) -> Any:
-    """Builtins without anything that JSON has no word for."""
+def _too_large(value: int) -> str:
+    raise ValueError("an integer that is written in no decimals")
+
+
+def _careful(value: Any, large: Callable[[int], str]) -> Any:
+    """Builtins without anything that JSON has no word for. `large` gives a text for integers that are too large."""
     kind = type(value)
+    if kind is int:
+        return value if value.bit_length() <= _BITS else large(value)
     if kind is float:
         return value if math.isfinite(value) else str(value)
     if kind is str:
         return _clean(value)
     if kind is dict:
-        return {_careful(key): _careful(found) for key, found in value.items()}
+        return {_careful(key, large): _careful(found, large) for key, found in value.items()}
     if kind in (list, tuple, set, frozenset):
-        return [_careful(found) for found in value] if kind is not tuple else tuple(map(_careful, value))
+        return [_careful(found, large) for found in value]
     return value
 
 

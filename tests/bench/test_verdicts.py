@@ -99,7 +99,7 @@ def test_every_row_has_its_measurements_and_its_sizes() -> None:
         assert found.must or found.aim or found.name in COMPARED
         for limit in (*found.must, *found.aim):
             assert limit.of in (
-                "ours", "ratio", "peak", "in_blocks", "elsewhere", "memory", "failed", "balance", "worst",
+                "ours", "ratio", "peak", "in_blocks", "elsewhere", "memory", "failed", "balance", "worst", "left",
             )  # fmt: skip
             assert found.peer or limit.of != "ratio"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from functools import partial
 from operator import neg
 from pathlib import Path
@@ -184,3 +185,15 @@ def test_each_durability(durability: Any, tmp_path: Path) -> None:
         futures = [engine.submit(neg, number) for number in range(100)]
         assert [future.result(60) for future in futures] == [-number for number in range(100)]
     assert len(results(tmp_path / "runs.db")) == 100
+
+
+def test_integers_that_have_no_decimals_are_kept_as_they_are(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    with Engine(1, record=database, attachable=False) as engine:
+        assert engine.submit(neg, 10**5000).result(60) == -(10**5000)
+        assert engine.submit(neg, 10**100).result(60) == -(10**100)
+    ((kind, blob), (small, text)) = ask(
+        database, "SELECT result_kind, ifnull(blob, result) FROM all_tasks ORDER BY task"
+    )
+    assert (kind, pickle.loads(blob)) == ("pickle", -(10**5000))
+    assert (small, text) == ("json", str(-(10**100)))

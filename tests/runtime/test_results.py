@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime.results import OrderedWriter, Unreadable, plain_value, row, to_json, value_of
+from engine.runtime.results import OrderedWriter, Unreadable, as_json, plain_value, row, to_json, value_of
 from engine.wire import frames, values
 from engine.wire.memory import Parcel
 
@@ -114,11 +114,20 @@ DEEP: list[Any] = functools.reduce(lambda inner, _: [inner], range(100_000), [])
         ([Plain()], ["<plain \\ud800>"]),
         ([Hostile(), 1], ["<Hostile: its text can't be had>", 1]),
         (DEEP, "<list: its text can't be had>"),
+        (10**4000, 10**4000),
+        (10**5000, hex(10**5000)),
+        ([{"a": -(10**5000), 10**5000: 1}], [{"a": hex(-(10**5000)), hex(10**5000): 1}]),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_anything_is_json(value: Any, expected: Any) -> None:
     assert json.loads(to_json(value), parse_constant=pytest.fail) == expected
+
+
+def test_what_would_become_a_text_is_no_json_of_its_own() -> None:
+    assert as_json(10**4000) == f"1{'0' * 4000}"
+    assert as_json([10**5000]) is as_json(DEEP) is None
+    assert as_json([math.nan]) == '["nan"]'
 
 
 def test_a_list_that_holds_itself_is_told_as_text() -> None:

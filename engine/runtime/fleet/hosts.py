@@ -18,6 +18,7 @@ from engine.runtime.fleet.keeper import Keeper
 from engine.runtime.fleet.loop import Loop
 from engine.runtime.fleet.nest import Image, Wire
 from engine.runtime.fleet.specs import PoolSpec, care
+from engine.runtime.fleet.stopped import PATIENCE, Stopped
 from engine.settings.types import Settings
 from engine.stream.types import UNREADABLE, Level
 from engine.wire import channel, frames
@@ -84,6 +85,7 @@ class Hosts:
         """Those whose hosts can't be forked yet, by number."""
         self._settled = False
         self._mark = secrets.token_hex(8)
+        self._stopped = Stopped()
         self._strays = False
         """A host was killed: what its agents' children have left behind is nobody's."""
         self._keepers: list[Keeper] = []
@@ -122,7 +124,9 @@ class Hosts:
     @property
     def due(self) -> float | None:
         """When `tick` is to be called, by the monotonic clock; None: it need not."""
-        due = self.loans.due
+        due = self._stopped.due if self._wires else None
+        if self.loans.due is not None and (due is None or self.loans.due < due):
+            due = self.loans.due
         for keeper in self._keepers:
             if keeper.due is not None and (due is None or keeper.due < due):
                 due = keeper.due
@@ -133,6 +137,21 @@ class Hosts:
         self.loans.tick(now)
         for keeper in self._keepers:
             keeper.tick(now)
+        self._replace_stopped(now)
+
+    def _replace_stopped(self, now: float) -> None:
+        """Whom somebody has stopped hears nothing, and nobody else sees to his agents, or forks."""
+        hosts = {wire.pid: wire for wire in self._wires.values() if wire.pid}
+        nurseries = {keeper.nest.pid: keeper.nest for keeper in self._keepers if keeper.nest is not None}
+        for pid in self._stopped.look(now, [*hosts, *nurseries]):
+            if pid in hosts:
+                hosts[pid].blameless = True
+                self._replace(hosts[pid], "host.stopped", f"a host was stopped for {PATIENCE:g} s, and is replaced")
+            else:
+                self._owner.event(
+                    "error", "nursery.stopped", f"a nursery was stopped for {PATIENCE:g} s, and is replaced"
+                )
+                nurseries[pid].kill()
 
     def dismiss(self) -> None:
         """End the hosts and their agents, and hear what these wrote last."""
@@ -276,7 +295,7 @@ class Hosts:
     def _starve(self, wire: Wire) -> bool:
         """The caller's program has opened so much that a large result is lost. Nobody can say it again."""
         text = "no descriptor is left for what a host sends (ulimit -n): it is replaced, and what it had runs again"
-        wire.spent = True
+        wire.blameless = True
         return self._replace(wire, "host.descriptors", text)
 
     def _replace(self, wire: Wire, kind: str, text: str) -> bool:
@@ -297,7 +316,7 @@ class Hosts:
             self._hear(wire, 1 << 30)
         self._loop.unwatch(wire.sock.fileno())
         wire.sock.close()
-        self._hearer.host_lost(wire.shard, wire.pid, text, wire.spent)
+        self._hearer.host_lost(wire.shard, wire.pid, text, wire.blameless)
 
     # -- nurseries, as `keeper.Owner` ---------------------------------------------------------------------------------
 

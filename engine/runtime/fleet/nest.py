@@ -64,6 +64,15 @@ class Nest:
         self._outbox = channel.Outbox(ours)
         loop.watch(ours.fileno(), self._read)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it at once: that it has gone is told as of one that was killed by others."""
+        self._process.kill()
+
     def prepare(self, image: Image, control: str, board: Parcel, board_bytes: int) -> None:
         """Have it import what the image says; `Prepared` is its answer."""
         frame = frames.Prepare(
@@ -129,6 +138,7 @@ class Wire:
     """The nursery that forked it, which alone can tell how it ended."""
     pid: int = 0
     closed: bool = False
-    spent: bool = False
-    """It is replaced because this process has no descriptor left: what ran there is not to blame."""
+    blameless: bool = False
+    """It is replaced for no reason that lies in what ran there: this process has no descriptor left, or somebody has
+    stopped it."""
     defined: set[int] = field(default_factory=set)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from engine.procs.system import is_stopped
 from engine.runtime.fleet.deaths import how
 from engine.runtime.fleet.launch import StartError, launch
 from engine.runtime.fleet.loop import Loop
@@ -405,7 +406,7 @@ class Line:
 
     def _look_at(self, process: subprocess.Popen[bytes]) -> None:
         """It owes us an answer. Large writes may take long; but one that was stopped never gives any."""
-        if _is_stopped(process.pid):
+        if is_stopped(process.pid):
             self._say("warning", "recorder.stopped", "the recorder was stopped, and is replaced", {"pid": process.pid})
             process.kill()
         elif not self._silent and not self.held:
@@ -434,12 +435,3 @@ class Line:
                 process.kill()
                 process.wait()
         self._dying.clear()
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a signal, or a debugger, has stopped a process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
-    except (OSError, IndexError):
-        return False

@@ -22,7 +22,7 @@ from engine.runtime.record.gathering import Gathered, small
 from engine.runtime.record.line import DATAGRAM, Line, Say
 from engine.runtime.record.moments import Moments
 from engine.runtime.record.told import Told
-from engine.runtime.results import plain_value, to_json
+from engine.runtime.results import as_json, plain_value, to_json
 from engine.settings.types import Durability
 from engine.store import messages
 from engine.store.liveness import Life, identity
@@ -346,10 +346,10 @@ def _storable(item: Any, exact: bool) -> Any:
         return _LEFT_OUT
     try:
         value = plain_value(item)
-        text = to_json(value)
+        text = as_json(value)
     except pickle.UnpicklingError:
         return ["pickle", item.data]
-    if len(text) > _TEXT_BYTES or (exact and not _same(value, text)):
+    if text is None or len(text) > _TEXT_BYTES or (exact and not _same(value, text)):
         return ["pickle", item.data]
     return ["json", text]
 
