@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from inside import Heard, children, host_pids
-from processes import wait_for
+from processes import scaled, wait_for
 
 from engine.bench.watch import name
 from engine.runtime.fleet import hosts, stopped
@@ -71,7 +71,8 @@ def test_what_a_stopped_host_has_is_done_by_another_without_blame() -> None:
         assert list(engine.map(abs, range(-10, 0))) == list(range(10, 0, -1))
         (host,) = host_pids(engine)
         os.kill(host, signal.SIGSTOP)
-        assert list(engine.map(abs, range(-1000, 0), timeout=60)) == list(range(1000, 0, -1))
+        tasks = scaled(1000)
+        assert list(engine.map(abs, range(-tasks, 0), timeout=60)) == list(range(tasks, 0, -1))
         assert host_pids(engine) != [host]
     assert [event.text for event in heard.kinds("host.stopped")] == ["a host was stopped for 0.2 s, and is replaced"]
 
