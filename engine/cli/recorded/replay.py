@@ -137,6 +137,8 @@ def _tell(recording: Recording, at: float, speed: float | None, more: Newest, as
 
     newest: Frame | None = None
     status, shown = "", at
+    if recording.complete:
+        more.none_yet(recording.start)
     for _, messages in recording.window(at - COVERS, at):
         for message in messages:
             more.take(message)
