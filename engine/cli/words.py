@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -98,6 +99,12 @@ def clean(text: str) -> str:
 def on_terminal() -> bool:
     """Whether a person sits at a terminal, for all three standard streams."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def can_show_screens() -> bool:
+    """Whether a person sits at a terminal that screens can be drawn on: one such as an editor's that knows no escapes
+    (`dumb`) is none."""
+    return on_terminal() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def table(

@@ -73,7 +73,8 @@ def test_watch_and_a_replay_tell_all_of_it(tmp_path: Path) -> None:
     with going(tmp_path, "--db", "runs.db"):
         watching = started(tmp_path, "watch", "--all", "--every", "0.1")
         try:
-            assert (lines := watching.stdout) is not None
+            lines = watching.stdout
+            assert lines is not None
             first = lines.readline()
             told = "".join(iter(lines.readline, f"{NO_CLAIMS}\n"))
             (tmp_path / "go").touch()
