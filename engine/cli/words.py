@@ -96,6 +96,16 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text.expandtabs()).rstrip()
 
 
+def rest(left: int | None, status: str) -> str:
+    """What is left of a run's tasks, to follow how many were done: `", 3 not run"`; "" for none. None: it is not known.
+
+    `status`: of the run.
+    """
+    if left is None:
+        return " so far" if status == "running" else ", how many more there were to be is not known"
+    return f", {number(left)} {'to come' if status == 'running' else 'not run'}" if left else ""
+
+
 def on_terminal() -> bool:
     """Whether a person sits at a terminal, for all three standard streams."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

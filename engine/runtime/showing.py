@@ -53,6 +53,9 @@ class Owner(Protocol):
     def outside(self) -> tuple[int, int]:
         """Tasks that were done, and failed, without this engine."""
 
+    def tell_total(self) -> None:
+        """Record how many tasks there are, if that is known by now."""
+
 
 class Showing:
     """Makes frames and samples when they are due. To be called on the thread that owns the run."""
@@ -205,6 +208,7 @@ class Showing:
             self._measure(frame)
         if run.recording is None:
             return
+        run.tell_total()  # subtasks are more of them
         kept = run.recording.sample(sampled(frame, run.sampler.memory()))
         self._keep_moment(run.recording, self._whole(frame), behind=not kept)
         if run.meters is not None and time.monotonic() >= self._next_minute:

@@ -26,8 +26,8 @@ STATUSES: Final = ("running", "done", "failed", "interrupted", "crashed")
 """As `engine.store.queries` has them: written again here, for help must not load a database."""
 _HEADS: Final = ("RUN", "NAME", "STATUS", "STARTED", "TIME", "TASKS", "DONE", "FAILED", "RATE")
 _COLUMNS: Final = (
-    "id", "name", "status", "started", "ended", "seconds", "tasks", "done", "failed", "rate", "resumed", "version",
-    "origin", "command",
+    "id", "name", "status", "started", "ended", "seconds", "tasks", "done", "failed", "left", "rate", "resumed",
+    "version", "origin", "command",
 )  # fmt: skip
 """Of CSV."""
 
@@ -36,7 +36,8 @@ def _cells(run: Run) -> tuple[str, ...]:
     of = "" if run.origin is None else f" (rerun of {printable(run.origin)})"
     return (
         printable(run.id), f"{printable(run.name)}{of}", run.status, clock(run.started), duration(run.seconds),
-        number(run.tasks), number(run.done), number(run.failed), f"{number(run.rate)}/s",
+        number(run.tasks) + ("+" if run.left is None else ""), number(run.done), number(run.failed),
+        f"{number(run.rate)}/s",
     )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def runs(
         raise
     if as_json:
         for run in found:
-            click.echo(msgspec.json.encode(msgspec.structs.asdict(run) | {"rate": run.rate}))
+            click.echo(msgspec.json.encode(msgspec.structs.asdict(run) | {"rate": run.rate, "left": run.left}))
     elif as_csv:
         _csv(found)
     elif found:
