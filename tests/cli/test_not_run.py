@@ -66,6 +66,7 @@ def test_a_run_that_was_killed_says_how_many_tasks_never_ran(tmp_path: Path) -> 
     with begun(tmp_path, *items(tmp_path, ITEMS)):
         wait_for(lambda: over(tmp_path / "runs.db") == 8, 60, "eight tasks are recorded")
         assert counts(tmp_path) == ("running", 5_001, 7, 1, 4_993)
+        assert "NOT RUN" not in text(tmp_path, "runs")
         assert [(one.tasks, one.known) for one in archive.runs()] == [(5_001, True)]
         assert "**running**: 7 of 5,001 tasks done, 1 failed, 4,993 to come, in " in text(tmp_path, "report", "last")
     assert counts(tmp_path) == ("crashed", 5_001, 7, 1, 4_993)
@@ -74,7 +75,7 @@ def test_a_run_that_was_killed_says_how_many_tasks_never_ran(tmp_path: Path) -> 
     assert re.search(r"\| not run +\| +4,993 \|", told)
     assert "  tasks        5,001: 7 done, 1 failed, 4,993 not run\n" in text(tmp_path, "show", "last")
     (line,) = (line for line in text(tmp_path, "runs").splitlines() if "crashed" in line)
-    assert line.split()[-4:-1] == ["5,001", "7", "1"]
+    assert line.split()[-5:-1] == ["5,001", "7", "1", "4,993"]
     (found,) = data(run("runs", "--db", str(tmp_path / "runs.db"), "--json"))
     assert (found["tasks"], found["left"]) == (5_001, 4_993)
     (row,) = archive.runs()
@@ -111,7 +112,7 @@ def test_how_many_a_stream_would_have_had_is_not_known(tmp_path: Path) -> None:
     told = text(tmp_path, "report", "last")
     assert "**crashed**: 2 done, 1 failed, how many more there were to be is not known, in " in told
     (line,) = (line for line in text(tmp_path, "runs").splitlines() if "crashed" in line)
-    assert line.split()[-4:-1] == ["3+", "2", "1"]
+    assert line.split()[-5:-1] == ["3+", "2", "1", "?"]
     (row,) = StoreArchive(tmp_path / "runs.db").runs()
     assert "2 done, of how many is not known" in "".join(part for part, _ in outcome(row, 120))
 

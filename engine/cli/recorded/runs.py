@@ -41,6 +41,22 @@ def _cells(run: Run) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _not_run(run: Run) -> str:
+    return "?" if run.left is None else number(run.left)
+
+
+def _table(found: list[Run]) -> None:
+    """As text; what never ran has a column where a run has ended with some of it left."""
+    heads: tuple[str, ...] = _HEADS
+    rows = [_cells(run) for run in found]
+    left = ["" if run.status == "running" or run.left == 0 else _not_run(run) for run in found]
+    if any(left):
+        at = heads.index("FAILED") + 1
+        heads = (*heads[:at], "NOT RUN", *heads[at:])
+        rows = [(*row[:at], one, *row[at:]) for row, one in zip(rows, left, strict=True)]
+    table(heads, rows, right=4, styled=2)
+
+
 def _csv(found: list[Run]) -> None:
     import csv
     import shlex
@@ -97,7 +113,7 @@ def runs(
     elif as_csv:
         _csv(found)
     elif found:
-        table(_HEADS, [_cells(run) for run in found], right=4, styled=2)
+        _table(found)
     elif any(given is not None for given in (status, name, since, until)):
         say("no such runs")
     else:
