@@ -44,6 +44,13 @@ class RunRow:
     command: str = ""
     """As it was typed."""
     version: str = ""
+    known: bool = True
+    """Whether `tasks` are all that there are, or were to be."""
+
+    @property
+    def left(self) -> int:
+        """Tasks that are not over, of those that are known of: they are to come, or if it has ended never ran."""
+        return max(0, self.tasks - self.done - self.failed)
 
     @property
     def rate(self) -> float:

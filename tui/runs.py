@@ -145,18 +145,25 @@ def outcome(run: RunRow, width: int) -> Line:
     head: Line = (("tasks    ", "quiet"), *cells, ("  " if cells else "", ""), (done, "strong"))
     rate: Line = ((f"  {fmt.si(run.rate)}/s", ""),)
     failed: Line = ((f"  ✕ {fmt.count(run.failed)} failed", "error"),) if run.failed else ()
-    said: Line = ((f" of {tasks} done", "quiet"), *failed)
+    of = f" of {tasks} done"
+    if not run.known:
+        of = " done so far" if run.status == "running" else " done, of how many is not known"
+    left: Line = ((f"  · {fmt.count(run.left)} not run", "quiet"),) if run.left and run.status != "running" else ()
+    said: Line = ((of, "quiet"), *failed, *left)
     for line in ((*head, *said, *rate), (*head, *said)):
         if sum(len(text) for text, _ in line) <= width:
             return line
-    return (*head, (f"/{tasks}", "quiet"), *((f"  ✕ {fmt.si(run.failed)}", "error") for _ in failed))
+    return (
+        *head,
+        (f"/{tasks}" if run.known else " done", "quiet"),
+        *((f"  ✕ {fmt.si(run.failed)}", "error") for _ in failed),
+    )
 
 
 def bar(run: RunRow, width: int) -> Line:
     """Done, failed and the rest as parts of all tasks; nothing where there is no room."""
     if width < 6:
         return ()
-    rest = max(0, run.tasks - run.done - run.failed)
-    done, failed, left = draw.shares([run.done, run.failed, rest], width)
+    done, failed, left = draw.shares([run.done, run.failed, run.left], width)
     blank = width - done - failed - left
     return (("■" * done, "busy"), ("✕" * failed, "error"), ("·" * (left + blank), "quiet"))

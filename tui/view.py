@@ -87,7 +87,7 @@ class View:
     queues: QueuesNow | None = None
     shapes: ShapesNow | None = None
     claims: ClaimsNow | None = None
-    """None where nobody claims anything, or no screen wants to know."""
+    """None where no screen wants to know, or a recording tells of none."""
     plan: PlanSeen | None = None
     """What was heard of the plan; None where nothing was."""
     measured: Measured = field(default_factory=dict)

@@ -116,9 +116,9 @@ def shoal(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    from engine.cli.words import on_terminal
+    from engine.cli.words import can_show_screens
 
-    if not on_terminal():
+    if not can_show_screens():
         raise click.exceptions.NoArgsIsHelpError(ctx)
     from engine.cli.recorded.history import history
 

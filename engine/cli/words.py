@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -95,9 +96,25 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text.expandtabs()).rstrip()
 
 
+def rest(left: int | None, status: str) -> str:
+    """What is left of a run's tasks, to follow how many were done: `", 3 not run"`; "" for none. None: it is not known.
+
+    `status`: of the run.
+    """
+    if left is None:
+        return " so far" if status == "running" else ", how many more there were to be is not known"
+    return f", {number(left)} {'to come' if status == 'running' else 'not run'}" if left else ""
+
+
 def on_terminal() -> bool:
     """Whether a person sits at a terminal, for all three standard streams."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def can_show_screens() -> bool:
+    """Whether a person sits at a terminal that screens can be drawn on: one such as an editor's that knows no escapes
+    (`dumb`) is none."""
+    return on_terminal() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def table(

@@ -57,6 +57,8 @@ class RunOptions:
     """The run whose tasks this one runs again; "" for none."""
     rerun: str = ""
     """Which of them: ``failed`` or ``all``."""
+    elsewhere: int = 0
+    """How many of its tasks were done in another run, and so are none of those recorded with this one."""
     waits: Callable[[str], None] = logging.getLogger("shoal").info
     """Told, as one line, what the run waits for that is not begun yet."""
     results: Path | None = None

@@ -177,6 +177,11 @@ class Run:
         self.fleet.listeners.append(recording.event)
         self.books.keep()
 
+    def tell_total(self) -> None:
+        """Record how many tasks there are, if that is known by now, and was another number."""
+        if self.recording is not None and self.total is not None:
+            self.recording.total(max(0, self.total - self._options.elsewhere))
+
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def submit(self, job: Job, number: int = 0, base: int = 0) -> int:

@@ -15,6 +15,7 @@ from engine.runtime.claimed import claims_now
 from engine.runtime.meters.meters import SECONDS as SAMPLE_SECONDS
 from engine.runtime.record.samples import sampled
 from engine.store import messages
+from engine.stream.claims import no_claims
 from engine.stream.plans import no_plan
 from engine.stream.types import ClaimsNow, Frame, RunState, Topic, ToReader
 
@@ -52,6 +53,9 @@ class Owner(Protocol):
     def outside(self) -> tuple[int, int]:
         """Tasks that were done, and failed, without this engine."""
 
+    def tell_total(self) -> None:
+        """Record how many tasks there are, if that is known by now."""
+
 
 class Showing:
     """Makes frames and samples when they are due. To be called on the thread that owns the run."""
@@ -69,6 +73,8 @@ class Showing:
         self._next_minute = time.monotonic() + _MINUTE
         self._claims_now: ClaimsNow | None = None
         self._claims_due = 0.0
+        self._claims_at = 0.0
+        """Of the last look at them, in seconds since the Unix epoch."""
 
     # -- when ---------------------------------------------------------------------------------------------------------
 
@@ -140,10 +146,12 @@ class Showing:
             control.show("frames", [frame])
             if control.wants("cells"):
                 control.show("cells", run.sampler.cells())
-            for topic, make in {**self._measured, "claims": self._claims}.items():
+            for topic, make in self._measured.items():
                 if control.wants(topic):
                     made = make(last)
                     control.show(topic, [] if made is None else [made])
+            if control.wants("claims"):  # one who asks is to know that there are none, and a record needs no such word
+                control.show("claims", [self._claims(last) or no_claims(self._claims_at)])
             if control.wants("plan"):
                 parts: Sequence[ToReader] | None = run.plan.told(last) if run.plan is not None else no_plan(frame.at)
                 if parts is not None:
@@ -185,10 +193,10 @@ class Showing:
 
     def _claims(self, last: bool) -> ClaimsNow | None:
         """Claims and lanes of this moment, or of one shortly before: of very many they take long to be told, and a
-        hundredth of the time goes into that at the most."""
+        hundredth of the time goes into that at the most. None where nobody ever had any."""
         now = time.monotonic()
         if last or now >= self._claims_due:
-            self._claims_now = claims_now(self._run.fleet)
+            self._claims_now, self._claims_at = claims_now(self._run.fleet), time.time()
             self._claims_due = now + max(_CLAIMS, 100 * (time.monotonic() - now))
         return self._claims_now
 
@@ -200,6 +208,7 @@ class Showing:
             self._measure(frame)
         if run.recording is None:
             return
+        run.tell_total()  # subtasks are more of them
         kept = run.recording.sample(sampled(frame, run.sampler.memory()))
         self._keep_moment(run.recording, self._whole(frame), behind=not kept)
         if run.meters is not None and time.monotonic() >= self._next_minute:

@@ -285,6 +285,14 @@ class AlertNow(AlertKept[int | None, str], frozen=True, array_like=True, tag=15)
     """An alert as it is now, told anew whenever that has changed: its pool by number, its evidence as JSON."""
 
 
+class Total(msgspec.Struct, frozen=True, array_like=True, tag=18):
+    """How many tasks the run has: told once that is known, and when it is another number. A run whose items come one
+    by one, or that is part of a program, never knows.
+    """
+
+    tasks: int
+
+
 class RunEnded(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """The last message: a run without it was cut off."""
 
@@ -355,6 +363,7 @@ ToRecorder: TypeAlias = (
     | Moment
     | Measured
     | AlertNow
+    | Total
     | RunEnded
 )
 FromRecorder: TypeAlias = Committed | Ready | Complaint | Held | Aside | Busy

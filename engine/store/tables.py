@@ -324,6 +324,10 @@ CREATE TABLE moments (
 CREATE INDEX moments_between ON moments (run, at) WHERE NOT keyframe;
 """
 
+_FIFTH: Final = """
+ALTER TABLE runs ADD COLUMN total INTEGER;
+"""
+
 _TIME: Final = "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')"
 
 # `->` gives the text of an element as it was written, every digit of it; `value` of json_each would be a number.
@@ -404,6 +408,6 @@ def _script(text: str) -> Callable[[Any], None]:
     return step
 
 
-MIGRATIONS: Final[list[Callable[[Any], None]]] = [_script(_FIRST), _script(_SECOND), _script(_THIRD), _script(_FOURTH)]
+MIGRATIONS: Final[list[Callable[[Any], None]]] = [_script(step) for step in (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)]
 """Each takes a ``sqlite_utils.Database`` whose transaction is open; number n leads to version n + 1."""
 VERSION: Final = len(MIGRATIONS)

@@ -35,12 +35,13 @@ from engine.store.messages import (
     Sampled,
     SpecPart,
     ToRecorder,
+    Total,
 )
 from engine.store.schema import StoreError
 from engine.store.tasks import Tasks
 from engine.store.texts import Texts
 
-_NOT_LATE: Final = (BeginningPart, Happened, AlertNow, RunEnded)
+_NOT_LATE: Final = (BeginningPart, Happened, AlertNow, Total, RunEnded)
 """What is numbered among what came later, or replaced by it."""
 _OUTPUT: Final = frozenset({"agent.stdout", "agent.stderr"})
 """Events that are lines of output."""
@@ -195,6 +196,9 @@ class Writer:
                 self._beginning(run, beginning)
             case SpecPart() as spec:
                 self._spec(run, spec.part, spec.parts, spec.text)
+            case Total(tasks):
+                query = "UPDATE runs SET total = ?, tasks = max(?, done + failed) WHERE id = ?"
+                db.execute(query, (tasks, tasks, run))
             case RunEnded() as end:
                 every, taken = (end.summary.get(name, 0) for name in ("tasks", "taken"))
                 tasks = every - taken if type(every) is type(taken) is int else 0

@@ -84,3 +84,13 @@ class ClaimsNow(msgspec.Struct, frozen=True, array_like=True, tag="claims"):
     """Memory that tasks say they take, `limit` and `used` in bytes; None where none says so."""
     waits: tuple[WaitView, ...] = ()
     """Tasks that wait for subtasks: those that have waited longest come first; a hundred at the most."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to tell: no lane, nothing held, nobody who waits."""
+        return not (self.lanes or self.claims or self.held or self.waiting or self.memory or self.waits)
+
+
+def no_claims(at: float) -> ClaimsNow:
+    """What readers are told where nobody ever claimed anything, at a moment in seconds since the Unix epoch."""
+    return ClaimsNow(round(at, 6), (), (), 0, 0)

@@ -22,7 +22,8 @@ def test_a_name_that_is_misspelt(tmp_path: Path) -> None:
     why = done.stderr.strip().removeprefix("shoal: ")
     assert "No module named 'oprator'" in why
     runs = [json.loads(line) for line in shoal(tmp_path, "runs", "--json").stdout.splitlines()]
-    assert (runs[0]["status"], runs[0]["tasks"], runs[0]["summary"]) == ("failed", 0, {"error": why})
+    assert (runs[0]["status"], runs[0]["tasks"], runs[0]["summary"]) == ("failed", 2, {"error": why})
+    assert (runs[0]["done"], runs[0]["left"]) == (0, 2)
     shown = shoal(tmp_path, "show", "last").stdout
     assert f"error {why}" in shown
     again = shoal(tmp_path, "resume", "last", "--headless")

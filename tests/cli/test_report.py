@@ -165,11 +165,11 @@ def test_a_run_that_goes_on_and_one_that_was_cut_off(tmp_path: Path) -> None:
     write(path, began("aaaa", "open"), *made("fit"), group(0, [1] * 5), now=time.time())
     write(path, began("bbbb", "gone", START + 9, GONE), *made("fit"), group(0, [1] * 5))
     going = call(report, "aaaa", "--db", path).stdout
-    assert "**running**: 5 of 5 tasks done, in " in going
+    assert "**running**: 5 done so far, in " in going
     assert "**It is still going on**: these are its figures at " in going
     assert "shoal attach aaaa" in going
     cut_off = call(report, "last", "--db", path).stdout
-    assert "**crashed**" in cut_off
+    assert "**crashed**: 5 done, how many more there were to be is not known, in " in cut_off
     assert "\n| last seen" in cut_off
     assert "shoal resume" not in cut_off, "nothing is kept that it could be resumed from"
     assert "n too small" in cut_off

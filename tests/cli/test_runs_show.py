@@ -243,7 +243,10 @@ def test_reruns_are_shown_with_what_they_are_of(path: Path) -> None:
     assert "\n  rerun        what failed in abb2\n" in call("show", "ddd4", "--db", path).stdout
     assert "\n  rerun        of abb2\n" in call("show", "eee5", "--db", path).stdout
     assert "\n  rerun        again in ddd4, eee5\n" in call("show", "abb2", "--db", path).stdout
-    assert "\n  tasks        1: 0 done, 0 failed; 2 were done before it\n" in call("show", "ddd4", "--db", path).stdout
+    assert (
+        "\n  tasks        1: 0 done, 0 failed, 1 not run; 2 were done before it\n"
+        in call("show", "ddd4", "--db", path).stdout
+    )
     listed = call("runs", "--db", path).stdout.splitlines()
     assert [line.split("  ")[1] for line in listed[1:3]] == ["sweep (rerun of abb2)"] * 2
     found = json.loads(call("show", "ddd4", "--db", path, "--json").stdout)

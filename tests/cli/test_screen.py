@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -216,3 +217,35 @@ def test_options_of_attach_reach_the_screen(tmp_path: Path, terminals: list[Full
         assert "ends the run at once" not in terminal.text, "one may only look"
         terminal.type("d")
         assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", "2>errors", "<&-", "<&- >&- 2>errors"])
+def test_without_a_terminal_attach_says_what_there_is(
+    redirection: str, tmp_path: Path, terminals: list[FullScreen]
+) -> None:
+    with Engine(1, name="looked-at") as engine:
+        command = f"{shlex.quote(sys.executable)} -P -m engine.cli attach looked-at {redirection}"
+        terminal = FullScreen(["sh", "-c", command], tmp_path)
+        terminals.append(terminal)
+        assert terminal.wait() == 2
+        file = tmp_path / "errors"
+        told = terminal.text + (file.read_text() if file.exists() else "")
+        assert told.strip() == f"shoal: a screen needs a terminal; without one there is: shoal watch {engine.run_id}"
+
+
+def test_a_terminal_that_knows_no_escapes_gets_no_screen(tmp_path: Path, terminals: list[FullScreen]) -> None:
+    (tmp_path / "items.txt").write_text("1\n")
+    with Engine(1, name="looked-at"):
+        attached = start(terminals, tmp_path, "attach", TERM="dumb")
+        assert attached.wait() == 2
+        assert "without one there is: shoal watch" in attached.text
+    ran = start(
+        terminals, tmp_path, "run", "engine.workloads.coordination:echo", "--items", "items.txt", "--agents", "1",
+        TERM="dumb",
+    )  # fmt: skip
+    assert ran.wait() == 0
+    history = start(terminals, tmp_path, TERM="dumb")
+    assert history.wait() == 2
+    assert "Usage: shoal" in history.text
+    for terminal in (attached, ran, history):
+        assert b"\x1b[?1049h" not in terminal.raw

@@ -184,6 +184,7 @@ def test_a_run_that_was_killed_makes_subtasks_anew_of_those_alone_that_were_not_
     folder: Path, held: subprocess.Popen[str]
 ) -> None:
     wait_for(lambda: over(folder / "runs.db") >= 4, 30, "two tasks and their subtasks to be recorded")
+    wait_for(lambda: ask(folder, "SELECT total FROM runs") == [(8,)], 30, "all four subtasks to be counted")
     known = {task for job, task in ask(folder, "SELECT job, task FROM all_tasks WHERE state = 'done'") if job == 1}
     kill_all(held)
     (folder / "hold").unlink()

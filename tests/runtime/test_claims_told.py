@@ -14,7 +14,7 @@ from processes import wait_for
 
 from engine.stream import places
 from engine.stream.client import Client
-from engine.stream.types import ClaimsNow, ClaimView, Event, HolderView, LaneView
+from engine.stream.types import ClaimsNow, ClaimView, Event, Frame, HolderView, LaneView
 from shoal import Claim, Engine, PoolSettings
 
 pytestmark = pytest.mark.needs("pooling")
@@ -90,17 +90,23 @@ def test_readers_are_shown_who_holds_what_and_who_waits(engine: Engine, client: 
     assert {lane.name for lane in last.lanes} == {"local", "cloud"}
 
 
-def test_an_engine_where_nobody_claims_anything_shows_nothing() -> None:
+def test_an_engine_where_nobody_claims_anything_says_so_once_in_a_while() -> None:
     with Engine(1) as engine:
         assert engine.submit(abs, -1).result(30) == 1
         client = Client(places.runtime_folder() / f"{engine.run_id}.sock")
         assert client.subscribe(["claims", "frames"], 20).ok
+        seen: list[ClaimsNow] = []
         frames = 0
-        while frames < 5:
+        while frames < 10:
             message = client.receive(5.0)
-            assert not isinstance(message, ClaimsNow)
-            frames += message is not None
+            assert message is not None
+            if isinstance(message, ClaimsNow):
+                seen.append(message)
+            frames += isinstance(message, Frame)
         client.close()
+    assert seen
+    assert all(now.nothing and abs(now.at - time.time()) < 60 for now in seen)
+    assert [now.at for now in seen] == sorted({now.at for now in seen}), "none is told again as it was"
 
 
 def test_why_a_task_does_not_run_is_answered(engine: Engine, client: Client, tmp_path: Path) -> None:

@@ -173,3 +173,19 @@ def test_old_and_new_files_have_the_same_schema(old: str, request: pytest.Fixtur
         with contextlib.closing(open_database(path)) as db:
             found.append(rows(db, "SELECT type, name, sql FROM sqlite_master ORDER BY name"))
     assert found[0] == found[1]
+
+
+def test_how_many_tasks_a_run_of_the_fourth_version_had_is_not_known(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", tables.MIGRATIONS[:4])
+        patch.setattr(schema, "VERSION", 4)
+        with contextlib.closing(open_database(path)) as db:
+            columns = "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, command"
+            db.execute(f"INSERT INTO runs ({columns}, config, machine, summary) VALUES {RUN}", [START] * 3)
+            db.execute("UPDATE runs SET status = 'crashed'")
+    with contextlib.closing(queries.open_readonly(path)) as db:
+        (found,) = queries.runs(db)
+    assert (found.tasks, found.total, found.left) == (3, None, None)
+    assert structs.replace(found, status="interrupted").left == 0

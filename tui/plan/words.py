@@ -139,7 +139,7 @@ def _milestone(plan: Plan, place: int, width: int) -> Iterator[Line]:
 def claim_lines(view: View, width: int) -> list[Line]:
     """Who holds what since when, and who waits."""
     claims = view.claims
-    if claims is None:
+    if claims is None or claims.nothing:
         return []
     lines: list[Line] = []
     for lane in claims.lanes:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 import click
 
-from engine.cli.live.live import RUN_HELP, find, run_argument, told
+from engine.cli.live.live import RUN_HELP, LiveProblem, find, run_argument, told
 from engine.cli.preferences import screen_options
+from engine.cli.words import can_show_screens
+
+_DRIVER: Final = "TEXTUAL_DRIVER"
+"""In the environment where somebody else draws the screens, as textual-serve does in a browser."""
 
 
 @click.command(
@@ -21,6 +26,8 @@ from engine.cli.preferences import screen_options
 @click.pass_context
 def attach(ctx: click.Context, /, run: str | None, plain: bool, **options: Any) -> None:
     """See `help` above."""
+    if not plain and not (can_show_screens() or os.environ.get(_DRIVER)):
+        raise LiveProblem(f"a screen needs a terminal; without one there is: shoal watch {find(run).run}")
     if plain:
         from engine.cli.live.watch import watch
 

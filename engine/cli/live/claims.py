@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def claim_lines(now: ClaimsNow) -> Iterator[str]:
     """All of it, for people."""
-    if not (now.lanes or now.claims or now.held or now.waiting or now.memory or now.waits):
+    if now.nothing:
         yield "claims: none is held, and nobody waits for one"
         return
     yield f"claims: {number(now.held)} held, {several(now.waiting, 'task')} waiting for a claim, a lane or memory"

@@ -65,6 +65,14 @@ class Newest:
         if not reply.ok:
             raise LiveProblem(reply.text)
 
+    def none_yet(self, at: float) -> None:
+        """Whoever tells it has told all there was so far, and of claims and a plan nothing: there are none."""
+        from engine.stream.claims import no_claims
+        from engine.stream.plans import no_plan
+
+        for message in (no_claims(at), *no_plan(at)):
+            self.take(message)
+
     def take(self, message: ToReader | None) -> None:
         """Something was told, whether or not it is asked for."""
         from engine.stream.plans import PlanSeen

@@ -249,6 +249,7 @@ def _row(run: Run, live: bool = False) -> RunRow:
     return RunRow(
         run.id, printable(run.name), run.status, run.started, run.ended, run.seconds, run.tasks, run.done,  # type: ignore[arg-type]
         run.failed, run.resumed, live, True, run.origin or "", printable(shlex.join(run.command)), run.version,
+        run.left is not None,
     )  # fmt: skip
 
 
@@ -257,10 +258,12 @@ def _live_row(one: Live) -> RunRow:
     assert one.hello is not None
     frame, started = one.frame, one.hello.started
     seconds = max(0.0, time.time() - started) if frame is None else frame.elapsed
-    tasks, done, failed = (frame.tasks, frame.done, frame.failed) if frame is not None else (0, 0, 0)
+    done, failed = (frame.done, frame.failed) if frame is not None else (0, 0)
+    total = None if frame is None else frame.total
+    tasks = total if total is not None else 0 if frame is None else frame.tasks
     return RunRow(
         one.hello.run, printable(one.hello.name), "running", started, None, seconds, tasks, done, failed, live=True,
-        recorded=bool(one.hello.database),
+        recorded=bool(one.hello.database), known=total is not None,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from engine.cli.recorded.markdown import block, code, plain, sparkline, table
 from engine.cli.recorded.throughput import of_run
 from engine.cli.running.progress import alert_news, worse
 from engine.cli.running.summary import share_name
-from engine.cli.words import duration, number, several, size
+from engine.cli.words import duration, number, rest, several, size
 from engine.store.queries import (
     Durations,
     EventGroup,
@@ -97,12 +97,11 @@ def _after(found: Gathered, at: float) -> str:
 
 def _title(found: Gathered) -> list[str]:
     run = found.run
-    over = run.done + run.failed
-    counts = f"{number(run.done)} of {several(run.tasks, 'task')} done"
+    of = "" if run.left is None else f"of {several(run.tasks, 'task')} "
+    counts = f"{number(run.done)} {of}done"
     if run.failed:
         counts += f", {number(run.failed)} failed"
-    if run.tasks > over:
-        counts += f", {number(run.tasks - over)} {'to come' if run.status == 'running' else 'not run'}"
+    counts += rest(run.left, run.status)
     lines = [
         f"# Shoal run {run.id}: {plain(run.name)}",
         "",
@@ -142,15 +141,11 @@ def _about(found: Gathered) -> list[str]:
 
 
 def _command(words: Sequence[str]) -> str:
-    """As one would type it: the program by its name, without what the screen adds."""
-    first, *rest = words or ["shoal"]
-    end = rest.index("--") if "--" in rest else len(rest)
-    if "--serve" in rest[:end]:
-        at = rest.index("--serve")
-        del rest[at : at + 2]
+    """As one would type it: the program by its name."""
+    first, *arguments = words or ["shoal"]
     if PurePath(first).name == "__main__.py":
         first = "shoal"
-    return shlex.join([PurePath(first).name or first, *rest])
+    return shlex.join([PurePath(first).name or first, *arguments])
 
 
 def _busy(samples: Sequence[Sample]) -> float | None:
@@ -162,6 +157,7 @@ def _totals(found: Gathered) -> list[str]:
     run = found.run
     rows = [
         ("tasks", number(run.tasks)), ("done", number(run.done)), ("failed", number(run.failed)),
+        *((("not run", number(run.left)),) if run.left and run.status != "running" else ()),
         ("tasks a second", number(run.rate)), ("wall time", duration(run.seconds)),
     ]  # fmt: skip
     if -1 in found.durations:

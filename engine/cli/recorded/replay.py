@@ -13,7 +13,7 @@ from engine.cli.live.topics import Newest, options
 from engine.cli.numeric import Number
 from engine.cli.preferences import screen_options
 from engine.cli.recorded.recorded import StoreProblem, database, db_option, say, told
-from engine.cli.words import on_terminal
+from engine.cli.words import can_show_screens
 
 if TYPE_CHECKING:
     from engine.stream.recordings import Recording
@@ -56,7 +56,7 @@ def replay(
         if not recording.complete:
             say("made of samples: what its screens showed was not recorded, or not all the time")
         began = beginning(recording, at)
-        if plain or as_json or more.asked or not on_terminal():
+        if plain or as_json or more.asked or not can_show_screens():
             _tell(recording, began, speed, more, as_json)
         else:
             _show(recording, began, 1.0 if speed is None else speed, database(db), wishes)
@@ -137,6 +137,8 @@ def _tell(recording: Recording, at: float, speed: float | None, more: Newest, as
 
     newest: Frame | None = None
     status, shown = "", at
+    if recording.complete:
+        more.none_yet(recording.start)
     for _, messages in recording.window(at - COVERS, at):
         for message in messages:
             more.take(message)

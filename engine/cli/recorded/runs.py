@@ -26,8 +26,8 @@ STATUSES: Final = ("running", "done", "failed", "interrupted", "crashed")
 """As `engine.store.queries` has them: written again here, for help must not load a database."""
 _HEADS: Final = ("RUN", "NAME", "STATUS", "STARTED", "TIME", "TASKS", "DONE", "FAILED", "RATE")
 _COLUMNS: Final = (
-    "id", "name", "status", "started", "ended", "seconds", "tasks", "done", "failed", "rate", "resumed", "version",
-    "origin", "command",
+    "id", "name", "status", "started", "ended", "seconds", "tasks", "done", "failed", "left", "rate", "resumed",
+    "version", "origin", "command",
 )  # fmt: skip
 """Of CSV."""
 
@@ -36,8 +36,25 @@ def _cells(run: Run) -> tuple[str, ...]:
     of = "" if run.origin is None else f" (rerun of {printable(run.origin)})"
     return (
         printable(run.id), f"{printable(run.name)}{of}", run.status, clock(run.started), duration(run.seconds),
-        number(run.tasks), number(run.done), number(run.failed), f"{number(run.rate)}/s",
+        number(run.tasks) + ("+" if run.left is None else ""), number(run.done), number(run.failed),
+        f"{number(run.rate)}/s",
     )  # fmt: skip
+
+
+def _not_run(run: Run) -> str:
+    return "?" if run.left is None else number(run.left)
+
+
+def _table(found: list[Run]) -> None:
+    """As text; what never ran has a column where a run has ended with some of it left."""
+    heads: tuple[str, ...] = _HEADS
+    rows = [_cells(run) for run in found]
+    left = ["" if run.status == "running" or run.left == 0 else _not_run(run) for run in found]
+    if any(left):
+        at = heads.index("FAILED") + 1
+        heads = (*heads[:at], "NOT RUN", *heads[at:])
+        rows = [(*row[:at], one, *row[at:]) for row, one in zip(rows, left, strict=True)]
+    table(heads, rows, right=4, styled=2)
 
 
 def _csv(found: list[Run]) -> None:
@@ -92,11 +109,11 @@ def runs(
         raise
     if as_json:
         for run in found:
-            click.echo(msgspec.json.encode(msgspec.structs.asdict(run) | {"rate": run.rate}))
+            click.echo(msgspec.json.encode(msgspec.structs.asdict(run) | {"rate": run.rate, "left": run.left}))
     elif as_csv:
         _csv(found)
     elif found:
-        table(_HEADS, [_cells(run) for run in found], right=4, styled=2)
+        _table(found)
     elif any(given is not None for given in (status, name, since, until)):
         say("no such runs")
     else:

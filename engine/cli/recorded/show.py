@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.cli.recorded.recorded import asked, db_option, quiet_colors
-from engine.cli.words import clock, duration, number, printable, size, table
+from engine.cli.words import clock, duration, number, printable, rest, size, table
 
 if TYPE_CHECKING:
     from engine.store.queries import LargeResults, Run, StoredAlert, StoredDecision, StoredEvent, Task
@@ -52,12 +52,13 @@ def _summary(run: Run, answers: dict[str, Any]) -> None:
     until = "" if run.ended is None else f" to {clock(run.ended)}"
     summary = run.summary
     taken = f"; {number(summary['taken'])} were done before it" if summary.get("taken") else ""
+    counts = f"{number(run.done)} done, {number(run.failed)} failed{rest(run.left, run.status)}"
     rows = {
         "command": printable(shlex.join(run.command)),
         "time": f"{clock(run.started)}{until} ({duration(run.seconds)})",
         "rerun": _reruns(run, answers["reruns"]),
         "resumed": f"{number(run.resumed)} {'time' if run.resumed == 1 else 'times'}" if run.resumed else "",
-        "tasks": f"{number(run.tasks)}: {number(run.done)} done, {number(run.failed)} failed{taken}",
+        "tasks": f"{number(run.tasks)}: {counts}{taken}",
         "rate": f"{number(run.rate)}/s",
         "restarts": number(summary.get("restarts", answers["deaths"])),
         "redelivered": number(summary.get("redelivered", answers["redelivered"])),
@@ -142,7 +143,9 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        click.echo(msgspec.json.encode(msgspec.structs.asdict(found) | {"rate": found.rate} | answers))
+        click.echo(
+            msgspec.json.encode(msgspec.structs.asdict(found) | {"rate": found.rate, "left": found.left} | answers)
+        )
         return
     quiet_colors()
     _summary(found, answers)

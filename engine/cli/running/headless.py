@@ -39,6 +39,7 @@ from engine.runtime.record.line import RecordError
 from engine.runtime.results import OrderedWriter
 from engine.runtime.run import Run
 from engine.settings.types import Settings
+from engine.store.typed import typed
 from engine.wire import values
 
 _DEFAULTS: Final = Settings()
@@ -59,6 +60,8 @@ class Origin(NamedTuple):
     run: str
     rerun: str
     """Which of them: ``failed`` or ``all``."""
+    elsewhere: int
+    """How many tasks were done in the runs whose done tasks are done."""
 
 
 def run_headless(
@@ -86,7 +89,7 @@ def run_headless(
     again = resumed is not None or bool(taken)
     writer = writer_of(options["out"], [*inputs, *([] if database is None else [str(database)])], again)
     reporter = Reporter(options["as_json"], serve is not None, options["out"] == "-")
-    run_options = RunOptions(spec.name, database, True, list(sys.argv), _config(spec), spec.settings)
+    run_options = RunOptions(spec.name, database, True, typed(sys.argv), _config(spec), spec.settings)
     run_options.waits = say
     run_options.lanes = _lanes(spec)
     run_options.requests = answering(spec)
@@ -100,7 +103,7 @@ def run_headless(
             say(f"shoal: warning: this run can't be resumed: {kept.why_not}")
         run_options.spec = encode(kept)
     if origin is not None:
-        run_options.origin, run_options.rerun = origin
+        run_options.origin, run_options.rerun, run_options.elsewhere = origin
     check_memory(spec.name, spec.steps, for_tasks(spec.settings, cgroups()))
     interrupts = Interrupts()
     with contextlib.closing(reporter), interrupts.installed(), contextlib.ExitStack() as stack:

@@ -80,7 +80,7 @@ def begin(name: str, options: dict[str, Any]) -> int:
         "db": found.given, "no_record": False,
     }  # fmt: skip
     taken = [run.id, *(one.id for one in found.taken)] if failed else []
-    origin = Origin(run.id, "failed" if failed else "all")
+    origin = Origin(run.id, "failed" if failed else "all", found.before + run.done if failed else 0)
     return run_headless(ready.spec, now, ready.inputs, ready.kept, origin=origin, taken=taken)
 
 

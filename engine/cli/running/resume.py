@@ -140,6 +140,6 @@ def go_on(name: str, options: dict[str, Any]) -> int:
         "db": found.given, "no_record": False,
     }  # fmt: skip
     resumed = Resumed(run.id, run.resumed + 1)
-    origin = Origin(run.origin, run.rerun or "") if run.origin else None
+    origin = Origin(run.origin, run.rerun or "", found.before) if run.origin else None
     taken = [one.id for one in found.taken]
     return run_headless(ready.spec, now, ready.inputs, found.kept, resumed, origin, taken)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from engine.cli.words import on_terminal
+from engine.cli.words import can_show_screens
 
 
 def code_of(work: Callable[[], int]) -> int:
@@ -42,7 +42,7 @@ def _refused(error: Exception) -> list[str] | None:
 
 def wants_screen(options: dict[str, Any]) -> bool:
     """Whether a run is to be shown on a screen: a person sits there, and has not said no."""
-    return not options["headless"] and not options["as_json"] and options["serve"] is None and on_terminal()
+    return not options["headless"] and not options["as_json"] and options["serve"] is None and can_show_screens()
 
 
 def warn_misspelt() -> None:

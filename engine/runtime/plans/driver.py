@@ -82,6 +82,7 @@ class Driver:
         self._kept |= self.gates.kept
         totals = [step.total for step in spec.steps]
         run.total = None if None in totals else sum(filter(None, totals))
+        run.tell_total()
 
     def label(self, opened: Opened) -> str | None:
         """Name of a step in a results file, None where there is only one."""

@@ -104,6 +104,7 @@ class Recording:
         self._crowded_since = 0.0
         self._told_crowded = False
         self._dropping = False
+        self._total: int | None = None
         self.line.on_safe = self._safe
 
     def live(self, run: str, resumed: int) -> str:
@@ -191,6 +192,12 @@ class Recording:
             self._say("info", "samples.dropped", text, {"dropped": self.samples_dropped})
         line.tell(message)
         return True
+
+    def total(self, tasks: int) -> None:
+        """How many tasks the run has: told where it was not known, or was another number."""
+        if tasks != self._total:
+            self._total = tasks
+            self.line.tell(messages.Total(tasks))
 
     def event(self, event: Event) -> None:
         """Record an event. What agents write is left out where the recorder is behind: that alone goes on coming while

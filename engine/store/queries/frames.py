@@ -67,7 +67,7 @@ class Rebuilt:
         base = next((base for base in reversed(self._bases) if base.at <= at), self._bases[0])
         pools = tuple(_pool(found[number], *pool) for number, pool in self._pools.items() if number in found)
         done, failed = base.done + whole["done"], base.failed + whole["failed"]
-        total = None if run.status in ("running", "crashed") else max(run.tasks, done + failed)
+        total = max(run.tasks, done + failed) if run.known else None
         rate = whole["rate"] or 0.0
         left = None if total is None else total - done - failed
         elapsed = max(0.0, at - run.started)

@@ -21,6 +21,7 @@ from engine.store.schema import (
     refuse_other_kinds,
 )
 from engine.store.tables import VERSION
+from engine.store.typed import typed
 
 _BUSY_SECONDS: Final = 5.0
 STATUSES: Final = ("running", "done", "failed", "interrupted", "crashed")
@@ -53,11 +54,24 @@ class Run(msgspec.Struct, frozen=True):
     """The run whose tasks it ran again; None: it is no rerun."""
     rerun: str | None = None
     """Which of these it ran: ``failed`` (then what was done before is not in its counts) or ``all``."""
+    total: int | None = None
+    """How many tasks it has, as its engine said while it ran; None: that was not known, or never said."""
 
     @property
     def rate(self) -> float:
         """Tasks that were over per second of the run."""
         return (self.done + self.failed) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether `tasks` are all that there are, or were to be: an engine knows at the end, if not before."""
+        return self.total is not None or self.status not in ("running", "crashed")
+
+    @property
+    def left(self) -> int | None:
+        """Tasks that are not over: they are to come, or if the run has ended never ran. None: not known how many."""
+        left = max(0, self.tasks - self.done - self.failed)
+        return left if left or self.known else None
 
 
 class JobRow(msgspec.Struct, frozen=True):
@@ -143,7 +157,7 @@ def _has_log(path: Path) -> bool:
 
 _RUN_COLUMNS: Final = (
     "id, name, status, started, ended, tasks, done, failed, pid, process, seen, version, "
-    "command, config, machine, summary, resumed, resumed_at, worked, origin, rerun"
+    "command, config, machine, summary, resumed, resumed_at, worked, origin, rerun, total"
 )
 
 
@@ -157,8 +171,8 @@ def _run(db: sqlite3.Connection, row: sqlite3.Row, now: float) -> Run:
     return Run(
         row["id"], row["name"], status, row["started"], ended, seconds,
         row["tasks"], row["done"], row["failed"], row["pid"], row["version"],
-        decode(row["command"]), decode(row["config"]), decode(row["machine"]), decode(row["summary"] or "{}"),
-        row["resumed"], row["origin"], row["rerun"],
+        typed(decode(row["command"])), decode(row["config"]), decode(row["machine"]), decode(row["summary"] or "{}"),
+        row["resumed"], row["origin"], row["rerun"], row["total"],
     )  # fmt: skip
 
 
