@@ -10,6 +10,7 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.widget import AwaitMount, Widget
+from textual.worker import WorkerFailed
 
 from tui import themes
 from tui.painting import PaintingScreen
@@ -62,6 +63,16 @@ class Shell(App[Outcome]):
         """Writes that the terminal has not taken yet; 0 where it is none."""
         waiting: int = getattr(self._driver, "waiting", 0)
         return waiting
+
+    @property
+    def failure(self) -> Exception | None:
+        """The mistake of ours by which the screens have ended, if it was one."""
+        found = self._exception
+        return found.error if isinstance(found, WorkerFailed) else found  # type: ignore[return-value]
+
+    def _print_error_renderables(self) -> None:
+        """Nothing: whoever has opened the screens tells in a line what has gone wrong."""
+        self._exit_renderables.clear()
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 
