@@ -87,8 +87,6 @@ class PoolsScreen(FilteringScreen):
         """There is nothing to halt but while many are told something."""
         if action == "halt":
             return bool(self.shoal.orders.progress)
-        if action == "filter":
-            return not self.writes
         return super().check_action(action, parameters)
 
     # -- pools --------------------------------------------------------------------------------------------------------
