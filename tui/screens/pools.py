@@ -53,7 +53,7 @@ class PoolsScreen(FilteringScreen):
             with Container(id="selected"):
                 yield PoolCard(id="card", classes="panel").data_bind(LiveScreen.view)
                 for name, title, empty, keep in (
-                    ("spawn", "spawn time", "no agent was started", True),
+                    ("spawn", "spawn time", "no agent started within a minute", True),
                     ("assign", "assignment", "nothing was assigned within a minute", False),
                     ("run", "task time", "no task ended within a minute", False),
                 ):
