@@ -31,7 +31,11 @@ class Pseudo:
 
     def type(self, keys: str) -> None:
         """As if somebody pressed keys."""
-        os.write(self.master, keys.encode())
+        self.type_bytes(keys.encode())
+
+    def type_bytes(self, keys: bytes) -> None:
+        """As if a terminal of another encoding did, or a bad line."""
+        os.write(self.master, keys)
 
     def resize(self, width: int, height: int) -> None:
         """As if somebody pulled at the window: whoever has the terminal is told."""

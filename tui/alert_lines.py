@@ -33,7 +33,7 @@ def detail_lines(entry: Entry, width: int, now: float) -> list[Line]:
     lines += _named("likely", hint, width)
     lines += _named("to do", action, width)
     if past is not None and past.samples:
-        lines += _evidence(past, width)
+        lines += _evidence(past, entry.unit, width)
     return lines
 
 
@@ -161,10 +161,10 @@ def _silenced(entry: Entry) -> str:
     return "" if alert.inhibited_by is None else "nobody is told of it: another alert is its cause"
 
 
-def _evidence(past: PastAlert, width: int) -> Iterator[Line]:
+def _evidence(past: PastAlert, unit: str, width: int) -> Iterator[Line]:
     yield (("evidence", "brand"), (f"  the last {len(past.samples)}" if len(past.samples) > 1 else "", "quiet"))
     for sample in past.samples:
-        value = "" if sample.value is None else fmt.amount(sample.value, past.unit)
+        value = "" if sample.value is None else fmt.amount(sample.value, unit)
         head = f"{fmt.of_day(sample.at)}.{int(sample.at * 1000) % 1000:03d}"
         told = "  ".join(filter(None, (value, sample.text, sample.agent if sample.agent not in sample.text else "")))
         yield ((head, "quiet"), ("  ", ""), (fmt.fit(told, width - len(head) - 2), ""))

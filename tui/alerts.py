@@ -38,6 +38,7 @@ class Entry:
         rule: whose it is; of a silence, what it is about.
         at: when it fired, or began, in seconds since the Unix epoch.
         text: what it says, one line.
+        unit: of its values, as `format.amount` has it.
         run: of one of the record, its run.
     """
 
@@ -86,6 +87,17 @@ def titled(title: str, text: str) -> str:
     return text if not title or title.lower() in text.lower() else f"{title}: {text}"
 
 
+def unit_of(alert: AlertView | PastAlert) -> str:
+    """The unit of its values, as `format.amount` has it: of how fast something grows, that of a minute."""
+    by_minute = alert.mode == "rate"
+    if not alert.mode and alert.value is not None and "/min" in alert.text:
+        # An older version did not say it: its text did, as the engine writes it.
+        told = alert.value * 60
+        forms = f"{told:.3g}", f"{told:,.0f}", f"{told * 100:.3g}%", f"{told:.3g}x"
+        by_minute = any(f"{form}/min" in alert.text for form in forms)
+    return f"{alert.unit}/min" if by_minute else alert.unit
+
+
 def _state(alert: AlertView) -> str:
     """How it is in a word; what people have done about it counts more than that it fires."""
     if alert.state in ("resolved", "normal", "pending"):
@@ -104,7 +116,7 @@ def of_now(alert: AlertView, past: PastAlert | None = None) -> Entry:
     at = alert.fired if alert.fired is not None else alert.happened
     return Entry(
         f"alert:{alert.fingerprint}", _GROUPS.get(alert.state, "firing"), alert.severity, _state(alert), alert.rule,
-        at, titled(alert.title, alert.text), alert.count, alert.value, alert.threshold, alert.unit, "", alert, past,
+        at, titled(alert.title, alert.text), alert.count, alert.value, alert.threshold, unit_of(alert), "", alert, past,
     )  # fmt: skip
 
 
@@ -114,7 +126,8 @@ def of_record(alert: PastAlert) -> Entry:
     state = "resolved" if alert.resolved is not None else "not resolved"
     return Entry(
         f"past:{alert.run}/{alert.number}", "earlier", alert.severity, state, alert.rule, at,
-        titled(alert.title, alert.text), alert.count, alert.value, alert.threshold, alert.unit, alert.run, None, alert,
+        titled(alert.title, alert.text), alert.count, alert.value, alert.threshold, unit_of(alert), alert.run, None,
+        alert,
     )  # fmt: skip
 
 

@@ -177,6 +177,8 @@ class PastAlert:
     hint: str = ""
     action: str = ""
     samples: tuple[AlertSample, ...] = ()
+    mode: str = ""
+    """As in `engine.stream.types.AlertView`."""
 
     @property
     def agent(self) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import termios
-from typing import Any, Final
+from codecs import IncrementalDecoder, getincrementaldecoder
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from rich.cells import cell_len
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 _PATIENCE: Final = 1.0
@@ -16,9 +20,19 @@ _AGAIN: Final = 0.02
 """Seconds between two looks whether there is still something to throw away."""
 
 
+def _forgiving(encoding: str) -> Callable[[], IncrementalDecoder]:
+    """What makes a decoder that takes a byte which is none of a letter for a letter that nothing is bound to."""
+    return partial(getincrementaldecoder(encoding), errors="replace")
+
+
+vars(linux_driver)["getincrementaldecoder"] = _forgiving
+"""The thread that hears keys makes its decoder itself, and would end at such a byte: the noise of a line, or a key of a
+terminal that is set to Latin-1."""
+
+
 class TerminalDriver(LinuxDriver):
-    """Textual's own, which waits for a terminal that takes nothing for ever, and starts twice when a process that was
-    stopped by somebody else goes on.
+    """Textual's own, which waits for a terminal that takes nothing for ever, starts twice when a process that was
+    stopped by somebody else goes on, and ends at a byte that it can't decode.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -43,6 +57,13 @@ class TerminalDriver(LinuxDriver):
         if self._narrow and not data.isascii():
             data = "".join(map(self._shown, data))
         super().write(data)
+
+    def _run_input_thread(self) -> None:
+        """Hear keys. What goes wrong with it goes wrong with the app: as the exception that it is, not as a picture."""
+        try:
+            self.run_input_thread()
+        except Exception as error:
+            self._app.call_later(_raise, error)
 
     def _shown(self, letter: str) -> str:
         try:
@@ -82,3 +103,7 @@ class TerminalDriver(LinuxDriver):
         self.suspend_application_mode()
         self._must_signal_resume = True
         self.resume_application_mode()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

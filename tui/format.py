@@ -93,8 +93,11 @@ def age(seconds: float) -> str:
 
 def amount(value: float | None, unit: str) -> str:
     """A value with its unit, as alerts and records name them: ``ratio``, ``seconds``, ``bytes``, ``rate`` (a second),
-    else a count; a dash where it is not known.
+    else a count; a dash where it is not known. With ``/min`` behind the unit: a value of a second, told of a minute.
     """
+    each = unit.removesuffix("/min")
+    if each != unit:
+        return amount(value, each) if value is None or math.isnan(value) else f"{amount(value * 60, each)}/min"
     if value is None or not math.isfinite(value):
         return "-" if value is None or math.isnan(value) else "∞"
     match unit:

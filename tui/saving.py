@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from traceback import format_exception
 from typing import Any
 
 from textual.app import App
@@ -40,6 +42,20 @@ def save_report(archive: Archive | None, hello: Hello, screen: Screen[Any]) -> s
     if archive is None or not hello.database:
         return _write(f"{hello.run}-report", ".txt", text_of(screen) + "\n")
     return _write(f"{hello.run}-report", ".md", archive.report(hello.run))
+
+
+def save_failure(error: BaseException) -> str:
+    """A line about a mistake of ours, with the file that its traceback is written to, among the temporary ones."""
+    first = next(iter(str(error).splitlines()), "")
+    told = f"the screens have failed: {type(error).__name__}{f': {first[:200]}' if first else ''}"
+    try:
+        with NamedTemporaryFile(
+            "w", prefix="shoal-traceback-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.writelines(format_exception(error))
+    except OSError:  # there is no room for it: what has gone wrong is told all the same
+        return told
+    return f"{told}; traceback: {file.name}"
 
 
 def _write(name: str, suffix: str, text: str) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from textual.actions import ActionParseResult
 from textual.app import App
+from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.widget import AwaitMount, Widget
+from textual.worker import WorkerFailed
 
 from tui import themes
 from tui.painting import PaintingScreen
+from tui.plain_lines import PlainLines
 from tui.preferences import Preferences
 from tui.widgets.lines import LineWidget, Panel
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = Literal["detached", "stopped", "ended", "lost"]
 """How a session of the screens ended: the run went on, was told to stop, was over, or was lost from sight."""
+_ARROWS: Final = {"←→": "arrows", "←": "left", "→": "right", "↑": "up", "↓": "down"}
 
 
 class Shell(App[Outcome]):
@@ -44,6 +49,7 @@ class Shell(App[Outcome]):
         self.stylesheet.set_variables(self.get_css_variables())
         self._refresh_truecolor_filter(self.ansi_theme)
         self.ascii = preferences.ascii
+        self._plain_lines = PlainLines()
         self.set_class(self.ascii, "-ascii")
         self.at_stake: Question | None = None
         """What is asked before one leaves, for it would end something that was begun from here."""
@@ -62,6 +68,16 @@ class Shell(App[Outcome]):
         """Writes that the terminal has not taken yet; 0 where it is none."""
         waiting: int = getattr(self._driver, "waiting", 0)
         return waiting
+
+    @property
+    def failure(self) -> Exception | None:
+        """The mistake of ours by which the screens have ended, if it was one."""
+        found = self._exception
+        return found.error if isinstance(found, WorkerFailed) else found  # type: ignore[return-value]
+
+    def _print_error_renderables(self) -> None:
+        """Nothing: whoever has opened the screens tells in a line what has gone wrong."""
+        self._exit_renderables.clear()
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 
@@ -90,6 +106,11 @@ class Shell(App[Outcome]):
         """Paint what has changed by now on the screen that is shown."""
         if self.screen_stack and isinstance(self.screen, PaintingScreen):
             self.screen.paint()
+
+    def get_key_display(self, binding: Binding) -> str:
+        """How a key is written: of an arrow its name, where only ASCII is wished; ``<`` is another key."""
+        shown = super().get_key_display(binding)
+        return _ARROWS.get(shown, shown) if self.ascii else shown
 
     # -- from screen to screen ----------------------------------------------------------------------------------------
 
@@ -130,13 +151,21 @@ class Shell(App[Outcome]):
         place = names.index(self.theme) + 1 if self.theme in names else 0
         self.theme = names[place % len(names)]
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What everything that is drawn goes through: where only ASCII is wished, what is none, too."""
+        filters = super().get_line_filters()
+        return [*filters, self._plain_lines] if self.ascii else filters
+
     def glyphs_changed(self) -> None:
         """Other glyphs: everything is drawn anew."""
         self.set_class(self.ascii, "-ascii")
         for screen in self.screen_stack:
             screen.set_class(self.ascii, "-ascii")
-            for widget in screen.query(LineWidget):
-                widget.repaint()
+            for widget in screen.query(Widget):
+                if isinstance(widget, LineWidget):
+                    widget.repaint()
+                else:
+                    widget.refresh()
 
     def action_help(self) -> None:
         """What the keys do here."""

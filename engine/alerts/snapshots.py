@@ -27,6 +27,7 @@ def alert_of(instance: Instance) -> Alert:
         hint=rule.hint,
         action=rule.action,
         unit=rule.unit,
+        mode=rule.mode,
         value=instance.value,
         threshold=threshold,
         peak=instance.peak,

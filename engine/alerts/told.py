@@ -142,7 +142,7 @@ def as_row(alert: Alert, epoch: float, pools: Mapping[str, int]) -> dict[str, An
         "samples": [msgspec.to_builtins(sample) | {"at": sample.at + epoch} for sample in alert.samples],
         "ack": None if alert.ack is None else {"by": alert.ack.by, "note": alert.ack.note},
         "last": wall(timeline.last), "title": alert.title, "unit": alert.unit, "hint": alert.hint,
-        "action": alert.action,
+        "action": alert.action, "mode": alert.mode,
     }  # fmt: skip
     pool = pools.get(alert.labels.get("pool", ""))
     return {

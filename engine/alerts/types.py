@@ -175,6 +175,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
     action: str
     unit: Unit
+    mode: Mode
+    """Values of ``rate`` are of a second."""
     value: float | None
     threshold: float | None
     """The bound that the value is beyond, or was."""

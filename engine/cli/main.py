@@ -126,8 +126,8 @@ def shoal(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 well, 1 some task failed, 2 bad input or usage, 130 interrupted, 141 the
-    reader of the output has left.
+    """Run the command line. Exit codes: 0 well, 1 some task failed, 2 bad input or usage, 70 the screens
+    have failed, 130 interrupted, 141 the reader of the output has left.
     """
     _tidy_streams()
     _tidy_signals()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from engine.cli.recorded.archive import StoreArchive
     from engine.stream.recordings import Recording
+    from tui.feed import Feed
     from tui.preferences import Preferences
     from tui.shell import Outcome
 
@@ -33,6 +37,33 @@ def load() -> None:
         spec.loader.exec_module(module)
 
 
+class ScreensFailed(click.ClickException):
+    """The screens have ended by a mistake of ours: one line, and an exit code that no run has."""
+
+    exit_code = 70
+
+    def __init__(self, text: str, outcome: Outcome) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+        """What became of the run."""
+
+    def tell(self) -> None:
+        """Say so now, for there is more to be said."""
+        click.echo(f"shoal: {self.format_message()}", err=True)
+
+
+def shown(
+    feed: Feed | None, *, preferences: Preferences, archive: StoreArchive | Callable[[], StoreArchive]
+) -> Outcome:
+    """As `tui.session.show`, but that it raises `ScreensFailed`."""
+    from tui import session
+
+    try:
+        return session.show(feed, preferences=preferences, archive=archive)
+    except session.Failed as error:
+        raise ScreensFailed(str(error), error.outcome) from error
+
+
 def _archive(database: Path | None) -> StoreArchive:
     """Loaded once somebody looks at the history: the screen of a run need not wait for it."""
     from engine.cli.recorded.archive import StoreArchive
@@ -47,22 +78,20 @@ def show(path: Path, preferences: Preferences) -> Outcome:
     """
     load()
     from engine.cli.live.live import again
-    from tui import session
     from tui.feed import SocketFeed
 
     feed = SocketFeed(path, again)
     hello = feed.take().hello
     database = Path(hello.database) if hello is not None and hello.database else None
-    return session.show(feed, preferences=preferences, archive=lambda: _archive(database))
+    return shown(feed, preferences=preferences, archive=lambda: _archive(database))
 
 
 def show_history(preferences: Preferences) -> Outcome:
     """Show the recorded runs until the user leaves, and return how that ended."""
     load()
     from engine.cli.recorded.archive import StoreArchive
-    from tui import session
 
-    return session.show(None, preferences=preferences, archive=StoreArchive())
+    return shown(None, preferences=preferences, archive=StoreArchive())
 
 
 def show_recording(recording: Recording, at: float, speed: float, database: Path, preferences: Preferences) -> None:
@@ -72,7 +101,6 @@ def show_recording(recording: Recording, at: float, speed: float, database: Path
     """
     load()
     from engine.cli.recorded.archive import StoreArchive
-    from tui import session
     from tui.replay import ReplayFeed
 
-    session.show(ReplayFeed(recording, at, speed), preferences=preferences, archive=StoreArchive(database))
+    shown(ReplayFeed(recording, at, speed), preferences=preferences, archive=StoreArchive(database))

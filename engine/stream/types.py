@@ -240,6 +240,9 @@ class AlertView(msgspec.Struct, frozen=True, array_like=True):
     """The id of a silence that it is under."""
     inhibited_by: str | None
     """The fingerprint of an alert because of which nobody is told of this one."""
+    mode: str = ""
+    """How its rule looks at what it is about: ``event``, ``level``, ``rate`` (its values are of a second), ``ratio`` or
+    ``absence``; "" where that was not told yet."""
 
 
 class AlertsNow(msgspec.Struct, frozen=True, array_like=True, tag="alerts"):

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 
 import msgspec
+import pytest
 from alerting import CRASH, LEVEL, Watched, notified
 
 from engine.alerts.sources import load
 from engine.alerts.told import as_event, as_row, described, line
 from engine.alerts.types import NOTHING
+from engine.runtime.alerting.views import view
 from engine.store.schema import open_database
 
 EPOCH = 1_700_000_000.0
@@ -59,6 +61,9 @@ def test_values_have_the_unit_that_people_give_them_in() -> None:
     for step in range(240):
         growing.level(1000 + step)  # 20 a second, of what grows from 1000 to 1240
     assert re.fullmatch(r"1\d\d%/min more waiting, beyond 10%/min", growing.only.text)
+    assert growing.only.threshold == pytest.approx(0.1 / 60), "of a second, and it says so"
+    assert growing.only.mode == "rate"
+    assert view(growing.only, 0.0).mode == "rate"
 
 
 def test_what_others_wrote_stays_one_line() -> None:
@@ -121,6 +126,6 @@ def test_a_row_fits_the_table(tmp_path: Path) -> None:
     evidence = json.loads(row["evidence"])
     alert = watched.told[-1].alert
     assert evidence["count"] == 1
-    assert {name: evidence[name] for name in ("title", "unit", "hint", "action")} == {
-        "title": alert.title, "unit": alert.unit, "hint": alert.hint, "action": alert.action,
+    assert {name: evidence[name] for name in ("title", "unit", "hint", "action", "mode")} == {
+        "title": alert.title, "unit": alert.unit, "hint": alert.hint, "action": alert.action, "mode": "event",
     }  # fmt: skip

@@ -123,6 +123,18 @@ def test_one_state(snap_compare: Compare, app_of: AppOf, large: View) -> None:
     assert snap_compare(app_of(large), press=["slash", "slash", "slash", "slash"], terminal_size=USUAL)
 
 
+@sizes(SMALLEST, USUAL)
+def test_one_state_of_a_few(snap_compare: Compare, app_of: AppOf, few: View, size: Size) -> None:
+    assert snap_compare(app_of(few), press=["slash"] * 4, terminal_size=size)
+
+
+def test_one_state_without_colour(
+    snap_compare: Compare, app_of: AppOf, large: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(app_of(large, ascii=True), press=["slash"] * 4, terminal_size=SMALLEST)
+
+
 def test_map_maximised(snap_compare: Compare, app_of: AppOf, large: View) -> None:
     assert snap_compare(app_of(large), press=["m"])
 

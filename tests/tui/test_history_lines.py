@@ -14,8 +14,8 @@ from past_runs import comparison_of, past_alert, runs_of, summary_of
 from rich.cells import cell_len
 
 from tui import alerts, runs
-from tui.alert_lines import delay, detail_lines
-from tui.archive import ArchiveError, Figure
+from tui.alert_lines import delay, detail_lines, value_of
+from tui.archive import AlertSample, ArchiveError, Figure
 from tui.compare_lines import comparison_lines, interval, plot, ratio, span_of
 from tui.inks import INKS
 from tui.run_lines import summary_lines
@@ -224,6 +224,32 @@ def test_details_fit(running: View, width: int) -> None:
         lines = detail_lines(entry, width, NOW)
         assert all(cell_len(text_of(line)) <= width for line in lines[1:]), entry.key
         assert {ink for line in lines for _, ink in line} <= {*INKS, ""}
+
+
+def test_how_fast_something_grows_is_told_of_a_minute() -> None:
+    alert = changed(
+        MEMORY, text="20%/min more waiting", value=1 / 300, threshold=1 / 600, peak=0.01, mode="rate"
+    )  # fmt: skip
+    entry = alerts.of_now(alert)
+    assert value_of(entry) == "20%/min / 10%/min"
+    told = texts(detail_lines(entry, 100, NOW))
+    assert "value     20%/min, the threshold is 10%/min; at the worst 60%/min" in told
+    past = replace(
+        past_alert(11), unit="ratio", mode="rate", value=-0.05, threshold=1 / 600, peak=None,
+        samples=(AlertSample(NOW, "", 0.01),),
+    )  # fmt: skip
+    told = texts(detail_lines(alerts.of_record(past), 100, NOW))
+    assert "value     -300%/min, the threshold is 10%/min" in told
+    assert "60%/min" in told.partition("evidence")[2]
+
+
+def test_what_an_older_version_has_told_of_a_rate_is_seen_by_its_text() -> None:
+    old = changed(MEMORY, text="-338%/min more waiting", value=-0.0563, threshold=1 / 600, mode="")
+    assert value_of(alerts.of_now(old)) == "-338%/min / 10%/min"
+    other = changed(old, text="5 calls/min at most", mode="")
+    assert value_of(alerts.of_now(other)) == "-5.63% / 0.167%"
+    level = changed(old, mode="level")
+    assert value_of(alerts.of_now(level)) == "-5.63% / 0.167%"
 
 
 def test_details_of_an_alert() -> None:

@@ -257,6 +257,24 @@ def test_a_terminal_that_took_nothing_and_hangs_up_ends_it(engine: Any, frame: F
         wait_for(lambda: screen.process.poll() is not None, what="it has ended")
 
 
+def test_bytes_that_are_no_utf_8_are_passed_over(engine: Any, frame: Frame, opened: Open) -> None:
+    screen = opened(command_for(engine))
+    engine.send(frame)
+    screen.wait_to_show("LIVE")
+    mark = len(screen.raw)
+    screen.type_bytes(b"\xe9\xff\xc32")
+    screen.wait_to_show("waiting for the agents", mark)
+    screen.type("/")
+    screen.wait_to_show("failed>0", mark)
+    mark = len(screen.raw)
+    screen.type_bytes(b"n\xe9m")
+    screen.wait_to_show("n\ufffdm", mark)
+    mark = len(screen.raw)
+    screen.type("\r")
+    screen.wait_to_show("Quit", mark)
+    detach(screen)
+
+
 def test_an_engine_that_dies_is_said_to_be_gone_and_nobody_spins(engine: Any, frame: Frame, opened: Open) -> None:
     screen = opened(command_for(engine))
     engine.send(frame)

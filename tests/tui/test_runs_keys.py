@@ -21,6 +21,7 @@ from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 from tui.view import View
 from tui.widgets.filter_line import FilterLine
+from tui.widgets.keys import Keys
 from tui.widgets.run_card import RunCard
 from tui.widgets.runs_table import RunsTable
 
@@ -179,6 +180,11 @@ def test_keys_of_the_app_are_letters_while_one_writes(app_of: AppOf) -> None:
         await pilot.press("slash", *"qpt1")
         assert pilot.app.screen.query_one(Input).value == "qpt1"
         assert isinstance(pilot.app.screen, RunsScreen)
+        footer = pilot.app.screen.query_one(Keys)
+        assert "enter Keep" in footer.text()
+        assert "/ Filter" not in footer.text(), "it is one itself"
+        await pilot.press("enter")
+        assert "/ Filter" in footer.text()
 
     drive(app_of(None, FakeArchive(runs_of(60))), play)
 

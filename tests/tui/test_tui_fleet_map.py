@@ -18,7 +18,7 @@ from tui.app import ShoalApp
 from tui.painting import PaintingScreen
 from tui.places import HALF, height_of, plan
 from tui.view import View, fold
-from tui.widgets.agent_grid import AgentGrid, GridLine, grid_lines, only, ranked
+from tui.widgets.agent_grid import AgentGrid, GridLine, grid_lines, lit, ranked
 from tui.widgets.fleet_map import FleetMap
 from tui.widgets.lines import Line
 from tui.widgets.map_notes import agent_line, legend
@@ -48,9 +48,11 @@ def test_agents_that_share_a_place_show_what_is_worst_or_how_many_are_busy() -> 
     assert rank[IDLE] < line.ranks[1] < rank[BUSY]
 
 
-def test_one_state_alone_leaves_the_others_blank() -> None:
+def test_one_state_that_is_lit_dims_the_others() -> None:
     ranks = ranked(bytes([BUSY, DEAD, IDLE, DEAD]))
-    assert [bool(rank) for rank in ranks.translate(only(DEAD))] == [False, True, False, True]
+    busy, dead, idle, other = ranks.translate(lit(DEAD))
+    assert dead == other == ranks[1]
+    assert len({busy, idle, 0, *ranks}) == 6, "each has a rank of its own, none is absent"
 
 
 def test_what_is_pointed_at_is_marked_in_its_line_alone() -> None:
@@ -58,6 +60,19 @@ def test_what_is_pointed_at_is_marked_in_its_line_alone() -> None:
     assert planned.scale == HALF
     lines = grid_lines(planned, ranked(bytes([BUSY]) * 600), planned.rows[1].first + 7)
     assert [line.mark for line in lines[:3]] == [-1, 7, -1]
+
+
+def test_of_agents_that_share_a_place_one_that_is_lit_is_shown() -> None:
+    planned = plan([("a", 0, 4000)], 63, 8, False)
+    per = planned.scale.per
+    assert per > 1
+    states = bytes([BUSY] * per + [IDLE] + [BUSY] * (per - 1) + [DEAD] + [ABSENT] * (4000 - 2 * per - 1))
+    shown = grid_lines(planned, ranked(states).translate(lit(IDLE)), None)[0].ranks
+    line = b"".join(grid_lines(planned, ranked(states).translate(lit(IDLE)), None)[0].ranks[at::2] for at in (0, 1))
+    assert ranked(bytes([IDLE]))[0] in line, shown
+    assert ranked(bytes([BUSY]))[0] not in line
+    assert ranked(bytes([DEAD]))[0] not in line
+    assert ranked(bytes([ABSENT]))[0] in line
 
 
 def test_the_legend_counts_and_fits() -> None:

@@ -50,6 +50,12 @@ def note(pilot: Pilot[Any]) -> str:
     return pilot.app.query_one(FleetMap).notes.render_line(0).text.strip()
 
 
+def inks_of(grid: AgentGrid, glyph: str) -> set[Any]:
+    """The styles in which a glyph is drawn."""
+    strips = (grid.render_line(y) for y in range(grid.size.height))
+    return {segment.style for strip in strips for segment in strip if glyph in segment.text}
+
+
 def test_the_keys_move_from_agent_to_agent(app_of: AppOf, drive: Drive, running: View) -> None:
     async def play(pilot: Pilot[Any]) -> None:
         fleet = pilot.app.query_one(FleetMap)
@@ -122,18 +128,47 @@ def test_slash_shows_one_state_after_the_other_alone(app_of: AppOf, drive: Drive
         fleet = pilot.app.query_one(FleetMap)
         await pilot.press("slash")
         assert spot(pilot) == DEAD
-        text = fleet.grid.text()
-        assert text.count("✕") == 6
-        assert "■" not in text
+        assert inks_of(fleet.grid, "✕") == {fleet.grid.ink("dead")}
+        assert inks_of(fleet.grid, "■") == {fleet.grid.ink("track")}, "dimmed, and still there"
+        assert fleet.grid.text().count("✕") == 6
+        assert fleet.border_title == " fleet  435 agents  only dead lit, esc: all "
         await pilot.press("n")
         assert cursor(pilot) == ("micro", 131)
         await pilot.press("escape")
         assert spot(pilot) is None
-        assert "■" in fleet.grid.text()
+        assert inks_of(fleet.grid, "■") == {fleet.grid.ink("busy")}
+        assert fleet.border_title == " fleet  435 agents "
         await pilot.press(*["slash"] * 6)
         assert spot(pilot) is None
 
     drive(app_of(running), play, (120, 36))
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 50)], ids=str)
+def test_agents_of_other_states_keep_their_words(app_of: AppOf, drive: Drive, few: View, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[Any]) -> None:
+        fleet = pilot.app.query_one(FleetMap)
+        before = fleet.grid.text()
+        await pilot.press("slash")
+        assert fleet.grid.text() == before
+        assert "absent" not in before
+        title = str(fleet.border_title)
+        assert title == " fleet  8 agents  only dead lit, esc: all "
+        assert len(title) <= fleet.size.width
+
+    drive(app_of(few), play, size)
+
+
+def test_the_title_fits_where_many_share_a_mark(app_of: AppOf, drive: Drive, large: View) -> None:
+    async def play(pilot: Pilot[Any]) -> None:
+        fleet = pilot.app.query_one(FleetMap)
+        assert "to a mark" in str(fleet.border_title)
+        for _ in range(5):
+            await pilot.press("slash")
+            assert str(fleet.border_title).endswith(" lit, esc: all ")
+            assert len(str(fleet.border_title)) <= fleet.size.width
+
+    drive(app_of(large), play, (60, 20))
 
 
 def test_the_mouse_points_and_opens(

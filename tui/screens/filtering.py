@@ -42,6 +42,10 @@ class FilteringScreen(LiveScreen):
         """Whether the user is writing."""
         return isinstance(self.focused, Input)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Its key is a letter to whoever writes."""
+        return False if action == "filter" and self.writes else super().check_action(action, parameters)
+
     def action_filter(self) -> None:
         """Write a filter: where one can see it."""
         if self.maximized is not None:

@@ -54,8 +54,9 @@ class FleetScreen(LiveScreen):
                 "run", title="task time", empty="no task has ended within a minute", id="run-times", classes="panel"
             ).data_bind(LiveScreen.view)
             yield Histogram(
-                "spawn", title="spawn time", empty="no agent has started", keep=True, id="spawns", classes="panel"
-            ).data_bind(LiveScreen.view)
+                "spawn", title="spawn time", empty="no agent started within a minute", keep=True, id="spawns",
+                classes="panel",
+            ).data_bind(LiveScreen.view)  # fmt: skip
             yield FleetAlerts(id="alerts", classes="panel").data_bind(LiveScreen.view)
 
     def agents_wanted(self) -> Sequence[Condition] | None:

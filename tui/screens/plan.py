@@ -107,7 +107,7 @@ class PlanScreen(FilteringScreen):
         plan = self.steps.plan
         match action:
             case "filter":
-                return plan is not None and not self.writes
+                return plan is not None
             case "unfilter":
                 return bool(self.steps.tree_.filter) and self.maximized is None
             case "open":

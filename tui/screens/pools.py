@@ -53,7 +53,7 @@ class PoolsScreen(FilteringScreen):
             with Container(id="selected"):
                 yield PoolCard(id="card", classes="panel").data_bind(LiveScreen.view)
                 for name, title, empty, keep in (
-                    ("spawn", "spawn time", "no agent was started", True),
+                    ("spawn", "spawn time", "no agent started within a minute", True),
                     ("assign", "assignment", "nothing was assigned within a minute", False),
                     ("run", "task time", "no task ended within a minute", False),
                 ):
@@ -87,8 +87,6 @@ class PoolsScreen(FilteringScreen):
         """There is nothing to halt but while many are told something."""
         if action == "halt":
             return bool(self.shoal.orders.progress)
-        if action == "filter":
-            return not self.writes
         return super().check_action(action, parameters)
 
     # -- pools --------------------------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ _STATES: Final = (ABSENT, IDLE, IDLE, BUSY, BUSY, BUSY, DRAINING, STARTING, DEAD
 _IDLE, _BUSY = _RANKS[IDLE], _RANKS[BUSY]
 _NOBODY, _MARKED = 9, 10
 """Beside the ranks: nobody stands there; it is pointed at."""
+_DIMMED: Final = {IDLE: 11, BUSY: 12, DRAINING: 13, STARTING: 14, DEAD: 15}
+"""Beside these: the ranks of agents of other states than the one that is lit."""
+_STATES_DIMMED: Final = {rank: state for state, rank in _DIMMED.items()}
 _POINTED = 16
 """Added to the rank of a whole cell that is pointed at; and ranks of an upper half are so many times as much."""
 _RESET: Final = "\x1b[0m"
@@ -54,9 +57,20 @@ def ranked(cells: bytes) -> bytes:
 _RANKED: Final = bytes(_RANKS.get(state, 0) for state in range(256))
 
 
-def only(state: int) -> bytes:
-    """The table that leaves one state and makes all others absent, of ranks."""
-    return bytes(rank if rank == _RANKS[state] else 0 for rank in range(256))
+def lit(state: int) -> bytes:
+    """The table that leaves one state as it is and dims all others, of ranks."""
+    dimmed = {_RANKS[other]: rank for other, rank in _DIMMED.items() if other != state}
+    return bytes(dimmed.get(rank, rank) for rank in range(256))
+
+
+def _state(rank: int) -> int:
+    """The state that a rank is of."""
+    return _STATES_DIMMED[rank] if rank in _STATES_DIMMED else _STATES[rank]
+
+
+def _dim(scale: Scale) -> str:
+    """The ink of agents that are dimmed: of a glyph a brighter one than of a block."""
+    return "absent" if scale.half or scale.wide - scale.gap > 1 else "track"
 
 
 class GridLine(NamedTuple):
@@ -94,7 +108,14 @@ def _shared(ranks: bytes, scale: Scale) -> bytes:
         return ranks
     ranks += ranks[-1:] * (-len(ranks) % scale.per)
     places = [*zip(*(ranks[first :: scale.per] for first in range(scale.per)), strict=True)]
+    if max(ranks, default=0) > _MARKED:
+        return bytes(map(_most_telling, places))
     return bytes([max(place) if max(place) > _BUSY else sum(place) // scale.per for place in places])
+
+
+def _most_telling(place: tuple[int, ...]) -> int:
+    """Of agents of which some are dimmed: one that is lit, else the most telling one."""
+    return max((rank for rank in place if rank < _NOBODY), default=0) or max(place)
 
 
 class _Halves(dict[bytes, Segment]):
@@ -127,7 +148,7 @@ class _Wholes(dict[bytes, Segment]):
         pointed, rank = divmod(run[0], _POINTED)
         wide = self._wide - self._gap
         solid = (wide > 1 and rank and not pointed) or self._wide == CARD.wide
-        glyph = "█" * wide if solid else STATE_GLYPHS[_STATES[rank]] * wide
+        glyph = "█" * wide if solid else STATE_GLYPHS[_state(rank)] * wide
         ink = self._inks[rank] + Style(reverse=True) if pointed and wide == 1 else self._inks[rank]
         segment = Segment((glyph + " " * self._gap) * len(run), ink)
         self[run] = segment
@@ -199,7 +220,7 @@ class AgentGrid(LineWidget[GridLine | Line]):
         self.pointed: int | None = None
         """The agent whose place is marked."""
         self.spot: int | None = None
-        """The one state that is shown, None for all."""
+        """The one state that is lit, None for all."""
         self.spared = 1
         """Lines of the container that are not ours."""
         self._ranks = b""
@@ -218,7 +239,7 @@ class AgentGrid(LineWidget[GridLine | Line]):
             blank: list[GridLine | Line] = [()] * ((height - 1) // 2)
             return [*blank, ((fmt.fit(f"◌ {told}", width).center(width), "quiet"),)]
         self._ranks = ranked(view.cells.ljust(self.plan.last + 1, b"\0"))
-        shown = self._ranks if self.spot is None else self._ranks.translate(only(self.spot))
+        shown = self._ranks if self.spot is None else self._ranks.translate(lit(self.spot))
         lines: list[GridLine | Line] = [*grid_lines(self.plan, shown, self.pointed)]
         pools, agents = self.plan.unseen
         if pools:
@@ -244,7 +265,7 @@ class AgentGrid(LineWidget[GridLine | Line]):
             ranks = (int.from_bytes(upper) * _POINTED + int.from_bytes(lower)).to_bytes(len(upper))
         of = self._runs.get(scale)
         if of is None:
-            segments = _Halves(self._state_inks()) if scale.half else _Wholes(self._state_inks(), scale)
+            segments = _Halves(self._state_inks(scale)) if scale.half else _Wholes(self._state_inks(scale), scale)
             of = self._runs[scale] = _Runs(segments, _Written(segments, self.app.console))
         runs = [run for run, _ in _RUNS.findall(ranks)]
         after = self._piece("", "", width - self.plan.labels - len(ranks) * scale.wide)
@@ -255,8 +276,8 @@ class AgentGrid(LineWidget[GridLine | Line]):
         assert self.plan is not None
         segments = [*self._piece(line.name, line.size, self.plan.labels)]
         for place, rank in enumerate(line.ranks):
-            state, pointed = _STATES[rank], place == line.mark
-            ink = self.ink(STATE_NAMES[state])
+            state, pointed = _state(rank), place == line.mark
+            ink = self.ink(_dim(CARD) if rank in _STATES_DIMMED else STATE_NAMES[state])
             told = f"{STATE_GLYPHS[state]} {line.number + place} {STATE_NAMES[state]}"
             text = fmt.pad(f"▸{told}" if pointed else f" {told}", CARD.wide - CARD.gap)
             segments.append(Segment(text, self._over_it(ink) + Style(bold=pointed)))
@@ -282,8 +303,8 @@ class AgentGrid(LineWidget[GridLine | Line]):
             self._pieces[name, size, cells] = strip
         return strip
 
-    def _state_inks(self) -> list[Style]:
-        """By rank, then nobody's, then that of a half that is pointed at."""
+    def _state_inks(self, scale: Scale) -> list[Style]:
+        """By rank, then nobody's, then that of a half that is pointed at, then those of agents that are dimmed."""
         inks = [self.ink(STATE_NAMES[state]) for state in _STATES]
         idle, busy = inks[_IDLE].color, inks[_BUSY].color
         if idle is not None and busy is not None and idle.triplet is not None and busy.triplet is not None:
@@ -291,7 +312,7 @@ class AgentGrid(LineWidget[GridLine | Line]):
                 share = (rank - _IDLE) / (_BUSY - _IDLE)
                 mixed = Color.from_rich_color(idle).blend(Color.from_rich_color(busy), share)
                 inks[rank] = inks[rank] + Style(color=mixed.rich_color)
-        return [*inks, self.ink(""), self.ink("marked")]
+        return [*inks, self.ink(""), self.ink("marked"), *[self.ink(_dim(scale))] * len(_DIMMED)]
 
     def ink(self, name: str) -> Style:
         """As everywhere; a half that is pointed at is as bright as what is told in bold."""

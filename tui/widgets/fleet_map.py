@@ -22,7 +22,7 @@ from tui.widgets.lines import Line, Panel
 from tui.widgets.map_notes import MapNotes, agent_line, legend
 
 _SPOTS: Final = (None, DEAD, STARTING, DRAINING, IDLE, BUSY)
-"""What can be shown alone, in the order in which a key goes through it."""
+"""What can be lit alone, in the order in which a key goes through it."""
 _TROUBLE: Final = (DEAD, STARTING, DRAINING)
 _LEFT_OVER: Final = 6
 """Lines under the map that are worth to be left to somebody else."""
@@ -158,14 +158,20 @@ class FleetMap(Panel[Line]):
         )
         if before != after or bool(old.cells) != bool(new.cells):
             self.refresh(layout=True)
-        size = sum(pool[2] for pool in after)
         super().watch_view()
-        self._entitle(size)
+        self._entitle()
 
-    def _entitle(self, agents: int) -> None:
+    def _entitle(self) -> None:
+        """How large the fleet is, how many share a place, and which state is lit alone."""
+        frame, spot = self.view.frame, self.notes.spot
+        agents = sum(pool.size for pool in frame.pools) if frame is not None else 0
         title = f" fleet  {fmt.count(agents)} agent{'s' if agents != 1 else ''}" if agents else " fleet"
         shared = self.grid.plan.scale.per if self.grid.plan is not None else 1
-        title += f", {shared} to a mark " if shared > 1 else " "
+        sharing = f", {shared} to a mark" if shared > 1 else ""
+        alone = f"  only {STATE_NAMES[spot]} lit, esc: all" if spot is not None else ""
+        if len(title + sharing + alone) > self.size.width - 2 and alone:
+            sharing = ""
+        title += f"{sharing}{alone} "
         if title != self.border_title:  # every change repaints the widget
             self.border_title = title
 
@@ -268,9 +274,10 @@ class FleetMap(Panel[Line]):
             self.notify("all agents are at work or idle" if self.notes.spot is None else "there is none", timeout=2)
 
     def action_spot(self) -> None:
-        """The next state alone, or all."""
+        """The next state is lit alone, or all."""
         self.notes.spot = _SPOTS[(_SPOTS.index(self.notes.spot) + 1) % len(_SPOTS)]
         self.redraw()
+        self._entitle()
         self.refresh_bindings()
 
     def action_open(self) -> None:
@@ -284,6 +291,7 @@ class FleetMap(Panel[Line]):
         self._over = None
         self.cursor = None
         self.redraw()
+        self._entitle()
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -21,7 +21,7 @@ _LEGEND_ORDER: Final = (BUSY, IDLE, STARTING, DRAINING, DEAD)
 
 def legend(counts: Sequence[int], width: int, spot: int | None = None) -> Line:
     """How many agents are in each state: glyph, name and number, as roomy as the width allows. `spot`: the only state
-    that is shown on the map.
+    that is lit on the map.
     """
     order = [*_LEGEND_ORDER, *([ABSENT] if counts[ABSENT] else [])]
     digits = len(fmt.count(sum(counts)))

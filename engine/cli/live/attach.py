@@ -44,10 +44,17 @@ def attach(ctx: click.Context, /, run: str | None, plain: bool, **options: Any) 
     except SettingsError as error:
         raise ConfigProblem(str(error)) from None
     found = find(run)
-    with told():
-        how = view.show(found.path, wanted)
+    code = 0
+    try:
+        with told():
+            how = view.show(found.path, wanted)
+    except view.ScreensFailed as error:
+        error.tell()
+        how, code = error.outcome, error.exit_code
     if how == "detached":
         click.echo(f"detached: the run goes on. To come back: shoal attach {found.run}", err=True)
     elif how == "lost":
         click.echo("shoal: the engine is gone", err=True)
-        raise SystemExit(1)
+        raise SystemExit(code or 1)
+    if code:
+        raise SystemExit(code)

@@ -316,6 +316,7 @@ def _alert(run: str, name: str, alert: StoredAlert) -> PastAlert:
         title=printable(str(known.get("title", ""))), severity=alert.level, text=printable(alert.text),
         count=int(known.get("count", 1)), happened=alert.began, fired=alert.fired, resolved=alert.resolved,
         fingerprint=str(known.get("fingerprint", "")), labels=labels, unit=str(known.get("unit", "")),
+        mode=str(known.get("mode", "")),
         value=alert.value, threshold=alert.threshold, peak=known.get("peak"), reopened=int(known.get("reopened", 0)),
         detected=known.get("detected"), shown=known.get("shown"), acknowledged=alert.acknowledged,
         by=printable(str(ack.get("by", ""))), note=printable(str(ack.get("note", ""))),

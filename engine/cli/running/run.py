@@ -82,8 +82,8 @@ def run(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     In a command, {} stands for the item and {n} for its number from 1; without either the item comes last. No shell is
     involved.
 
-    Exit codes: 0 all done, 1 some task failed, 2 bad input or usage, 130 interrupted (the first ctrl-c lets what runs
-    finish, the second stops at once).
+    Exit codes: 0 all done, 1 some task failed, 2 bad input or usage, 70 the screen has failed (the run goes on), 130
+    interrupted (the first ctrl-c lets what runs finish, the second stops at once).
     """
 
     def start() -> int:

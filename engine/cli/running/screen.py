@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.cli.recorded.archive import StoreArchive
     from tui.feed import SocketFeed
     from tui.preferences import Preferences
+    from tui.shell import Outcome
 
 _START: Final = 120.0
 """Seconds for the engine to say where it listens: importing what the run needs comes before that."""
@@ -143,12 +144,21 @@ def _watch(engine: _Engine, wanted: Preferences) -> int:
     from engine.cli import view
 
     view.load()  # meanwhile the engine imports what it needs
-    from tui import session
     from tui.starting import StartingFeed
 
     if not engine.accepts():  # a screen that opened only to close again would be in the way of the line that says why
         return _over(engine)
-    how = session.show(StartingFeed(engine), preferences=wanted, archive=engine.archive)
+    try:
+        how = view.shown(StartingFeed(engine), preferences=wanted, archive=engine.archive)
+    except view.ScreensFailed as error:
+        error.tell()
+        _left(engine, error.outcome)
+        return error.exit_code
+    return _left(engine, how)
+
+
+def _left(engine: _Engine, how: Outcome) -> int:
+    """The screen has gone: the exit code, after a word about what became of the run."""
     if how != "detached":
         return _over(engine)
     try:

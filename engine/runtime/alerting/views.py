@@ -30,7 +30,7 @@ def view(alert: Alert, epoch: float) -> AlertView:
         alert.text, alert.labels, alert.hint[:_LONGEST], alert.action[:_LONGEST], alert.unit, alert.value,
         alert.threshold, alert.peak, alert.count, alert.more, alert.reopened, alert.flapping, wall(line.happened),
         wall(line.detected), wall(line.fired), wall(line.shown), wall(line.last), wall(line.resolved),
-        _ack(alert.ack, epoch), alert.silence, alert.inhibited_by,
+        _ack(alert.ack, epoch), alert.silence, alert.inhibited_by, alert.mode,
     )  # fmt: skip
 
 
