@@ -323,6 +323,10 @@ class Recorder:
         with contextlib.suppress(*FAULTS):  # only advice to the query planner
             self._db.execute("PRAGMA analysis_limit = 400")
             self._db.execute("PRAGMA optimize")
+        with contextlib.suppress(
+            *FAULTS
+        ):  # a reader who closes after us can't do it, and would leave it all in the log
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return True
 
 

@@ -146,6 +146,7 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     go(folder)
     done = resume(folder)
     assert done.returncode == 1, done.stderr
+    assert sorted(each.name for each in folder.glob("runs.db*")) == ["runs.db"], "the log was folded in"
     identity = run_id(folder)
     told = done.stderr.splitlines()
     assert told[0] == f"work:held {identity}: 4 of 5 tasks were over"
