@@ -165,7 +165,8 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     numbers = [number for (number,) in db.execute("SELECT number FROM events ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
     db.close()
-    line = "run RUN is over, and 1 of its tasks have failed: nothing is left to resume (shoal rerun --failed RUN)"
+    line = "run RUN is over, and 1 of its tasks has failed: nothing is left to resume (shoal rerun --failed RUN runs"
+    line += " what failed, shoal resume RUN --out FILE writes its results anew)"
     assert refusal(folder) == f"shoal: {line}"
 
 
@@ -303,7 +304,8 @@ def test_steps_after_steps_and_what_they_gather(folder: Path, killed: Any) -> No
         ("first", 0), ("first", 1), ("first", 2), ("all", 0), ("after", 0), ("after", 1),
     ]  # fmt: skip
     assert sorted(ran(folder)) == ["1", "3.5", "two"]
-    assert refusal(folder) == "shoal: run RUN is done: nothing is left to resume"
+    anew = "shoal resume RUN --out FILE writes its results anew"
+    assert refusal(folder) == f"shoal: run RUN is done: nothing is left to resume ({anew})"
 
 
 TAKING = """

@@ -127,7 +127,7 @@ def run_headless(
             raise
         finally:
             reporter.close()
-            stack.close()  # before the recorder ends: the last who closes the database folds its log in, if it may write
+            stack.close()  # what was done before is read no more: who closes the database last folds its log in
             run.close()
             if writer is not None:
                 writer.close()

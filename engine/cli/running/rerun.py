@@ -65,6 +65,8 @@ def begin(name: str, options: dict[str, Any]) -> int:
     run, failed = found.run, options["failed"]
     if failed and not run.failed:
         cut = f", but was cut off (shoal resume {run.id})" if run.status in ("interrupted", "crashed") else ""
+        if run.summary.get("unwritten"):
+            cut = f", but its results were not all written (shoal resume {run.id})"
         click.echo(f"run {run.id} has no failed tasks{cut}: nothing is run again", err=True)
         return 0
     ready = again.prepare(found, options, options["force"])
