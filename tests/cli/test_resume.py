@@ -417,6 +417,31 @@ def test_what_has_changed_is_said(folder: Path, killed: Any) -> None:
     assert ran(folder)[-2:] in (["2", "4"], ["4", "2"]), "what was done stays"
 
 
+def test_items_that_are_fewer_than_what_was_done(folder: Path, killed: Any) -> None:
+    items(folder, "1", "2", "bad", "4", "5", "wait")
+    killed(5, "run", "work:held", "--items", "items.txt", *ONE)
+    items(folder, "1", "2", "bad")
+    done = resume(folder, "--force", "--out", "-")
+    assert done.returncode == 1, done.stderr
+    told = done.stderr.replace(run_id(folder), "RUN").splitlines()
+    assert told[1:3] == [
+        "work:held RUN: 3 of 3 tasks were over",
+        "2 recorded tasks have no item any more: kept in the record, and not in the results",
+    ]
+    assert told[3].startswith("work:held RUN: 2 of 3 done (3 before), 1 failed in ")
+    assert told[4].endswith(" (of 5 tasks on record)")
+    assert [line["index"] for line in lines(done.stdout)] == [0, 1, 2]
+    anew = resume(folder, "--force", "--out", "-")
+    assert (anew.returncode, anew.stdout) == (1, done.stdout)
+    assert anew.stderr.endswith(": 3 results written to standard output from the record; nothing ran again\n")
+    check = shoal(folder, "db", "check", "--db", "runs.db")
+    assert check.returncode == 0, check.stderr
+    done = shoal(folder, "rerun", "--failed", "last", "--db", "runs.db", "--headless", "--force")
+    told = done.stderr.splitlines()
+    assert told[1].endswith(": 1 of 3 tasks run again, 2 were done")
+    assert told[2] == "2 recorded tasks have no item any more: kept in the record, and not in the results"
+
+
 def test_what_came_on_standard_input_is_kept(folder: Path, killed: Any) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"1\nwait\n3\n")

@@ -141,10 +141,13 @@ def go_on(name: str, options: dict[str, Any]) -> int:
     if out not in (None, "-"):
         out = os.path.abspath(out)  # the folder is another one soon
     ready = again.prepare(found, {"out": options["out"], "metrics_port": options["metrics_port"]}, force)
-    if run.status == "failed" and found.over >= ready.total:
+    known = again.counted(found, ready)
+    over = known.done + known.failed
+    if run.status == "failed" and over >= ready.total:
         return _write_anew(found, out, options)
     if not options["as_json"] and options["serve"] is None:
-        click.echo(f"{run.name} {run.id}: {found.over:,} of {ready.total:,} tasks were over", err=True)
+        click.echo(f"{run.name} {run.id}: {over:,} of {ready.total:,} tasks were over", err=True)
+        again.tell_gone(known)
         again.tell_plan(found)
     ready.spec.name = run.name
     now = {
