@@ -122,6 +122,7 @@ def test_a_results_file_that_could_not_be_written(folder: Path, bad: bool, code:
     assert refused(shoal(folder, "resume", "last"), folder) == f"shoal: run RUN is {why}"
 
 
+@pytest.mark.needs("pooling")  # thousands of tasks
 def test_another_file_whatever_became_of_items_and_code(folder: Path) -> None:
     assert begun(folder, "a", "b", "bad", *map(str, range(3000)), call="plain").returncode == 0
     first = (folder / "out.jsonl").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -141,10 +142,12 @@ def test_a_crash_in_the_midst_leaves_the_old_one_whole(
 
 
 def test_a_copy_is_no_pipe(path: Path, tmp_path: Path) -> None:
-    result = call(command, "/dev/null", "--db", path, "--force")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    result = call(command, pipe, "--db", path, "--force")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Error: /dev/null is a device, and no database: give the name of a file\n"
-    assert not Path("/dev/null").is_file()
+    assert result.stderr == f"Error: {pipe} is a pipe, and no database: give the name of a file\n"
+    assert pipe.is_fifo()
 
 
 def test_what_is_replaced_may_have_no_log(path: Path, tmp_path: Path) -> None:
