@@ -320,9 +320,10 @@ class Recorder:
                     _say("gave up: the run still says that it is running")
                     return False
                 time.sleep(_RETRY)
-        with contextlib.suppress(*FAULTS):  # only advice to the query planner
-            self._db.execute("PRAGMA analysis_limit = 400")
-            self._db.execute("PRAGMA optimize")
+        # Advice to the query planner; then the log is folded in, for who reads on when we have closed it can't do that.
+        for words in ("analysis_limit = 400", "optimize", "wal_checkpoint(TRUNCATE)"):
+            with contextlib.suppress(*FAULTS):
+                self._db.execute(f"PRAGMA {words}").fetchone()
         return True
 
 

@@ -20,6 +20,7 @@ from engine.cli.recorded.db import check
 from engine.cli.recorded.prune import prune
 from engine.cli.recorded.runs import runs
 from engine.cli.recorded.search import search
+from engine.cli.words import size
 from engine.store import backup as copying
 from engine.store import checking, pruning, queries
 from engine.store.messages import Failed, Happened, RunEnded
@@ -308,6 +309,24 @@ def test_a_sound_database(path: Path) -> None:
     assert result.stderr.startswith(f"{path} is sound: 5 runs, 8,405 tasks, ")
     found = json.loads(call(check, "--db", path, "--json").stdout)
     assert (found["ok"], found["wrong"], found["tasks"]) == (True, [], 8405)
+
+
+def test_what_is_in_the_log_counts(path: Path) -> None:
+    """A reader holds it, or all were killed: little is in the file itself."""
+    with opened(path) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM runs").fetchone()
+        fill(path, "more6", time.time(), 20_000)
+        whole, log = (Path(f"{path}{suffix}").stat().st_size for suffix in ("", "-wal"))
+        assert log > 2 * whole
+        result = call(check, "--db", path)
+        told = result.stderr.partition(" tasks, ")[2].rstrip()
+        assert told.endswith(f", and {size(log)} of log")
+        result = call(prune, "--db", path, "--keep", "30d", "--dry-run")
+        assert result.stderr.endswith(f" of {told}\n"), "both tell the same"
+    copy = path.parent / "copy.db"
+    assert call(backup, copy, "--db", path).exit_code == 0
+    assert told.startswith(f"{size(copy.stat().st_size)}, and ")
 
 
 @pytest.mark.parametrize(

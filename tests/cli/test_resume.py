@@ -146,6 +146,7 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     go(folder)
     done = resume(folder)
     assert done.returncode == 1, done.stderr
+    assert sorted(each.name for each in folder.glob("runs.db*")) == ["runs.db"], "the log was folded in"
     identity = run_id(folder)
     told = done.stderr.splitlines()
     assert told[0] == f"work:held {identity}: 4 of 5 tasks were over"
@@ -164,7 +165,8 @@ def test_a_killed_run_goes_on_and_its_results_are_as_if_it_had_not_been(folder: 
     numbers = [number for (number,) in db.execute("SELECT number FROM events ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
     db.close()
-    line = "run RUN is over, and 1 of its tasks have failed: nothing is left to resume (shoal rerun --failed RUN)"
+    line = "run RUN is over, and 1 of its tasks has failed: nothing is left to resume (shoal rerun --failed RUN runs"
+    line += " what failed, shoal resume RUN --out FILE writes its results anew)"
     assert refusal(folder) == f"shoal: {line}"
 
 
@@ -302,7 +304,8 @@ def test_steps_after_steps_and_what_they_gather(folder: Path, killed: Any) -> No
         ("first", 0), ("first", 1), ("first", 2), ("all", 0), ("after", 0), ("after", 1),
     ]  # fmt: skip
     assert sorted(ran(folder)) == ["1", "3.5", "two"]
-    assert refusal(folder) == "shoal: run RUN is done: nothing is left to resume"
+    anew = "shoal resume RUN --out FILE writes its results anew"
+    assert refusal(folder) == f"shoal: run RUN is done: nothing is left to resume ({anew})"
 
 
 TAKING = """
@@ -412,6 +415,31 @@ def test_what_has_changed_is_said(folder: Path, killed: Any) -> None:
     assert done.stderr.splitlines()[0] == f"shoal: warning: {path} has changed: 3 items then, 4 now"
     assert [line["result"]["tuple"][0] for line in lines(done.stdout)] == ["1", "2", "3", "4"]
     assert ran(folder)[-2:] in (["2", "4"], ["4", "2"]), "what was done stays"
+
+
+def test_items_that_are_fewer_than_what_was_done(folder: Path, killed: Any) -> None:
+    items(folder, "1", "2", "bad", "4", "5", "wait")
+    killed(5, "run", "work:held", "--items", "items.txt", *ONE)
+    items(folder, "1", "2", "bad")
+    done = resume(folder, "--force", "--out", "-")
+    assert done.returncode == 1, done.stderr
+    told = done.stderr.replace(run_id(folder), "RUN").splitlines()
+    assert told[1:3] == [
+        "work:held RUN: 3 of 3 tasks were over",
+        "2 recorded tasks have no item any more: kept in the record, and not in the results",
+    ]
+    assert told[3].startswith("work:held RUN: 2 of 3 done (3 before), 1 failed in ")
+    assert told[4].endswith(" (of 5 tasks on record)")
+    assert [line["index"] for line in lines(done.stdout)] == [0, 1, 2]
+    anew = resume(folder, "--force", "--out", "-")
+    assert (anew.returncode, anew.stdout) == (1, done.stdout)
+    assert anew.stderr.endswith(": 3 results written to standard output from the record; nothing ran again\n")
+    check = shoal(folder, "db", "check", "--db", "runs.db")
+    assert check.returncode == 0, check.stderr
+    done = shoal(folder, "rerun", "--failed", "last", "--db", "runs.db", "--headless", "--force")
+    told = done.stderr.splitlines()
+    assert told[1].endswith(": 1 of 3 tasks run again, 2 were done")
+    assert told[2] == "2 recorded tasks have no item any more: kept in the record, and not in the results"
 
 
 def test_what_came_on_standard_input_is_kept(folder: Path, killed: Any) -> None:

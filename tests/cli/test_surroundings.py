@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from disks import remount, small_disk
 from processes import marked_processes, wait_for
 
 from engine.cli.running import headless, interrupts, resultsfile
@@ -104,6 +106,26 @@ def test_where_nothing_can_be_written_it_is_said_at_once(tmp_path: Path, monkeyp
             resultsfile.writer_of(str(tmp_path / name), [])
     assert sorted(os.listdir(tmp_path)) == ["file", "pipe", "xdg-run"]
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_file_system_that_is_read_only_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(path: object) -> SimpleNamespace:
+        assert path == tmp_path
+        return SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NODEV)
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "statvfs", found)
+    with pytest.raises(SpecError, match=r"can't write .*/new: Read-only file system$"):
+        resultsfile.writer_of(str(tmp_path / "new"), [])
+
+
+def test_and_so_is_a_real_one(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        (disk / "old").touch()
+        remount(disk, "ro")
+        for name in ("old", "new"):
+            with pytest.raises(SpecError, match=f"can't write {disk / name}: Read-only file system$"):
+                resultsfile.writer_of(str(disk / name), [])
 
 
 def test_a_full_disk_is_told_with_the_files_name(place: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sqlite3
@@ -121,6 +122,20 @@ def test_a_long_reader_is_in_nobodys_way(recorder: Start, path: Path) -> None:
         assert rows(reader, "SELECT count(*) FROM tasks") == [(1,)]
         reader.execute("COMMIT")
         assert rows(reader, "SELECT count(*) FROM tasks") == [(501,)]
+
+
+def test_who_reads_on_leaves_nothing_in_the_log(recorder: Start, path: Path, tmp_path: Path) -> None:
+    """Such as the history on a screen, which is open for as long as that is."""
+    line = recorder()
+    line.ready()
+    with contextlib.closing(queries.open_readonly(path)) as reader:
+        line.send(*opening(), *(finished(first, list(range(100))) for first in range(0, 2000, 100)), ended(tasks=2000))
+        line.flush()
+        assert rows(reader, "SELECT done FROM runs") == [(2000,)]
+        assert line.close() == (0, "")
+        copy = Path(shutil.copy(path, tmp_path / "alone.db"))
+        assert ask(copy, "SELECT status, tasks, done FROM runs") == [("done", 2000, 2000)]
+        assert Path(f"{path}-wal").stat().st_size == 0
 
 
 def test_a_locked_database_is_waited_for(recorder: Start, path: Path) -> None:

@@ -44,7 +44,7 @@ def backup(file: Path, db: Path | None, force: bool) -> None:
     """Copy the database to FILE, also while runs are recorded.
 
     The copy is of one moment, and a single file: `shoal runs --db FILE` reads it. FILE is replaced only once the copy
-    is whole.
+    is whole, and not while another program has it open.
     """
     from engine.store import backup as store
 

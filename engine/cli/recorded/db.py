@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.recorded.recorded import asked, database, db_option, say
-from engine.cli.words import printable, several, size
+from engine.cli.recorded.recorded import asked, database, db_option, say, told_size
+from engine.cli.words import printable, several
 
 
 @click.group()
@@ -34,10 +34,12 @@ def check(db: Path | None, as_json: bool) -> None:
     path = database(db)
     found: list[str] = []
     runs = tasks = 0
+    takes = ""
     with asked(db, quiet=True) as connection:  # it is told below
         try:
             found.extend(checking.check(connection))
             runs, tasks = connection.execute("SELECT count(*), total(done + failed) FROM runs").fetchone()
+            takes = told_size(connection, path)
         except sqlite3.DatabaseError as error:  # too damaged to be asked
             found.append(" ".join(str(error).split()))
     waiting = [str(one) for one in aside.waiting(path)]
@@ -53,4 +55,4 @@ def check(db: Path | None, as_json: bool) -> None:
     if found:
         say(f"{path}: {several(len(found), 'thing')} wrong")
         raise SystemExit(1)
-    say(f"{path} is sound: {several(runs, 'run')}, {several(int(tasks), 'task')}, {size(path.stat().st_size)}")
+    say(f"{path} is sound: {several(runs, 'run')}, {several(int(tasks), 'task')}, {takes}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.recorded.recorded import asked, database, db_option, say, span_option, told
+from engine.cli.recorded.recorded import asked, database, db_option, say, span_option, told, told_size
 from engine.cli.words import clock, number, printable, several, size, table
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def prune(db: Path | None, keep: float | None, max_size: int | None, dry_run: bo
 
     path = database(db)
     with asked(db) as reader:
-        used = pruning.used(reader)
+        used, takes = pruning.used(reader), told_size(reader, path)
         old = pruning.candidates(reader)
     chosen = pruning.choose(old, used, None if keep is None else time.time() - keep, max_size)
     if dry_run:
         _tell(chosen, as_json)
         gain = sum(run.size for run in chosen)
-        say(f"would delete {several(len(chosen), 'run')}, about {size(gain)} of {size(used)}")
+        say(f"would delete {several(len(chosen), 'run')}, about {size(gain)} of {takes}")
         return
     with told(path), contextlib.closing(open_database(path)) as writer:
         writer.execute("PRAGMA busy_timeout = 10000")

@@ -68,6 +68,17 @@ def asked(given: Path | None, *, quiet: bool = False) -> Iterator[sqlite3.Connec
         yield connection
 
 
+def told_size(db: sqlite3.Connection, path: Path) -> str:
+    """What a database holds, wherever it lies, and what its log takes on disk beside that, for people."""
+    from engine.cli.words import size
+    from engine.store.pruning import used
+
+    log = 0
+    with contextlib.suppress(OSError):
+        log = path.with_name(f"{path.name}-wal").stat().st_size
+    return f"{size(used(db))}, and {size(log)} of log" if log else size(used(db))
+
+
 def _tell_waiting(path: Path) -> None:
     from engine.store.aside import waiting
 

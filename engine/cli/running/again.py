@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OPTIONS: Final = ("timeout", "soft_timeout", "retries", "name", "agents", "shards", "max_tasks", "memory_limit", "lane")
 """Those of `run` that are no settings, and say what is done and how."""
+_CHUNK: Final = 2_000
+"""Tasks that are read at once."""
 _SETTINGS: Final = ("batch_max", "strategy", "durability", "metrics_port", "people", "gates")
 
 
@@ -80,6 +82,15 @@ class Found(NamedTuple):
         if not force:
             raise SpecError(f"run {self.run.id} is not {self.way.done}: {why} (--force goes on all the same)")
         click.echo(f"shoal: warning: {why}", err=True)
+
+
+class Counted(NamedTuple):
+    """Tasks of a run with its items as they are now."""
+
+    done: int
+    failed: int
+    gone: int
+    """Those that are recorded and have no item any more."""
 
 
 class Ready(NamedTuple):
@@ -260,6 +271,31 @@ def prepare(found: Found, options: Mapping[str, Any], force: bool) -> Ready:
         stream_of=found.stream if kept.stream else None,
     )  # fmt: skip
     return Ready(spec, now, total, inputs)
+
+
+def counted(found: Found, ready: Ready) -> Counted:
+    """What is recorded of the tasks that there are now. Raises `SpecError` and `StartError`."""
+    from engine.runtime.record.earlier import Earlier
+
+    done, failed = found.before + found.run.done, found.run.failed
+    if ready.total == found.kept.total or found.kept.total is None:
+        return Counted(done, failed, 0)
+    states = {"done": 0, "failed": 0}
+    earlier = Earlier(found.database, found.run.id, [one.id for one in found.taken])
+    with contextlib.closing(earlier):
+        for job, step in enumerate(ready.spec.steps, 1):
+            total = step.total or 0
+            for first in range(0, total, _CHUNK):
+                for known in earlier.outcomes(job, first, min(first + _CHUNK, total)):
+                    states[known.outcome.state] += 1
+    return Counted(**states, gone=done + failed - sum(states.values()))
+
+
+def tell_gone(known: Counted) -> None:
+    """Say that recorded tasks have no item any more, if some have none."""
+    if known.gone:
+        tasks = "1 recorded task has" if known.gone == 1 else f"{known.gone:,} recorded tasks have"
+        click.echo(f"{tasks} no item any more: kept in the record, and not in the results", err=True)
 
 
 def _served(settings: Settings, port: int | None) -> Settings:

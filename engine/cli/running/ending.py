@@ -72,6 +72,8 @@ def end(
         summary["said"] = sum(run.said)
     if run.taken:
         summary |= {"before": before, "taken": run.taken}
+    if _unwritten(driver, options):
+        summary["unwritten"] = {"file": options["out"], "otherwise": "failed" if bad else "done"}
     if gates.decided:
         summary["gates"] = gates.summary()
     run.finish(status, summary, give_up, _exit_code(broken, left, interrupted, bad))
@@ -97,6 +99,10 @@ def end(
         broken, left = _broken(driver, options, reporter)
         if broken is not None:
             say(f"shoal: {broken}")
+    if _unwritten(driver, options) and run.books.resumable and not give_up.given_up:
+        say(
+            f"what was done is recorded; once there is room for it: shoal resume {_named(run.id, options)} (--out FILE)"
+        )
     interrupted = interrupted or give_up.given_up
     if not left and broken is None:
         if give_up.given_up:
@@ -104,6 +110,11 @@ def end(
         if interrupted and run.books.resumable and not options["as_json"]:
             say(f"to go on: shoal resume {_named(run.id, options)}")
     return _exit_code(broken, left, interrupted, bad)
+
+
+def _unwritten(driver: Driver, options: dict[str, Any]) -> bool:
+    """Whether there is a results file that is not whole."""
+    return options["out"] not in (None, "-") and driver.writer is not None and driver.writer.failed is not None
 
 
 def _broken(driver: Driver, options: dict[str, Any], reporter: Reporter) -> tuple[str | None, bool]:

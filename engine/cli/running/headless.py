@@ -130,6 +130,7 @@ def run_headless(
             raise
         finally:
             reporter.close()
+            stack.close()  # what was done before is read no more: who closes the database last folds its log in
             run.close()
             if writer is not None:
                 writer.close()

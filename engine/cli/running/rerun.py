@@ -12,7 +12,7 @@ from engine.cli.running.leftovers import Way
 from engine.cli.running.starting import code_of
 
 if TYPE_CHECKING:
-    from engine.cli.running.again import Found, Ready
+    from engine.cli.running.again import Counted, Found, Ready
 
 _WAY: Final = Way("rerun", "begins again")
 
@@ -65,15 +65,18 @@ def begin(name: str, options: dict[str, Any]) -> int:
     run, failed = found.run, options["failed"]
     if failed and not run.failed:
         cut = f", but was cut off (shoal resume {run.id})" if run.status in ("interrupted", "crashed") else ""
+        if run.summary.get("unwritten"):
+            cut = f", but its results were not all written (shoal resume {run.id})"
         click.echo(f"run {run.id} has no failed tasks{cut}: nothing is run again", err=True)
         return 0
     ready = again.prepare(found, options, options["force"])
-    if failed and run.status != "done" and found.over < ready.total:
-        left = ready.total - found.over
+    known = again.counted(found, ready)
+    left = ready.total - known.done - known.failed
+    if failed and run.status != "done" and left > 0:
         tasks = "1 of its tasks has" if left == 1 else f"{left:,} of its tasks have"
         found.refuse(f"it was cut off, and {tasks} not run: shoal resume {run.id} goes on with it", options["force"])
     if not options["as_json"] and options["serve"] is None:
-        _say(found, ready, failed)
+        _say(found, ready, known if failed else None)
         again.tell_plan(found)
     now = {
         "serve": options["serve"], "out": ready.kept.out, "as_json": options["as_json"], "items": None,
@@ -84,12 +87,13 @@ def begin(name: str, options: dict[str, Any]) -> int:
     return run_headless(ready.spec, now, ready.inputs, ready.kept, origin=origin, taken=taken)
 
 
-def _say(found: Found, ready: Ready, failed: bool) -> None:
-    """What is about to happen, in one line."""
+def _say(found: Found, ready: Ready, known: Counted | None) -> None:
+    """What is about to happen, in one line, and what can't. `known`: what is taken over of the old run."""
     run = found.run
-    if failed:
-        done = found.before + run.done
-        text = f"{ready.total - done:,} of {ready.total:,} tasks run again, {done:,} were done"
+    if known is not None:
+        text = f"{ready.total - known.done:,} of {ready.total:,} tasks run again, {known.done:,} were done"
     else:
         text = f"all {ready.total:,} tasks run again"
     click.echo(f"{run.name} {run.id}: {text}", err=True)
+    if known is not None:
+        again.tell_gone(known)

@@ -53,9 +53,15 @@ def _check_writable(path: Path) -> None:
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+            raise _denied(folder) from None
         return
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         path.open("ab").close()
     elif not os.access(path, os.W_OK):  # a pipe is not opened for a try: its reader would see it end
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _denied(folder: Path) -> OSError:
+    """Why no file can be made there: who asks whether it may hears no more than that it may not."""
+    code = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+    return OSError(code, os.strerror(code))

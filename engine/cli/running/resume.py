@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from engine.cli.running import again, leftovers
+from engine.cli.running import again, leftovers, rewrite
 from engine.cli.running.leftovers import Way
 from engine.cli.running.starting import code_of
 
@@ -38,6 +39,9 @@ def resume(ctx: click.Context, /, run: str, **options: Any) -> None:
     RUN: its id, the beginning of it, or `last`. Plan, items, settings and folder are those it was begun with. Results
     are written anew, from the first on: those that are known come from the database. What failed stays failed
     (`shoal rerun --failed` runs that again).
+
+    Of a run that is over nothing runs: with --out, or where its own results could not be written, the file is written
+    anew from the record, and the exit code is the run's.
 
     Where items or code have changed since, nothing is run. With --force it goes on: what is done stays as it is, by
     its place among the items, and the rest is done with the items and the code as they are now.
@@ -89,8 +93,19 @@ def unfinished(wanted: Kept, options: dict[str, Any]) -> str | None:
     return None
 
 
+def _write_anew(found: again.Found, out: str | None, options: dict[str, Any]) -> int:
+    """Raises `SpecError` where there is nothing to be written."""
+    from engine.plan.steps import SpecError
+
+    if out is None:
+        raise SpecError(rewrite.nothing_left(found.run))
+    return rewrite.write_anew(found, out, options["as_json"])
+
+
 def _is_over(run: Run, kept: Kept) -> bool:
     """Whether nothing is left to be done but what has failed."""
+    if run.summary.get("unwritten"):
+        return False
     return kept.total is not None and run.status == "failed" and run.done + run.failed >= kept.total
 
 
@@ -117,22 +132,22 @@ def _list(names: list[str]) -> str:
 def go_on(name: str, options: dict[str, Any]) -> int:
     """Resume a run; the exit code. Raises `SpecError`, and what `run_headless` raises."""
     from engine.cli.running.headless import Origin, Resumed, run_headless
-    from engine.plan.steps import SpecError
 
     found = again.find(name, options, _WAY)
-    run = found.run
-    if run.status == "done":
-        raise SpecError(f"run {run.id} is done: nothing is left to resume")
-    ready = again.prepare(
-        found, {"out": options["out"], "metrics_port": options["metrics_port"]}, options.get("force", False)
-    )
-    if run.status == "failed" and found.over >= ready.total:
-        raise SpecError(
-            f"run {run.id} is over, and {run.failed:,} of its tasks have failed: nothing is left to resume "
-            f"(shoal rerun --failed {run.id})"
-        )
+    run, force = found.run, options.get("force", False)
+    out = rewrite.out_of(found, options["out"])
+    if run.status == "done" or (out is not None and not force and rewrite.is_over(found)):
+        return _write_anew(found, out, options)
+    if out not in (None, "-"):
+        out = os.path.abspath(out)  # the folder is another one soon
+    ready = again.prepare(found, {"out": options["out"], "metrics_port": options["metrics_port"]}, force)
+    known = again.counted(found, ready)
+    over = known.done + known.failed
+    if run.status == "failed" and over >= ready.total:
+        return _write_anew(found, out, options)
     if not options["as_json"] and options["serve"] is None:
-        click.echo(f"{run.name} {run.id}: {found.over:,} of {ready.total:,} tasks were over", err=True)
+        click.echo(f"{run.name} {run.id}: {over:,} of {ready.total:,} tasks were over", err=True)
+        again.tell_gone(known)
         again.tell_plan(found)
     ready.spec.name = run.name
     now = {

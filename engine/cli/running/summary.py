@@ -112,7 +112,9 @@ def lines(summary: Mapping[str, Any], progress: Progress, times: Times | None) -
     found = []
     if times is not None:
         over = summary["done"] + summary["failed"]
-        of = "" if times.durations.count == over else f" (of {several(times.durations.count, 'task')})"
+        count = times.durations.count
+        known = " on record" if count > over else ""  # of some that it has, there may be no items any more
+        of = "" if count == over else f" (of {several(count, 'task')}{known})"
         slowest = f"max {duration(times.durations.most)} ({clean(times.slowest)})"
         found.append(f"  run time  {quantiles(times.durations.quantiles)}, {slowest}{of}")
     elif summary["done"]:  # the database did not say in time
