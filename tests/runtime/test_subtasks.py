@@ -64,6 +64,7 @@ def test_large_values_both_ways(engine: Engine) -> None:
     assert engine.submit(sub.large, n).result(60) == (4 * n + 3, n + 1)
 
 
+@pytest.mark.needs("pooling")  # an interpreter for each would take minutes
 def test_more_large_results_than_descriptors(engine: Engine) -> None:
     assert engine.submit(sub.many_large, 400, 1 << 14).result(120) == 400 << 14
 
