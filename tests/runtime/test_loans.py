@@ -27,7 +27,7 @@ from shoal import Engine, TaskPoisoned
 
 pytestmark = pytest.mark.needs("pooling")
 
-MOST = 3_000
+MOST = 20_000
 """Calls, one after the other, of which one must have led to a loan: where loans were of no use it takes many."""
 
 
