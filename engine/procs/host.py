@@ -233,11 +233,10 @@ class Host:
             slot = self._by_pid.get(pid)
             if slot is not None:
                 return slot.row
-            try:
-                with open(f"/proc/{pid}/stat", "rb") as stat:
-                    pid = int(stat.read().rpartition(b")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
+            fields = system.status(pid)
+            if not fields:
                 return -1
+            pid = int(fields[1])
         return -1
 
     # -- agents: birth -------------------------------------------------------------------------------------------------

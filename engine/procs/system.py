@@ -64,23 +64,24 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def is_exiting(pid: int) -> bool:
-    """Whether a process has ended, or is about to: it gives up its descriptors before it counts as ended."""
+def status(pid: int) -> list[bytes]:
+    """What proc_pid_stat(5) tells of a process, from its state letter on; [] if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
-            fields = stat.read().rpartition(b")")[2].split()
-        return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _PF_EXITING)
-    except (OSError, ValueError, IndexError):
-        return True
+            return stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def is_exiting(pid: int) -> bool:
+    """Whether a process has ended, or is about to: it gives up its descriptors before it counts as ended."""
+    fields = status(pid)
+    return not fields or fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _PF_EXITING)
 
 
 def is_stopped(pid: int) -> bool:
     """Whether a signal, or a debugger, has stopped a process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
-    except (OSError, IndexError):
-        return False
+    return status(pid)[:1] in ([b"T"], [b"t"])
 
 
 def threads() -> int:

@@ -26,6 +26,7 @@ from engine.procs.scoreboard import (
     asking,
 )  # fmt: skip
 from engine.procs.slots import Slot
+from engine.procs.system import status
 from engine.procs.weight import Scales
 from engine.wire import frames
 
@@ -42,12 +43,8 @@ _PINGS: Final = 16
 
 def _stat(pid: int) -> tuple[str, int]:
     """State letter and processor time, in ticks, of a process; ("X", 0) if it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            fields = stat.read().rpartition(b")")[2].split()
-        return fields[0].decode(), int(fields[11]) + int(fields[12])
-    except (OSError, IndexError, ValueError):
-        return "X", 0
+    fields = status(pid)
+    return (fields[0].decode(), int(fields[11]) + int(fields[12])) if fields else ("X", 0)
 
 
 class Watch:

@@ -126,11 +126,10 @@ def _lines(found: Found, earlier: Earlier, jobs: list[JobRow]) -> Iterator[str]:
     began = {
         job.job: next((one.outcome.started or 0.0 for one in earlier.outcomes(job.job, 0, 1)), 0.0) for job in jobs
     }
-    run, most = found.run, sys.maxsize
-    if (
-        len(jobs) == 1 and not run.origin and "subtasks" not in run.summary
-    ):  # more are recorded where items became fewer
-        most = run.summary.get("tasks", most)
+    run = found.run
+    # Where items became fewer, more are recorded than there are tasks.
+    counted = len(jobs) == 1 and not run.origin and "subtasks" not in run.summary
+    most = run.summary.get("tasks", sys.maxsize) if counted else sys.maxsize
     for job in sorted(jobs, key=lambda job: (began[job.job], job.job)):
         first = 0
         while known := list(earlier.outcomes(job.job, first, min(first + _CHUNK, most))):
