@@ -37,6 +37,12 @@ def load() -> None:
         spec.loader.exec_module(module)
 
 
+def warm() -> None:
+    """Load all that the screens are made of: what somebody does who waits for an engine to begin."""
+    load()
+    import tui.session  # noqa: F401
+
+
 class ScreensFailed(click.ClickException):
     """The screens have ended by a mistake of ours: one line, and an exit code that no run has."""
 

@@ -249,3 +249,14 @@ def test_a_terminal_that_knows_no_escapes_gets_no_screen(tmp_path: Path, termina
     assert "Usage: shoal" in history.text
     for terminal in (attached, ran, history):
         assert b"\x1b[?1049h" not in terminal.raw
+
+
+def test_the_screens_are_loaded_while_the_engine_looks_at_what_is_to_be_run() -> None:
+    code = (
+        "import sys; from engine.cli.running import screen; accepts = screen._Engine.accepts; "
+        "screen._Engine.accepts = lambda own: print('tui.app' in sys.modules) or accepts(own); "
+        "sys.exit(screen.run_on_screen(['run', 'nowhere:nothing', '--range', '1', '--no-record']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True\n"
+    assert done.returncode == 2, done.stderr

@@ -143,7 +143,7 @@ def run_on_screen(arguments: list[str]) -> int:
 def _watch(engine: _Engine, wanted: Preferences) -> int:
     from engine.cli import view
 
-    view.load()  # meanwhile the engine imports what it needs
+    view.warm()  # meanwhile the engine imports what it needs
     from tui.starting import StartingFeed
 
     if not engine.accepts():  # a screen that opened only to close again would be in the way of the line that says why
