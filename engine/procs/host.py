@@ -480,7 +480,6 @@ class Host:
 def main(sock: socket.socket, config: frames.HostConfig, board: Scoreboard, board_fd: int) -> None:
     """Be a host, in a process that was forked for it: everything but the channel and the board is closed."""
     system.set_name("shoal-host")
-    system.wake_soon()
     system.adopt_orphans()
     kept = sorted({sock.fileno()} if config.care.fresh is None else {sock.fileno(), board_fd})
     for low, high in zip([2, *kept], [*kept, 1 << 20], strict=True):

@@ -16,12 +16,6 @@ _prctl, _prctl_text = _libc["prctl"], _libc["prctl"]
 _prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
 _prctl_text.argtypes = (ctypes.c_int, ctypes.c_char_p)
 
-_sched_setattr = _libc["syscall"]
-_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274, "riscv64": 274, "ppc64le": 355, "s390x": 345}
-"""The number of sched_setattr(2), which few C libraries wrap, by machine."""
-_SLICE_NS = 400_000
-_SCHED_FLAG_RESET_ON_FORK = 1
-
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
@@ -49,32 +43,6 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
-
-
-class _SchedAttr(ctypes.Structure):
-    """``struct sched_attr`` of sched_setattr(2), as it was at first."""
-
-    _fields_ = (
-        ("size", ctypes.c_uint32), ("policy", ctypes.c_uint32), ("flags", ctypes.c_uint64), ("nice", ctypes.c_int32),
-        ("priority", ctypes.c_uint32), ("runtime", ctypes.c_uint64), ("deadline", ctypes.c_uint64),
-        ("period", ctypes.c_uint64),
-    )  # fmt: skip
-
-
-def wake_soon() -> None:
-    """Have this thread run soon after it is woken, though agents compute on every processor.
-
-    It asks the scheduler (EEVDF, Linux 6.12) for slices that are shorter than theirs: a thread that wants less at a
-    time comes sooner, and gets no more in all. Its children have usual slices. Elsewhere nothing changes.
-    """
-    number = _SCHED_SETATTR.get(os.uname().machine)
-    if number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        return
-    wanted = _SchedAttr(
-        size=ctypes.sizeof(_SchedAttr), policy=os.SCHED_OTHER, flags=_SCHED_FLAG_RESET_ON_FORK,
-        nice=os.getpriority(os.PRIO_PROCESS, 0), runtime=_SLICE_NS,
-    )  # fmt: skip
-    _sched_setattr(ctypes.c_long(number), ctypes.c_int(0), ctypes.byref(wanted), ctypes.c_uint(0))
 
 
 def set_name(name: str) -> None:

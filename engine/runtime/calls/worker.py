@@ -15,7 +15,6 @@ from typing import Any, Final
 from engine.core.batching import BYTES, MOST_TRIVIAL
 from engine.core.claims import Claim
 from engine.core.tasks import Options
-from engine.procs import system
 from engine.procs.agent import APPLY
 from engine.runtime.calls.alone import BREATH, Alone
 from engine.runtime.calls.futures import FutureTasks, TaskFuture
@@ -92,7 +91,6 @@ class Worker:
     # -- in the thread ------------------------------------------------------------------------------------------------
 
     def _main(self) -> None:
-        system.wake_soon()
         run = self.run
         try:
             core = run.fleet.core
