@@ -16,8 +16,10 @@ _MODULES: Final = (
     "pools", "queues", "alerts", "runs", "agent", "help", "quit", "plan", "analysis", "bench", "settings",
 )  # fmt: skip
 """Those that are opened most come first."""
-_COLLECT: Final = 20_000, 10, 20
-"""Objects that have come without going, collections of the youngest, and of these and the next, before the next one."""
+_COLLECT: Final = 2_000, 10, 20
+"""Objects that have come without going, collections of the youngest, and of these and the next, before the next one.
+Ten times as many objects would not be looked at for less time in all, but for most of a frame at once.
+"""
 
 
 def screen(module: str, name: str) -> Callable[[], Screen[Any]]:
