@@ -11,7 +11,7 @@ import pytest
 import subtask_functions as sub
 from holding import Held
 from inside import Heard, core_of, fleet_of, pool_of
-from processes import wait_for
+from processes import scaled, wait_for
 from test_claims_held import most_at_once
 
 import shoal
@@ -55,8 +55,9 @@ def test_arguments_of_all_kinds(engine: Engine) -> None:
 
 
 def test_a_map_of_thousands(engine: Engine) -> None:
-    assert engine.submit(sub.of_map, 5000).result(60) == 2 * sum(range(5000))
-    assert told(engine) == (5000, 0, 0)
+    tasks = scaled(5000)
+    assert engine.submit(sub.of_map, tasks).result(60) == 2 * sum(range(tasks))
+    assert told(engine) == (tasks, 0, 0)
 
 
 def test_large_values_both_ways(engine: Engine) -> None:
