@@ -231,7 +231,7 @@ def test_watch_has_the_exit_code_of_a_run_that_could_not_write_its_results(tmp_p
         with command("watch") as watch:
             assert watch.stdout is not None
             assert watch.stdout.readline()
-            engine.communicate("x\n" * 10_000, timeout=30)
+            engine.communicate("x\n" * scaled(10_000), timeout=30)
             assert engine.returncode == 2
             assert watch.wait(30) == 2
 
