@@ -116,12 +116,17 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def killed(folder: Path) -> Any:
-    """Starts a run, and kills all of it once so many of its tasks are recorded."""
+    """Starts a run, and kills all of it once so many of its tasks are recorded, and the one that waits has begun.
 
-    def kill(tasks: int, *arguments: str, **given: Any) -> None:
+    `waits`: whether one does, and says that it ran.
+    """
+
+    def kill(tasks: int, *arguments: str, waits: bool = True, **given: Any) -> None:
         process = started(folder, *arguments, **given)
         try:
             wait_for(lambda: over(folder / "runs.db") >= tasks, 60, f"{tasks} tasks are over")
+            if waits:
+                wait_for(lambda: "wait" in ran(folder), 60, "a task waits")
         finally:
             kill_all(process)
 
@@ -291,7 +296,7 @@ def _draining(process: subprocess.Popen[str]) -> bool:
 def test_steps_after_steps_and_what_they_gather(folder: Path, killed: Any) -> None:
     """Gathered values are what they were: tuples, and numbers as keys, which JSON does not know."""
     (folder / "p.toml").write_text(PLAN)
-    killed(3, "run", "p.toml", "--out", "out.jsonl", "--db", "runs.db", "--headless")
+    killed(3, "run", "p.toml", "--out", "out.jsonl", "--db", "runs.db", "--headless", waits=False)
     (folder / "p.toml").write_text("changed")
     go(folder)
     done = resume(folder)
@@ -387,7 +392,7 @@ def test_a_command_and_what_it_has_left(folder: Path, killed: Any) -> None:
         "echo out $1; echo err $1 >&2; if [ $1 = wait ]; then while [ ! -e go ]; do sleep 0.01; done; fi\n[ $1 != 3 ]\n"
     )
     command = ["run", "--items", "items.txt", "--out", "out.jsonl", *ONE, "--", "sh", "script.sh", "{}"]
-    killed(2, *command)
+    killed(2, *command, waits=False)
     script.write_text(script.read_text() + "#\n")
     assert refusal(folder) == f"shoal: run RUN is not resumed: {script} has changed (--force goes on all the same)"
     go(folder)

@@ -205,7 +205,7 @@ def test_a_wait_that_times_out(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_a_soft_timeout_is_raised_in_a_wait(engine: Engine, tmp_path: Path) -> None:
-    future = engine.using(soft_timeout=0.2).submit(sub.soft, str(tmp_path / "gate"))
+    future = engine.using(soft_timeout=1.0).submit(sub.soft, str(tmp_path / "gate"))
     assert future.result(30) == "told, and went on"
 
 
