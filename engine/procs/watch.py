@@ -118,13 +118,16 @@ class Watch:
         return (self._cells[base + BATCH], self._cells[base + OFFSET]) == (batch, offset)
 
     def _ask(self, slot: Slot, batch: int, offset: int, bits: int, now: float) -> None:
-        """Have an agent do something while its task runs: once for each task and thing, but for outcomes, and for what
-        it has not begun, again until they are there."""
+        """Have an agent do something while its task runs, again and again until it is done, or the task is over.
+
+        Once is not enough for a soft timeout either: a signal that comes just before a system call which waits is not
+        looked at until that ends.
+        """
         pause = _ASK_AGAIN
         if slot.asked[:2] == (batch, offset):
             if not bits & ~slot.asked[2]:
                 again, pause = slot.ask_again
-                if not bits & (ASK_FLUSH | ASK_REST) or now < again:
+                if now < again:
                     return
                 pause *= 2
             bits |= slot.asked[2]  # it may not have looked yet

@@ -67,6 +67,12 @@ def test_a_task_may_tidy_up_after_its_soft_timeout(never: str, now: str) -> None
     assert not heard.why("timeout")
 
 
+def test_a_soft_timeout_is_told_until_it_is_heard(never: str) -> None:
+    with Engine(1, soft_timeout=0.1, timeout=60, attachable=False) as engine:
+        told = engine.submit(remote.tidy_up_though_deaf, 0.5, never).result(20)
+        assert told == "SoftTimeout: the task has run for its soft timeout of 0.1 s"
+
+
 def test_who_does_not_come_to_an_end_after_it_is_killed_by_the_hard_one(never: str) -> None:
     heard = Heard()
     with Engine(1, on_event=heard, attachable=False) as engine:
