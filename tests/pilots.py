@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tui.app import ShoalApp
 from tui.screens.pools import PoolsScreen
@@ -19,10 +21,13 @@ PlayAgents = Callable[[Pilot[Any], AgentList], Awaitable[None]]
 
 
 async def settled(pilot: Pilot[Any]) -> None:
-    """All that was asked is answered and shown."""
+    """All that was asked is answered and shown, what was asked because of an answer included."""
     await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    while asked := [worker for worker in pilot.app.workers if worker.is_running]:
+        for worker in asked:
+            with contextlib.suppress(WorkerCancelled):  # something else was asked in its stead
+                await worker.wait()
+        await pilot.pause()
 
 
 def pressing(*groups: str) -> Play:
