@@ -267,9 +267,10 @@ def test_the_heartbeat_plan_agrees_with_the_published_values(tmp_path: Path) -> 
     }
     assert set(expected) == {"heart->breath", "breath->heart"}
     plan = (ROOT / "fixtures" / "plans" / "heartbeat.toml").read_text()
+    surrogates = 19 if enabled("pooling") else 4  # else each has an interpreter that loads a compiler
     small = (
         plan.replace("to = 8", "to = 2")
-        .replace("to = 200", "to = 19")
+        .replace("to = 200", f"to = {surrogates}")
         .replace("../data", str(ROOT / "fixtures" / "data"))
     )
     assert small != plan
