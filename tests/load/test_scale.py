@@ -23,7 +23,7 @@ FULL = os.environ.get("SHOAL_TEST_LOAD") == "full"
 WARM = enabled("pooling")
 """Otherwise each task has a fresh interpreter, so there are as many as take a minute."""
 STARTS = (10_000 if FULL else 1_000) if WARM else 160
-TASKS = (10_000_000 if FULL else 500_000) if WARM else 400
+TASKS = (10_000_000 if FULL else 500_000 if enabled("batching") else 100_000) if WARM else 400
 _AT_ONCE = 100 if WARM else 16
 _MARGIN = 4 << 20
 """Bytes by which the engine's memory may differ between two moments of a steady state: an arena of the allocator or
