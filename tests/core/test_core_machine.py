@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -23,6 +24,7 @@ from engine.core.invariants import check
 from engine.core.tasks import READY, SENT, WAITING, Options
 from engine.settings.types import Strategy
 
+pytestmark = pytest.mark.timeout(1200)  # it takes as long as there are histories to try
 STRATEGIES: tuple[Strategy, ...] = ("least-loaded", "hash", "round-robin", "random")
 
 
